@@ -1,0 +1,1 @@
+"""Gateway, explainability sidecar, engines and the model repository; never imports torch."""

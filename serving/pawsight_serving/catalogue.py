@@ -1,0 +1,79 @@
+"""Which manifest a request means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pawsight_serving.errors import (
+    LayerUnknown,
+    ModelNotFound,
+    OptionInvalid,
+    TargetUnknown,
+    VersionNotFound,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pawsight_serving.repository.manifest import Layer, Manifest
+
+
+def newest(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """Return each model's newest version, by name."""
+    return {manifest.name: manifest for manifest in manifests}
+
+
+def find_model(
+    manifests: Sequence[Manifest], name: str, version: str = "", *, default: str = ""
+) -> Manifest:
+    """Return the manifest that a request means.
+
+    Args:
+        manifests: what is loaded, newest last within a name.
+        name: empty means `default`, or the only model where there is one alone.
+        version: empty means the newest.
+        default: name of the default model.
+
+    Raises:
+        ModelNotFound, VersionNotFound: no such model or version.
+        OptionInvalid: no name was given and there is no default to take.
+    """
+    names = tuple(newest(manifests))
+    if not name:
+        name = default if default in names or len(names) != 1 else names[0]
+        if not name:
+            raise OptionInvalid(f"Name the model; the models are: {', '.join(names)}.")
+    versions = {manifest.version: manifest for manifest in manifests if manifest.name == name}
+    if not versions:
+        raise ModelNotFound(name, names)
+    if not version:
+        return list(versions.values())[-1]
+    if version not in versions:
+        raise VersionNotFound(name, version, tuple(versions))
+    return versions[version]
+
+
+def find_layer(manifest: Manifest, name: str, *, conv_only: bool) -> Layer:
+    """Return the layer of that name; empty means the last convolutional one.
+
+    Raises:
+        LayerUnknown: no such layer, or a pooling layer where `conv_only`.
+    """
+    if not name:
+        return manifest.conv_layers[-1]
+    layers = manifest.conv_layers if conv_only else manifest.layers
+    for layer in layers:
+        if layer.name == name:
+            return layer
+    raise LayerUnknown(name, tuple(layer.name for layer in layers))
+
+
+def find_target(manifest: Manifest, name: str) -> int:
+    """Return the index of the class of that name.
+
+    Raises:
+        TargetUnknown: the model has no such class.
+    """
+    if name not in manifest.classes:
+        raise TargetUnknown(name, manifest.classes)
+    return manifest.classes.index(name)

@@ -1,0 +1,58 @@
+"""What gateway and sidecar ask of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.repository.manifest import Manifest
+
+
+class Engine(Protocol):
+    """Runs the graphs of one model repository."""
+
+    async def start(self) -> None:
+        """Load and warm what is to be served.
+
+        Raises:
+            RepositoryInvalid: nothing there that can be served.
+            EngineUnavailable: the engine cannot be reached or cannot load a graph.
+        """
+
+    def manifests(self) -> Sequence[Manifest]:
+        """Return the manifests of what is loaded, one a version; newest last within a name."""
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Run one graph on a batch.
+
+        Args:
+            graph: `NAME` or `NAME_explain` of a loaded manifest.
+            version: a loaded version.
+            images: RGB pixels, uint8, [batch, height, width, 3] in the model's input size.
+            outputs: names of the outputs wanted, at least one.
+            deadline: what has not started by then is never run.
+
+        Returns:
+            The outputs by name, float32, batch first.
+
+        Raises:
+            ModelNotFound, VersionNotFound: not loaded.
+            EngineUnavailable: the engine is down or failed.
+            DeadlineExceeded: the deadline passed.
+        """
+
+    async def close(self) -> None:
+        """Release everything; calls under way are finished first, within a bound."""

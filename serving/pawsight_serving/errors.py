@@ -1,0 +1,175 @@
+"""The error tree of serving.
+
+    PawsightError
+    ├── RequestError                the caller can mend it
+    │   ├── ImageInvalid            not a picture, truncated, unsupported format
+    │   ├── ImageMissing            a request without a picture
+    │   ├── ImageTooLarge           over the byte or the pixel limit
+    │   ├── OptionInvalid           an option that does not exist or does not fit
+    │   │   ├── LayerUnknown
+    │   │   └── TargetUnknown
+    │   ├── MediaTypeUnsupported
+    │   ├── NotFound
+    │   │   ├── ModelNotFound
+    │   │   ├── VersionNotFound
+    │   │   └── RouteNotFound
+    │   └── Unauthenticated
+    ├── Overloaded                  too many requests in flight
+    ├── Unavailable                 something behind us is down
+    │   ├── EngineUnavailable
+    │   └── ExplainerUnavailable
+    ├── DeadlineExceeded
+    ├── InternalError               ours; the log has the cause
+    └── RepositoryInvalid           the model repository on disk is broken
+
+An error carries a code and one sentence that says what to do, and knows neither HTTP nor
+gRPC: the edges hold the tables that map it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PawsightError(Exception):
+    """Root of the tree; `str(error)` is a sentence fit for a caller."""
+
+    code: ClassVar[str] = "INTERNAL"
+    retry_after_s: ClassVar[float | None] = None
+
+
+class RequestError(PawsightError):
+    """The request cannot be served as it is; the caller can mend it."""
+
+    code = "REQUEST_INVALID"
+
+
+class ImageInvalid(RequestError):
+    """The bytes are not a picture that can be read."""
+
+    code = "IMAGE_INVALID"
+
+
+class ImageMissing(RequestError):
+    """The request holds no picture."""
+
+    code = "IMAGE_MISSING"
+
+
+class ImageTooLarge(RequestError):
+    """The picture is over the byte limit or the pixel limit."""
+
+    code = "IMAGE_TOO_LARGE"
+
+
+class OptionInvalid(RequestError):
+    """An option of the request does not exist or does not fit."""
+
+    code = "OPTION_INVALID"
+
+
+class LayerUnknown(OptionInvalid):
+    """The model has no such layer, or the method does not apply to it."""
+
+    code = "LAYER_UNKNOWN"
+
+    def __init__(self, layer: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"Layer {layer!r} is not one of: {', '.join(known)}.")
+
+
+class TargetUnknown(OptionInvalid):
+    """The model has no such class."""
+
+    code = "TARGET_UNKNOWN"
+
+    def __init__(self, target: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"Target {target!r} is not one of the classes: {', '.join(known)}.")
+
+
+class MediaTypeUnsupported(RequestError):
+    """The body's media type is none that the route reads."""
+
+    code = "MEDIA_TYPE_UNSUPPORTED"
+
+
+class NotFound(RequestError):
+    """What the request names does not exist."""
+
+    code = "NOT_FOUND"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is served."""
+
+    code = "MODEL_NOT_FOUND"
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        served = ", ".join(known) or "none"
+        super().__init__(f"Model {name!r} is not served here; the models are: {served}.")
+
+
+class VersionNotFound(NotFound):
+    """The model is served, but not in that version."""
+
+    code = "VERSION_NOT_FOUND"
+
+    def __init__(self, name: str, version: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Model {name!r} has no version {version!r}; served is: {', '.join(known)}."
+        )
+
+
+class RouteNotFound(NotFound):
+    """No such route or method."""
+
+    code = "ROUTE_NOT_FOUND"
+
+
+class Unauthenticated(RequestError):
+    """No API key, or a wrong one, where keys are set."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Overloaded(PawsightError):
+    """Too many requests are in flight."""
+
+    code = "OVERLOADED"
+    retry_after_s = 1.0
+
+
+class Unavailable(PawsightError):
+    """Something that this process depends on is down."""
+
+    code = "UNAVAILABLE"
+    retry_after_s = 1.0
+
+
+class EngineUnavailable(Unavailable):
+    """The engine cannot run the model now."""
+
+    code = "ENGINE_UNAVAILABLE"
+
+
+class ExplainerUnavailable(Unavailable):
+    """The explainability sidecar cannot be reached now."""
+
+    code = "EXPLAINER_UNAVAILABLE"
+
+
+class DeadlineExceeded(PawsightError):
+    """The caller's deadline passed before the answer was there."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class InternalError(PawsightError):
+    """A fault of ours; what it was stands in the log under the request id."""
+
+    code = "INTERNAL"
+
+
+class RepositoryInvalid(PawsightError):
+    """The model repository on disk cannot be served."""
+
+    code = "REPOSITORY_INVALID"

@@ -1,0 +1,126 @@
+"""Encoded pictures to tensors: the one path that training, calibration and serving share.
+
+The limits are checked on the bytes and on the header, before a pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """What a picture may weigh before it is decoded."""
+
+    max_bytes: int = 10 * 1024 * 1024
+    max_pixels: int = 50_000_000
+
+
+DEFAULT_LIMITS: Final = PictureLimits()
+
+
+def open_picture(
+    data: bytes, limits: PictureLimits = DEFAULT_LIMITS, *, at_least: tuple[int, int] | None = None
+) -> Image.Image:
+    """Decode a picture, upright and in RGB, in its own size.
+
+    Args:
+        data: the encoded picture; of an animation the first frame is taken.
+        limits: byte and pixel limits.
+        at_least: (height, width) in pixels that the caller needs. A JPEG may then be decoded
+            at a fraction of its size, never below this one: that is several times faster.
+
+    Raises:
+        ImageMissing: `data` is empty.
+        ImageTooLarge: over a limit; nothing was decoded.
+        ImageInvalid: not a picture, truncated, or a format outside `FORMATS`.
+    """
+    if not data:
+        raise ImageMissing("The picture is empty; send the bytes of a JPEG or PNG file.")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(
+            f"The picture has {len(data)} bytes; at most {limits.max_bytes} are taken."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; the pixel limit below decides instead.
+            warnings.simplefilter("ignore")
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+            pixels = picture.width * picture.height
+            if pixels > limits.max_pixels:
+                raise ImageTooLarge(
+                    f"The picture has {picture.width}x{picture.height} pixels; "
+                    f"at most {limits.max_pixels} in all are taken."
+                )
+            if at_least is not None:
+                # `draft` may scale both sides down; the longer target serves for both, as a
+                # picture on its side is turned only after decoding.
+                side = max(at_least)
+                picture.draft("RGB", (side, side))
+            picture.load()
+            return _to_rgb(ImageOps.exif_transpose(picture))
+    except ImageTooLarge:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(
+            f"The picture has too many pixels; at most {limits.max_pixels} are taken."
+        ) from error
+    except Exception as error:  # noqa: BLE001 - Pillow's plugins raise what they like on bad bytes
+        raise ImageInvalid(
+            f"The bytes are not a readable picture; send a whole {', '.join(FORMATS)} file."
+        ) from error
+
+
+def decode_picture(
+    data: bytes, size: tuple[int, int], limits: PictureLimits = DEFAULT_LIMITS
+) -> NDArray[np.uint8]:
+    """Decode a picture and squash it to the model's input size.
+
+    Args:
+        data: the encoded picture.
+        size: (height, width) of the model's input, in pixels.
+        limits: byte and pixel limits.
+
+    Returns:
+        RGB, uint8, shape [height, width, 3]; bilinear with antialiasing.
+
+    Raises:
+        ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+    """
+    picture = open_picture(data, limits, at_least=size)
+    height, width = size
+    squashed = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(squashed, dtype=np.uint8)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _to_8_bit(picture).convert("RGB")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        opaque = picture.convert("RGBA")
+        white = Image.new("RGBA", opaque.size, "white")
+        return Image.alpha_composite(white, opaque).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    """Keep the upper byte of 16-bit grey; Pillow's own conversion clips to white instead."""
+    values = np.asarray(picture).astype(np.float64)
+    if values.max(initial=0.0) > 255.0:
+        values /= 257.0
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

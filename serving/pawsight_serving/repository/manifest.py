@@ -1,0 +1,89 @@
+"""What a published model version says of itself: `NAME/VERSION/manifest.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EXPLAIN_SUFFIX = "_explain"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Layer(_Frozen):
+    """A layer whose activation map the `_explain` graph gives, as Keras names it."""
+
+    name: str
+    kind: Literal["conv", "pool"]
+    channels: int
+    height: int
+    width: int
+
+
+class Preprocessing(_Frozen):
+    """What happens to pixels 0 to 255 inside the graph: `(pixel - mean) / std`, by channel."""
+
+    colour: Literal["RGB"] = "RGB"
+    resize: Literal["squash, bilinear, antialiased"] = "squash, bilinear, antialiased"
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Graph(_Frozen):
+    """One file that an engine runs."""
+
+    file: str
+    sha256: str
+    outputs: dict[str, tuple[int, ...]] = Field(
+        description="Shape of each output without the batch dimension."
+    )
+
+
+class Manifest(_Frozen):
+    """One version of one model: where it came from, what it is, how well it does."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: str
+    created: datetime
+    architecture: str
+    classes: tuple[str, ...]
+    input_size: tuple[int, int] = Field(description="Height and width of the input, in pixels.")
+    preprocessing: Preprocessing
+    layers: tuple[Layer, ...]
+    precision: Literal["fp32", "fp16", "int8"]
+    engine: Literal["onnxruntime", "openvino", "tensorrt", "python"]
+    weights_sha256: str
+    graphs: dict[str, Graph] = Field(description="Graph name (NAME, NAME_explain) to its file.")
+    metrics: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Data set to figures, such as accuracy."
+    )
+    parity: dict[str, float] = Field(
+        default_factory=dict, description="Check to its largest deviation."
+    )
+    calibration: dict[str, str | int | float] | None = None
+    training_run: dict[str, str | int | float] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def explain_name(self) -> str:
+        """Name of the graph that holds every layer."""
+        return self.name + EXPLAIN_SUFFIX
+
+    @property
+    def digest(self) -> str:
+        """Digest of the hot graph, as answers carry it."""
+        return self.graph_digest(self.name)
+
+    @property
+    def conv_layers(self) -> tuple[Layer, ...]:
+        """The convolutional layers in order: those that Grad-CAM applies to."""
+        return tuple(layer for layer in self.layers if layer.kind == "conv")
+
+    def graph_digest(self, graph: str) -> str:
+        """Return "sha256:…" of the graph of that name."""
+        return f"sha256:{self.graphs[graph].sha256}"
