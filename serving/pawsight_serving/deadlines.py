@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,19 @@ class Deadline:
     def check(self) -> None:
         """Raise `DeadlineExceeded` where no time is left."""
         if time.monotonic() >= self.at_s:
-            raise DeadlineExceeded(
-                "The deadline passed before the answer was ready; allow more time or send less."
-            )
+            raise _passed()
+
+    @asynccontextmanager
+    async def enforced(self) -> AsyncIterator[None]:
+        """Cancel the body at the deadline, and raise `DeadlineExceeded` then."""
+        try:
+            async with asyncio.timeout(self.remaining_s()):
+                yield
+        except TimeoutError as error:
+            raise _passed() from error
+
+
+def _passed() -> DeadlineExceeded:
+    return DeadlineExceeded(
+        "The deadline passed before the answer was ready; allow more time or send less."
+    )

@@ -20,7 +20,8 @@
     │   └── ExplainerUnavailable
     ├── DeadlineExceeded
     ├── InternalError               ours; the log has the cause
-    └── RepositoryInvalid           the model repository on disk is broken
+    ├── RepositoryInvalid           the model repository on disk is broken
+    └── AddressUnavailable          an address to listen on is taken or not this machine's
 
 An error carries a code and one sentence that says what to do, and knows neither HTTP nor
 gRPC: the edges hold the tables that map it.
@@ -173,3 +174,14 @@ class RepositoryInvalid(PawsightError):
     """The model repository on disk cannot be served."""
 
     code = "REPOSITORY_INVALID"
+
+
+class AddressUnavailable(PawsightError):
+    """An address to listen on is taken, or is none of this machine."""
+
+    code = "ADDRESS_UNAVAILABLE"
+
+    def __init__(self, address: object) -> None:
+        super().__init__(
+            f"Cannot listen on {address}; stop the program that does, or choose another address."
+        )

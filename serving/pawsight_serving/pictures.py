@@ -78,7 +78,7 @@ def open_picture(
         raise ImageTooLarge(
             f"The picture has too many pixels; at most {limits.max_pixels} are taken."
         ) from error
-    except Exception as error:  # noqa: BLE001 - Pillow's plugins raise what they like on bad bytes
+    except Exception as error:  # Pillow's plugins raise what they like
         raise ImageInvalid(
             f"The bytes are not a readable picture; send a whole {', '.join(FORMATS)} file."
         ) from error
@@ -107,20 +107,16 @@ def decode_picture(
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return _to_8_bit(picture).convert("RGB")
-    if "A" in picture.getbands() or "transparency" in picture.info:
+    if picture.has_transparency_data:
         opaque = picture.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
         return Image.alpha_composite(white, opaque).convert("RGB")
-    return picture.convert("RGB")
+    if picture.mode.startswith("I"):
+        return _upper_byte(picture).convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _to_8_bit(picture: Image.Image) -> Image.Image:
-    """Keep the upper byte of 16-bit grey; Pillow's own conversion clips to white instead."""
-    values = np.asarray(picture).astype(np.float64)
-    if values.max(initial=0.0) > 255.0:
-        values /= 257.0
+def _upper_byte(picture: Image.Image) -> Image.Image:
+    """Return 16-bit grey in 8 bits; Pillow's own conversion clips it to white instead."""
+    values = np.asarray(picture).astype(np.float64) / 257.0
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

@@ -1,0 +1,74 @@
+"""When to ask again, and when to give up: no clock is read and no time spent elsewhere.
+
+All that can be asked is safe to ask twice, so what decides is whether it can help.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pawsight_client._errors import Overloaded, PawsightError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PASSING: Final = (Overloaded, Unavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently a passing failure is met.
+
+    Attributes:
+        retries: attempts after the first.
+        first_pause_s: upper end of the first pause; each further one doubles it.
+        longest_pause_s: where the doubling ends.
+    """
+
+    retries: int = 2
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 2.0
+
+
+class Attempts:
+    """The attempts at one operation, within one deadline."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        timeout_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._jitter = jitter
+        self._deadline = clock() + timeout_s
+        self._failures = 0
+
+    def remaining_s(self) -> float:
+        """Return the seconds that the next attempt may take."""
+        return max(0.0, self._deadline - self._clock())
+
+    def pause_s(self, error: PawsightError) -> float:
+        """Return the seconds to wait before the next attempt.
+
+        The server's `Retry-After` is waited out in full, with jitter on top, so that those
+        refused together do not come back together.
+
+        Raises:
+            PawsightError: `error` itself, where another attempt cannot help or has no time left.
+        """
+        policy = self._policy
+        if not isinstance(error, PASSING) or self._failures >= policy.retries:
+            raise error
+        longest = min(policy.longest_pause_s, policy.first_pause_s * 2**self._failures)
+        pause = (error.retry_after_s or 0.0) + self._jitter(longest / 2, longest)
+        if pause >= self.remaining_s():
+            raise error
+        self._failures += 1
+        return pause

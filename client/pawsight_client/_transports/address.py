@@ -1,0 +1,56 @@
+"""Which transport a URL means; only that one is imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pawsight_client._errors import OptionInvalid
+
+if TYPE_CHECKING:
+    from pawsight_client._transports.protocol import AsyncTransport, Transport
+
+GRPC_PORT: Final = 50051
+
+
+def open_transport(url: str, api_key: str | None) -> Transport:
+    """Return the transport that the URL's scheme names; nothing is connected yet.
+
+    Raises:
+        OptionInvalid: the URL is none of `grpc://HOST[:PORT]`, `http(s)://HOST[:PORT][/PATH]`.
+    """
+    if (target := _grpc_target(url)) is not None:
+        from pawsight_client._transports.grpc import GrpcTransport
+
+        return GrpcTransport(target, api_key)
+    from pawsight_client._transports.http import HttpTransport
+
+    return HttpTransport(url, api_key)
+
+
+def open_async_transport(url: str, api_key: str | None) -> AsyncTransport:
+    """As `open_transport`."""
+    if (target := _grpc_target(url)) is not None:
+        from pawsight_client._transports.grpc import AsyncGrpcTransport
+
+        return AsyncGrpcTransport(target, api_key)
+    from pawsight_client._transports.http import AsyncHttpTransport
+
+    return AsyncHttpTransport(url, api_key)
+
+
+def _grpc_target(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts = host = port = None
+    if parts is None or not host or parts.scheme not in ("grpc", "http", "https"):
+        raise OptionInvalid(
+            f"{url!r} is not the URL of a server; "
+            "write grpc://localhost:50051 or http://localhost:8080."
+        )
+    if parts.scheme != "grpc":
+        return None
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port or GRPC_PORT}"

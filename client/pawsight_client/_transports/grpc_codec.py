@@ -1,0 +1,220 @@
+"""Operations as protobuf messages, messages and statuses as results: no channel is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from google.protobuf.json_format import MessageToDict
+from grpc import StatusCode
+
+from pawsight_client import _errors as errors
+from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict, T
+from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_proto.v1 import pawsight_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from google.protobuf.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[T]):
+    """How an operation goes over gRPC.
+
+    Attributes:
+        method: name of the method of `pawsight.v1.Pawsight`.
+        write: operation to request.
+        read: answer to result; raises IndexError or ValueError where the answer lacks one.
+    """
+
+    method: str
+    write: Callable[[Any], Message]
+    read: Callable[[Any], T]
+
+
+def form_of(operation: Operation[T]) -> Form[T]:
+    """Return how the operation goes over gRPC."""
+    return _FORMS[type(operation)]
+
+
+def read(form: Form[T], answer: Message) -> T:
+    """Return the result in an answer.
+
+    Raises:
+        AnswerInvalid: it holds none.
+    """
+    try:
+        return form.read(answer)
+    except ValueError as error:
+        raise errors.AnswerInvalid(
+            "The answer is none that a Pawsight gateway gives; check the server's version."
+        ) from error
+
+
+def write_streamed(operation: Predict, identity: str) -> pb.PredictStreamRequest:
+    """Return the message that sends one picture of a stream."""
+    return pb.PredictStreamRequest(
+        id=identity,
+        model=operation.model,
+        version=operation.version,
+        image=operation.picture,
+    )
+
+
+def read_streamed(answer: pb.PredictStreamResponse) -> Prediction:
+    """Return the prediction of one picture of a stream.
+
+    Raises:
+        PawsightError: the picture has failed.
+    """
+    if answer.WhichOneof("result") == "error":
+        said = answer.error
+        raise errors.server_error(
+            said.code, said.error, otherwise=errors.InternalError, request_id=said.request_id
+        )
+    return read(_PREDICT, answer.response)
+
+
+# The nearest ancestor of what the server's code would say, where there is only the status.
+_STATUSES: Final[Mapping[StatusCode, type[errors.PawsightError]]] = {
+    StatusCode.CANCELLED: errors.Unavailable,
+    StatusCode.INVALID_ARGUMENT: errors.RequestError,
+    StatusCode.OUT_OF_RANGE: errors.RequestError,
+    StatusCode.FAILED_PRECONDITION: errors.RequestError,
+    StatusCode.ALREADY_EXISTS: errors.RequestError,
+    StatusCode.ABORTED: errors.Unavailable,
+    StatusCode.NOT_FOUND: errors.NotFound,
+    StatusCode.UNIMPLEMENTED: errors.RouteNotFound,
+    StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+    StatusCode.PERMISSION_DENIED: errors.Unauthenticated,
+    StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
+    StatusCode.UNAVAILABLE: errors.ServerUnreachable,
+    StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+}
+# What gRPC itself says, where a server of ours would say what to do.
+_SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
+    errors.ServerUnreachable: "No server answers at {target}; check its address and that it runs.",
+    errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
+    errors.ImageTooLarge: "The picture is larger than the server takes in one message; send less.",
+}
+
+
+def error_of(
+    status: StatusCode, details: str | None, metadata: Iterable[tuple[str, str | bytes]], target: str
+) -> errors.PawsightError:
+    """Return the error that ended a call.
+
+    Args:
+        status: the call's status.
+        details: its sentence.
+        metadata: its trailing metadata; the gateway's code stands there.
+        target: HOST:PORT of the server.
+    """
+    said = {key: value for key, value in metadata if isinstance(value, str)}
+    code, message = said.get("pawsight-code", ""), details or ""
+    otherwise = _STATUSES.get(status, errors.InternalError)
+    if status is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        otherwise = errors.ImageTooLarge
+    if not code:
+        sentence = _SENTENCES.get(
+            otherwise, "The server at {target} answered with gRPC status {status}; check its URL."
+        )
+        message = sentence.format(target=target, status=status.name)
+    return errors.server_error(
+        code,
+        message,
+        otherwise=otherwise,
+        request_id=said.get("x-request-id", ""),
+        retry_after_s=errors.seconds(said.get("retry-after")),
+    )
+
+
+def _write_explain(ask: Explain) -> pb.ExplainRequest:
+    return pb.ExplainRequest(
+        model=ask.model,
+        version=ask.version,
+        images=[ask.picture],
+        method=ask.method,
+        layer=ask.layer,
+        target=ask.target,
+        channels=ask.channels,
+        rendering=pb.RENDERING_PNG if ask.overlay else pb.RENDERING_UNSPECIFIED,
+    )
+
+
+def _read_prediction(answer: pb.PredictResponse | pb.ExplainResponse) -> Prediction:
+    (prediction,) = answer.predictions
+    return Prediction(
+        label=prediction.label,
+        score=prediction.score,
+        probabilities=dict(prediction.probabilities),
+        model=answer.model,
+        version=answer.version,
+        digest=answer.digest,
+        request_id=answer.request_id,
+    )
+
+
+def _read_explanation(answer: pb.ExplainResponse) -> Explanation:
+    (explanation,) = answer.explanations
+    maps = [channel.map for channel in explanation.channels] or [explanation.map]
+    return Explanation(
+        method=explanation.method,
+        layer=explanation.layer,
+        target=explanation.target,
+        height=maps[0].height,
+        width=maps[0].width,
+        evidence=explanation.evidence,
+        digest=explanation.digest,
+        prediction=_read_prediction(answer),
+        map=_read_map(explanation.map),
+        channels=tuple(
+            Channel(channel.channel, channel.mean, channel.max, _read_map(channel.map))
+            for channel in explanation.channels
+        ),
+        overlay_png=explanation.overlay_png,
+    )
+
+
+def _read_map(message: pb.Map) -> Map:
+    values, width = tuple(message.values), message.width
+    if len(values) != message.height * width:
+        raise ValueError("a map's values do not fit its size")
+    return tuple(values[row * width : (row + 1) * width] for row in range(message.height))
+
+
+def _read_model(model: pb.Model) -> Model:
+    return Model(
+        name=model.name,
+        version=model.version,
+        classes=tuple(model.classes),
+        layers=tuple(
+            Layer(layer.name, layer.kind, layer.channels, layer.height, layer.width)
+            for layer in model.layers
+        ),
+        state=model.state,
+        manifest=MessageToDict(model.manifest),
+    )
+
+
+_PREDICT: Final = Form(
+    "Predict",
+    lambda ask: pb.PredictRequest(model=ask.model, version=ask.version, images=[ask.picture]),
+    _read_prediction,
+)
+_FORMS: Final[Mapping[type[Operation[Any]], Form[Any]]] = {
+    Predict: _PREDICT,
+    Explain: Form("Explain", _write_explain, _read_explanation),
+    ListModels: Form(
+        "ListModels",
+        lambda _: pb.ListModelsRequest(),
+        lambda answer: tuple(_read_model(model) for model in answer.models),
+    ),
+    GetModel: Form(
+        "GetModel",
+        lambda ask: pb.GetModelRequest(model=ask.model, version=ask.version),
+        _read_model,
+    ),
+}

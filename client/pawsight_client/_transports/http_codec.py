@@ -1,0 +1,199 @@
+"""Operations as HTTP requests, HTTP answers as results: no socket is touched here."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic
+from urllib.parse import quote
+
+from pawsight_client import _errors as errors
+from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict, T
+from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request of the gateway's API; `path` starts below the server's URL."""
+
+    verb: str
+    path: str
+    body: bytes = b""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(operation: Operation[Any]) -> Request:
+    """Return the request that asks what the operation asks."""
+    return _forms(operation).write(operation)
+
+
+def read(operation: Operation[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
+    """Return the operation's result.
+
+    Raises:
+        PawsightError: the answer says that it failed.
+        AnswerInvalid: the answer is none that a Pawsight gateway gives.
+    """
+    if not 200 <= status < 300:
+        raise _error(status, headers, body)
+    try:
+        result: T = _forms(operation).read(json.loads(body))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise errors.AnswerInvalid(
+            "The answer is none that a Pawsight gateway gives; check the server's URL."
+        ) from error
+    return result
+
+
+# The nearest ancestor of what the server's code would say, where there is only the status.
+_STATUSES: Final[Mapping[int, type[errors.PawsightError]]] = {
+    401: errors.Unauthenticated,
+    403: errors.Unauthenticated,
+    404: errors.NotFound,
+    405: errors.RouteNotFound,
+    408: errors.DeadlineExceeded,
+    413: errors.ImageTooLarge,
+    415: errors.MediaTypeUnsupported,
+    429: errors.Overloaded,
+    502: errors.Unavailable,
+    503: errors.Unavailable,
+    504: errors.DeadlineExceeded,
+}
+
+
+def _error(status: int, headers: Mapping[str, str], body: bytes) -> errors.PawsightError:
+    otherwise = _STATUSES.get(status) or (
+        errors.AnswerInvalid
+        if status < 400
+        else errors.RequestError
+        if status < 500
+        else errors.InternalError
+    )
+    code, message = "", f"The server answered with HTTP status {status}; check its URL."
+    request_id = headers.get("x-request-id", "")
+    try:
+        said = json.loads(body)
+        code, message = str(said["code"]), str(said["error"])
+        request_id = str(said.get("request_id") or request_id)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass  # not the gateway's words but those of something before it
+    return errors.server_error(
+        code,
+        message,
+        otherwise=otherwise,
+        request_id=request_id,
+        retry_after_s=errors.seconds(headers.get("retry-after")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms(Generic[T]):
+    write: Callable[[Any], Request]
+    read: Callable[[Json], T]
+
+
+def _forms(operation: Operation[T]) -> _Forms[T]:
+    return _FORMS[type(operation)]
+
+
+def _model_path(name: str, version: str = "", verb: str = "") -> str:
+    of_version = f"/versions/{quote(version, safe='')}" if version else ""
+    return f"/v1/models/{quote(name, safe='')}{of_version}{verb}"
+
+
+def _write_predict(ask: Predict) -> Request:
+    return Request("POST", _model_path(ask.model, ask.version, ":predict"), ask.picture)
+
+
+def _write_explain(ask: Explain) -> Request:
+    parameters = {
+        "method": ask.method,
+        "layer": ask.layer,
+        "target": ask.target,
+        "channels": ",".join(map(str, ask.channels)),
+        "overlay": "" if ask.overlay else "false",
+    }
+    return Request(
+        "POST",
+        _model_path(ask.model, ask.version, ":explain"),
+        ask.picture,
+        {name: value for name, value in parameters.items() if value},
+    )
+
+
+def _read_prediction(answer: Json) -> Prediction:
+    (prediction,) = answer["predictions"]
+    return Prediction(
+        label=str(prediction["label"]),
+        score=float(prediction["score"]),
+        probabilities={str(k): float(v) for k, v in prediction["probabilities"].items()},
+        model=str(answer["model"]),
+        version=str(answer["version"]),
+        digest=str(answer["digest"]),
+        request_id=str(answer["request_id"]),
+    )
+
+
+def _read_explanation(answer: Json) -> Explanation:
+    (explanation,) = answer["explanations"]
+    channels = tuple(
+        Channel(int(c["channel"]), float(c["mean"]), float(c["max"]), _read_map(c["map"]))
+        for c in explanation.get("channels") or ()
+    )
+    return Explanation(
+        method=str(explanation["method"]),
+        layer=str(explanation["layer"]),
+        target=str(explanation.get("target") or ""),
+        height=int(explanation["height"]),
+        width=int(explanation["width"]),
+        evidence=bool(explanation["evidence"]),
+        digest=str(explanation["digest"]),
+        prediction=_read_prediction(answer),
+        map=_read_map(explanation.get("map") or ()),
+        channels=channels,
+        overlay_png=base64.b64decode(explanation.get("overlay_png") or "", validate=True),
+    )
+
+
+def _read_map(rows: Sequence[Sequence[float]]) -> Map:
+    return tuple(tuple(map(float, row)) for row in rows)
+
+
+def _read_model(answer: Json) -> Model:
+    return Model(
+        name=str(answer["name"]),
+        version=str(answer["version"]),
+        classes=tuple(map(str, answer["classes"])),
+        layers=tuple(
+            Layer(
+                str(layer["name"]),
+                str(layer["kind"]),
+                int(layer["channels"]),
+                int(layer["height"]),
+                int(layer["width"]),
+            )
+            for layer in answer["layers"]
+        ),
+        state=str(answer["state"]),
+        manifest=dict(answer["manifest"]),
+    )
+
+
+_FORMS: Final[Mapping[type[Operation[Any]], _Forms[Any]]] = {
+    Predict: _Forms(_write_predict, _read_prediction),
+    Explain: _Forms(_write_explain, _read_explanation),
+    ListModels: _Forms(
+        lambda _: Request("GET", "/v1/models"),
+        lambda answer: tuple(_read_model(model) for model in answer["models"]),
+    ),
+    GetModel: _Forms(
+        lambda ask: Request("GET", _model_path(ask.model, ask.version)),
+        _read_model,
+    ),
+}

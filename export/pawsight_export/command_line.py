@@ -1,0 +1,67 @@
+"""`pawsight export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pawsight_export.errors import ExportError
+from pawsight_export.exporting import export_run
+from pawsight_serving.errors import PawsightError
+from pawsight_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pawsight_serving.repository.manifest import Manifest
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="The model's name in the repository.")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("model_repository"),
+    show_default=True,
+    help="The model repository; made where it does not exist.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["onnxruntime"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the graphs in Triton.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32"]),
+    default="fp32",
+    show_default=True,
+    help="Of the weights.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",
+)
+def export(
+    run: Path, name: str, repository: Path, engine: str, precision: str, data: Path | None
+) -> None:
+    """Publish RUN as a new version of a model, after its checks passed."""
+    del engine, precision  # one of each exists so far
+    try:
+        manifest = export_run(run, name, repository, data=data, say=click.echo)
+    except (ExportError, TrainingError, PawsightError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_summary(manifest))
+
+
+def _summary(manifest: Manifest) -> str:
+    lines = [f"{check}: {value:.3g}" for check, value in manifest.parity.items()]
+    lines += [
+        f"{split} accuracy: {figures['accuracy']:.4f}"
+        for split, figures in manifest.metrics.items()
+        if "accuracy" in figures
+    ]
+    return "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,56 @@
+"""The backward pass, written as forward operators that every engine has.
+
+Neither ONNX nor TensorRT can differentiate, and TensorRT has no unpooling; but the gradient of a
+plain convolutional network is itself made of products, masks and transposed convolutions.
+Method: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization", 2017.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def through_relu(gradient: Tensor, output: Tensor) -> Tensor:
+    """Return the gradient before a ReLU, given the ReLU's output; both have one shape."""
+    return gradient * (output > 0)
+
+
+def through_dense(gradient: Tensor, layer: nn.Linear) -> Tensor:
+    """Return the gradient before a dense layer: [..., out] to [..., in]."""
+    return gradient @ layer.weight
+
+
+def through_conv(gradient: Tensor, layer: nn.Conv2d) -> Tensor:
+    """Return the gradient before a convolution of stride 1: [N, out, h, w] to [N, in, H, W]."""
+    padding = cast("tuple[int, int]", layer.padding)
+    return F.conv_transpose2d(gradient, layer.weight, padding=padding)
+
+
+def through_max_pool(gradient: Tensor, entered: Tensor, pooled: Tensor) -> Tensor:
+    """Return the gradient before a 2x2 max-pool of stride 2.
+
+    Of equal values in a window the first in reading order gets the gradient, as in PyTorch;
+    a flat picture is nothing but ties. A last odd row or column was never pooled and gets none.
+
+    Args:
+        gradient: with respect to the pooled map, [N, C, h, w].
+        entered: what the pool took, [N, C, H, W] with H // 2 = h and W // 2 = w.
+        pooled: what the pool gave, [N, C, h, w].
+    """
+    height, width = pooled.shape[-2:]
+    free = torch.ones_like(pooled, dtype=torch.bool)
+    rows = []
+    for i in (0, 1):
+        row = []
+        for j in (0, 1):
+            wins = (entered[..., i : 2 * height : 2, j : 2 * width : 2] == pooled) & free
+            free = free & ~wins
+            row.append(gradient * wins)
+        rows.append(torch.stack(row, dim=-1).flatten(-2))
+    spread = torch.stack(rows, dim=-2).flatten(-3, -2)
+    return F.pad(spread, (0, entered.shape[-1] - 2 * width, 0, entered.shape[-2] - 2 * height))

@@ -1,0 +1,189 @@
+"""The two graphs of a model, as modules that `torch.onnx` can export.
+
+Both take `image`, uint8 RGB [N, H, W, 3], and hold the same weights. `HotGraph` answers every
+prediction and gives the last convolutional layer's Grad-CAM with it; `ExplainGraph` gives every
+layer's activation map and every convolutional layer's Grad-CAM.
+
+A convolutional layer is named without its ReLU and means its output after the ReLU, as in Keras.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pawsight_export.errors import ArchitectureUnsupported
+from pawsight_export.gradients import (
+    through_conv,
+    through_dense,
+    through_max_pool,
+    through_relu,
+)
+from pawsight_training.evaluation import probabilities
+
+if TYPE_CHECKING:
+    from pawsight_training.architectures import ConvNet
+
+
+class _Graph(nn.Module):
+    """What both graphs share: the checked chain of layers and the dense head."""
+
+    def __init__(self, model: ConvNet) -> None:
+        super().__init__()
+        self.normalise = model.normalise
+        self.features = model.features
+        dense = [layer for layer in model.head if isinstance(layer, nn.Linear)]
+        _check_chain(model, dense)
+        self.hidden, self.output = dense
+
+    @property
+    def n_logits(self) -> int:
+        return self.output.out_features
+
+    def _pixels(self, image: Tensor) -> Tensor:
+        pixels: Tensor = self.normalise(image.permute(0, 3, 1, 2).float())
+        return pixels
+
+    def _head(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the hidden layer after its ReLU [N, D] and the logits [N, L]."""
+        hidden = F.relu(self.hidden(features.flatten(1)))
+        return hidden, self.output(hidden)
+
+    def _hidden_gradients(self, hidden: Tensor) -> Tensor:
+        """Return each logit's gradient before the hidden layer's ReLU, [N, L, D]."""
+        return through_relu(self.output.weight.unsqueeze(0), hidden.unsqueeze(1))
+
+
+class HotGraph(_Graph):
+    """`probabilities` [N, C] and `gradcam` [N, C, h, w] of the last convolutional layer.
+
+    A max-pool sends the gradient of a pooled value to one position, so the mean over the map
+    needs no routing: it is the sum over the pooled map, and the sum goes into the weights.
+    """
+
+    output_names = ("probabilities", "gradcam")
+    channel_weights: Tensor
+
+    def __init__(self, model: ConvNet, input_size: tuple[int, int]) -> None:
+        super().__init__(model)
+        layers = list(self.features)
+        self.pools_last = isinstance(layers[-1], nn.MaxPool2d)
+        self.convolutions = nn.Sequential(*(layers[:-1] if self.pools_last else layers))
+        with torch.no_grad():
+            maps = self.convolutions(self._pixels(torch.zeros(1, *input_size, 3)))
+            n_channels, height, width = maps.shape[1:]
+            per_channel = self.hidden.weight.reshape(len(self.hidden.weight), n_channels, -1).sum(2)
+            self.register_buffer("channel_weights", per_channel / (height * width))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs in the order of `output_names`."""
+        maps = self.convolutions(self._pixels(image))
+        hidden, logits = self._head(F.max_pool2d(maps, 2) if self.pools_last else maps)
+        importance = self._hidden_gradients(hidden) @ self.channel_weights
+        return probabilities(logits), class_maps(_weighted_sum(importance, maps))
+
+
+class ExplainGraph(_Graph):
+    """`probabilities`, then `activation:LAYER` of every layer and `gradcam:LAYER` of every conv."""
+
+    def __init__(self, model: ConvNet) -> None:
+        super().__init__(model)
+        self.layer_names = [
+            name
+            for name, layer in model.features.named_children()
+            if not isinstance(layer, nn.ReLU)
+        ]
+        self.conv_names = [
+            name for name, layer in model.features.named_children() if isinstance(layer, nn.Conv2d)
+        ]
+        self.output_names = (
+            "probabilities",
+            *(f"activation:{name}" for name in self.layer_names),
+            *(f"gradcam:{name}" for name in self.conv_names),
+        )
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs in the order of `output_names`."""
+        steps: list[tuple[nn.Module, Tensor, Tensor]] = []
+        value = self._pixels(image)
+        for layer in self.features:
+            entered, value = value, layer(value)
+            steps.append((layer, entered, value))
+        hidden, logits = self._head(value)
+        activations = [after for layer, _, after in steps if not isinstance(layer, nn.Conv2d)]
+        cams = self._cams(steps, self._hidden_gradients(hidden))
+        return probabilities(logits), *activations, *cams
+
+    def _cams(
+        self, steps: list[tuple[nn.Module, Tensor, Tensor]], gradients: Tensor
+    ) -> list[Tensor]:
+        """Walk the chain backwards; return the convolutional layers' class maps, first to last."""
+        # Every logit walks as one more picture of the batch.
+        n_logits = self.n_logits
+        last = steps[-1][2]
+        gradient = through_dense(gradients.flatten(0, 1), self.hidden).reshape(-1, *last.shape[1:])
+        cams: list[Tensor] = []
+        for layer, entered, after in reversed(steps):
+            if isinstance(layer, nn.ReLU):
+                importance = gradient.mean((2, 3)).reshape(-1, n_logits, after.shape[1])
+                cams.insert(0, class_maps(_weighted_sum(importance, after)))
+                gradient = through_relu(gradient, after.repeat_interleave(n_logits, 0))
+            elif isinstance(layer, nn.MaxPool2d):
+                gradient = through_max_pool(
+                    gradient,
+                    entered.repeat_interleave(n_logits, 0),
+                    after.repeat_interleave(n_logits, 0),
+                )
+            elif isinstance(layer, nn.Conv2d) and len(cams) < len(self.conv_names):
+                gradient = through_conv(gradient, layer)
+        return cams
+
+
+def class_maps(maps: Tensor) -> Tensor:
+    """Return the evidence for each class, [N, C, h, w], of the logits' maps [N, L, h, w]."""
+    if maps.shape[1] == 1:
+        maps = torch.cat([-maps, maps], dim=1)
+    return F.relu(maps)
+
+
+def _weighted_sum(importance: Tensor, maps: Tensor) -> Tensor:
+    """Sum channels [N, K, h, w] by their importance [N, L, K] to [N, L, h, w]."""
+    return (importance @ maps.flatten(2)).reshape(-1, importance.shape[1], *maps.shape[2:])
+
+
+def _check_chain(model: ConvNet, dense: list[nn.Linear]) -> None:
+    """Refuse a network that the explicit backward pass would get wrong."""
+    layers = list(model.features)
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        plain = (
+            isinstance(layer, nn.ReLU)
+            or (isinstance(layer, nn.MaxPool2d) and _is_2x2(layer))
+            or (
+                isinstance(layer, nn.Conv2d)
+                and layer.stride == (1, 1)
+                and layer.dilation == (1, 1)
+                and layer.groups == 1
+                and isinstance(following, nn.ReLU)
+            )
+        )
+        if not plain:
+            raise ArchitectureUnsupported(
+                f"The layer {layer} cannot be exported: features must be convolutions of stride 1, "
+                "each with a ReLU, and 2x2 max-pools."
+            )
+    if len(dense) != 2:
+        raise ArchitectureUnsupported(
+            f"The head has {len(dense)} dense layers; it must have two with a ReLU between."
+        )
+
+
+def _is_2x2(pool: nn.MaxPool2d) -> bool:
+    return (
+        pool.kernel_size in (2, (2, 2))
+        and pool.stride in (2, (2, 2))
+        and pool.padding in (0, (0, 0))
+        and not pool.ceil_mode
+    )

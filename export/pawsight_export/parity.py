@@ -1,0 +1,125 @@
+"""Does a staged graph compute what the run computes? Against PyTorch, and against Captum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+
+from pawsight_export.errors import ParityFailed
+from pawsight_training.evaluation import probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from pawsight_training.architectures import ConvNet
+
+    Outputs = Mapping[str, NDArray[np.float32]]
+
+TOLERANCE: Final = 1e-4
+
+
+def check_parity(
+    model: ConvNet, pictures: NDArray[np.uint8], hot: Outputs, explain: Outputs
+) -> dict[str, float]:
+    """Compare both graphs' outputs with the model's own.
+
+    Deviations of probabilities are absolute; those of maps are relative to the picture's largest
+    value in that layer, over all classes.
+
+    Args:
+        model: the run's model, in eval mode.
+        pictures: what both graphs were given, uint8 [N, H, W, 3].
+        hot: outputs of the graph NAME.
+        explain: outputs of the graph NAME_explain.
+
+    Returns:
+        The largest deviation of each check, and how many pictures it was measured on.
+
+    Raises:
+        ParityFailed: a deviation is over `TOLERANCE`.
+    """
+    figures: dict[str, float] = {}
+
+    def note(check: str, deviation: float) -> None:
+        figures[check] = max(figures.get(check, 0.0), deviation)
+
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        answers = probabilities(model(images)).numpy()
+    note("probabilities", _absolute(hot["probabilities"], answers))
+    note("explain probabilities", _absolute(explain["probabilities"], answers))
+    for name, activation in _activations(model, images):
+        note("activations", _relative(explain[f"activation:{name}"], activation))
+    last = ""
+    for name, maps in _captum_maps(model, images, n_classes=answers.shape[1]):
+        note("explain grad-cam", _relative(explain[f"gradcam:{name}"], maps))
+        last, last_maps = name, maps
+    if last:
+        note("grad-cam", _relative(hot["gradcam"], last_maps))
+    _refuse_deviations(figures)
+    return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
+
+
+def _refuse_deviations(figures: Mapping[str, float]) -> None:
+    over = {check: value for check, value in figures.items() if not value <= TOLERANCE}
+    if over:
+        listed = ", ".join(f"{check} {value:.2g}" for check, value in over.items())
+        raise ParityFailed(
+            f"The exported graphs deviate from the run by more than {TOLERANCE:g}: {listed}. "
+            "Nothing was published."
+        )
+
+
+def _activations(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield each layer's output, a convolution's after its ReLU."""
+    with torch.no_grad():
+        value = model.normalise(images)
+        conv = ""
+        for name, layer in model.features.named_children():
+            value = layer(value)
+            if isinstance(layer, nn.Conv2d):
+                conv = name
+            else:
+                yield (conv if isinstance(layer, nn.ReLU) else name), value.numpy()
+
+
+def _captum_maps(
+    model: ConvNet, images: Tensor, n_classes: int
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield Captum's Grad-CAM of every convolutional layer, [N, C, h, w]."""
+
+    def class_logits(pictures: Tensor) -> Tensor:
+        logits: Tensor = model(pictures)
+        return torch.cat([-logits, logits], dim=1) if logits.shape[1] == 1 else logits
+
+    conv = ""
+    for name, layer in model.features.named_children():
+        if isinstance(layer, nn.Conv2d):
+            conv = name
+        elif isinstance(layer, nn.ReLU):
+            method = LayerGradCam(class_logits, layer)
+            maps = [
+                method.attribute(images, target=target, relu_attributions=True).detach()
+                for target in range(n_classes)
+            ]
+            yield conv, torch.cat(maps, dim=1).numpy()
+
+
+def _absolute(value: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    return float(np.abs(value - reference).max())
+
+
+def _relative(value: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """Return the largest deviation in units of each picture's largest value."""
+    if value.shape != reference.shape:
+        return float("inf")
+    scale = np.abs(reference).max(axis=(1, 2, 3), keepdims=True)
+    deviation = np.abs(value - reference)
+    # A picture without any evidence has no scale: there every value must be zero.
+    return float(np.divide(deviation, np.where(scale > 0, scale, TOLERANCE)).max())

@@ -1,0 +1,1 @@
+"""Ways to explain: one file a method."""

@@ -1,0 +1,1 @@
+"""The gateway: one core, with HTTP and gRPC at its edges."""

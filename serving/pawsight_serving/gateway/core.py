@@ -1,0 +1,147 @@
+"""What the gateway does, whichever protocol asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.gateway.ordered import in_order
+from pawsight_serving.predictions import Predictions, predicted_by
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
+    from pawsight_serving.admission import Admission
+    from pawsight_serving.calls import Call
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.decoding import Decoder
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.ordered import A, Q
+    from pawsight_serving.repository.manifest import Manifest
+
+
+class Explainer(Protocol):
+    """Who explains; in its messages, as an answer passes through here unread."""
+
+    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
+        """Return the sidecar's answer; see `ExplainerClient.explain`."""
+
+
+class Gateway:
+    """Predicts with an engine, and asks the sidecar to explain.
+
+    Args:
+        engine: a started engine.
+        explainer: the sidecar, as seen from here.
+        decoder: what decodes pictures.
+        admission: the bound on requests in flight.
+        default_model: answers requests that name none.
+        stream_pictures_at_once: pictures of one stream that are worked on at once.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        explainer: Explainer,
+        decoder: Decoder,
+        admission: Admission,
+        *,
+        default_model: str,
+        stream_pictures_at_once: int,
+    ) -> None:
+        self._engine = engine
+        self._explainer = explainer
+        self._decoder = decoder
+        self._default_model = default_model
+        self._stream_pictures_at_once = stream_pictures_at_once
+        self.admission = admission
+
+    def models(self) -> Sequence[Manifest]:
+        """Return the manifests of what is served, one a version."""
+        return self._engine.manifests()
+
+    def model(self, name: str, version: str = "") -> Manifest:
+        """Return the manifest that a request means.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: as `find_model`.
+        """
+        return find_model(self.models(), name, version, default=self._default_model)
+
+    async def predict(
+        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
+        """Return the predictions of encoded pictures, in their order.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
+            ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
+            Overloaded: too many requests are in flight.
+            EngineUnavailable: the engine is down.
+            DeadlineExceeded: the deadline passed first.
+        """
+        with self.admission.place():
+            return await self._predict(name, version, pictures, deadline)
+
+    async def predict_stream(
+        self,
+        requests: AsyncIterator[Q],
+        answer: Callable[[Q, Predict], Awaitable[A]],
+    ) -> AsyncIterator[A]:
+        """Answer requests as they come, several at once, in their order.
+
+        The stream holds one place among the requests in flight, for as long as it lasts.
+
+        Args:
+            requests: the stream.
+            answer: makes the answer to one request with the `predict` it is given.
+
+        Raises:
+            Overloaded: too many requests are in flight.
+        """
+        with self.admission.place():
+            async for result in in_order(
+                requests,
+                lambda request: answer(request, self._predict),
+                self._stream_pictures_at_once,
+            ):
+                yield result
+
+    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
+        """Return the sidecar's predictions and explanations of a request.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
+            ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
+            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
+            Overloaded: too many requests are in flight, here or there.
+            ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
+            DeadlineExceeded: the deadline passed first.
+        """
+        with self.admission.place():
+            manifest = self.model(request.model, request.version)
+            self._decoder.check_count(len(request.images))
+            request.model, request.version = manifest.name, manifest.version
+            response = await self._explainer.explain(request, call)
+            response.request_id = call.request_id
+            return response
+
+    async def _predict(
+        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
+        manifest = self.model(name, version)
+        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+        outputs = await self._engine.infer(
+            manifest.name, manifest.version, images, ("probabilities",), deadline
+        )
+        return predicted_by(manifest, manifest.name, outputs["probabilities"])
+
+
+class Predict(Protocol):
+    """`Gateway.predict` without its own place among the requests in flight."""
+
+    async def __call__(
+        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
+        """Return the predictions; see `Gateway.predict`."""

@@ -1,0 +1,80 @@
+"""The sidecar, as the gateway sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
+from pawsight_serving.calls import UNFORESEEN
+from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
+from pawsight_serving.rpc.methods import REQUEST_ID_KEY
+from pawsight_serving.rpc.statuses import error_of
+
+if TYPE_CHECKING:
+    from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
+    from pawsight_serving.calls import Call
+    from pawsight_serving.settings import Address
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A sidecar that comes back is found again within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+)
+_DOWN: Final = (
+    "The explainer is not running, so there are predictions but no explanations now; "
+    "try again in a few seconds."
+)
+
+
+class ExplainerClient:
+    """Calls the sidecar, wherever it is at the moment."""
+
+    def __init__(self) -> None:
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: ExplainerStub | None = None
+
+    async def connect(self, address: Address) -> None:
+        """Send calls to this address from now on."""
+        await self.disconnect()
+        self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
+        self._stub = ExplainerStub(self._channel)
+
+    async def disconnect(self) -> None:
+        """Fail calls until the next `connect`, those under way included."""
+        self._stub = None
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
+        """Return the sidecar's answer.
+
+        Raises:
+            PawsightError: the sidecar's own error, as it raised it.
+            ExplainerUnavailable: it cannot be reached, or ended before it had answered.
+            DeadlineExceeded: the deadline passed first.
+        """
+        if self._stub is None:
+            raise ExplainerUnavailable(_DOWN)
+        try:
+            response: ExplainResponse = await self._stub.Explain(
+                request,
+                timeout=call.deadline.remaining_s(),
+                metadata=((REQUEST_ID_KEY, call.request_id),),
+            )
+        except grpc.aio.AioRpcError as status:
+            if ours := error_of(status):
+                raise ours from status
+            if status.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise DeadlineExceeded(
+                    "The explanation was not ready before the deadline; allow more time."
+                ) from status
+            if status.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+                raise ExplainerUnavailable(_DOWN) from status
+            raise InternalError(UNFORESEEN) from status
+        return response

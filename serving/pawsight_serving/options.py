@@ -1,0 +1,102 @@
+"""Settings as command line options and environment variables: the fields are the one source."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pydantic.fields import FieldInfo
+
+PREFIX: Final = "PAWSIGHT_"
+# The client's own variables may stand in the same environment.
+CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_SERVER"})
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def with_settings(
+    settings: type[S],
+) -> Callable[[Callable[[S], None]], Callable[..., None]]:
+    """Give a click command one option for each field, and call it with the settings read.
+
+    A flag goes before its `PAWSIGHT_*` variable, the variable before the default. What does not
+    fit, and a `PAWSIGHT_*` variable that nothing reads, ends the program with one sentence and
+    exit status 2.
+    """
+
+    def decorate(command: Callable[[S], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: str | None) -> None:
+            refuse_unknown(os.environ)
+            given = {name: value for name, value in values.items() if value is not None}
+            try:
+                read = settings.model_validate(given)
+            except ValidationError as error:
+                raise click.UsageError(_sentence(error)) from None
+            command(read)
+
+        decorated: Callable[..., None] = run
+        for name, field in reversed(settings.model_fields.items()):
+            decorated = _option(name, field)(decorated)
+        return decorated
+
+    return decorate
+
+
+def refuse_unknown(environment: Iterable[str]) -> None:
+    """Raise a usage error for a `PAWSIGHT_*` variable that nothing reads."""
+    known = CLIENT_VARIABLES | {
+        _variable(name)
+        for settings in (GatewaySettings, ExplainerSettings)
+        for name in settings.model_fields
+    }
+    for variable in sorted(environment):
+        if variable.startswith(PREFIX) and variable not in known:
+            closest = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.0)[0]
+            raise click.UsageError(
+                f"The environment variable {variable} is unknown; did you mean {closest}?"
+            )
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        _flag(name),
+        envvar=_variable(name),
+        metavar=_metavar(name, field),
+        help=field.description,
+        show_envvar=True,
+        show_default=None if field.get_default() is None else str(field.get_default()),
+    )
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    if name == "repository":
+        return "DIR"
+    if isinstance(field.get_default(), (int, float)):
+        return "N"
+    return "NAME" if field.annotation is str else "HOST:PORT"
+
+
+def _sentence(error: ValidationError) -> str:
+    problem: dict[str, Any] = dict(error.errors()[0])
+    what = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    where = "".join(f"{_flag(str(part))}: " for part in problem["loc"][:1])
+    return f"{where}{what[:1].lower()}{what[1:]}."

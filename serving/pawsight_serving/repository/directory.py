@@ -1,0 +1,100 @@
+"""Reading a model repository folder: which versions are published, and are they whole."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST_FILE = "manifest.json"
+
+
+def read_manifests(root: Path) -> list[Manifest]:
+    """Return the manifests of every published version, newest last within a name.
+
+    Raises:
+        RepositoryInvalid: no such folder, nothing published in it, or a manifest that cannot
+            be read.
+    """
+    if not root.is_dir():
+        raise RepositoryInvalid(
+            f"There is no model repository at {root}; name one with --repository."
+        )
+    manifests = [
+        read_manifest(root, model.name, version)
+        for model in sorted(root.iterdir())
+        if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
+        for version in published_versions(root, model.name)
+    ]
+    if not manifests:
+        raise RepositoryInvalid(
+            f"The model repository at {root} holds no published model; "
+            "put one there with `pawsight export`."
+        )
+    return manifests
+
+
+def published_versions(root: Path, name: str) -> list[str]:
+    """Return the versions of a model in rising order, as Triton counts them."""
+    folder = root / name
+    if not folder.is_dir():
+        return []
+    numbers = sorted(
+        int(version.name)
+        for version in folder.iterdir()
+        if version.name.isdecimal() and (version / MANIFEST_FILE).is_file()
+    )
+    return [str(number) for number in numbers]
+
+
+def read_manifest(root: Path, name: str, version: str) -> Manifest:
+    """Return one version's manifest.
+
+    Raises:
+        RepositoryInvalid: it cannot be read, or it is not of this model and version.
+    """
+    path = root / name / version / MANIFEST_FILE
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RepositoryInvalid(
+            f"The manifest of {name} version {version} cannot be read; export the model again."
+        ) from error
+    if (manifest.name, manifest.version) != (name, version):
+        raise RepositoryInvalid(
+            f"The manifest of {name} version {version} is of {manifest.name} version "
+            f"{manifest.version}; folders of a repository must not be renamed."
+        )
+    return manifest
+
+
+def graph_path(root: Path, manifest: Manifest, graph: str) -> Path:
+    """Return where a graph's file lies; `graph` is NAME or NAME_explain."""
+    return root / graph / manifest.version / manifest.graphs[graph].file
+
+
+def read_graph(root: Path, manifest: Manifest, graph: str) -> bytes:
+    """Return a graph's bytes, checked against the manifest's digest.
+
+    Raises:
+        RepositoryInvalid: the file is missing or is not the one that was published.
+    """
+    try:
+        data = graph_path(root, manifest, graph).read_bytes()
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The graph {graph} version {manifest.version} is missing; export the model again."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != manifest.graphs[graph].sha256:
+        raise RepositoryInvalid(
+            f"The graph {graph} version {manifest.version} is not the file that was published: "
+            "its digest differs; export the model again."
+        )
+    return data

@@ -1,0 +1,1 @@
+"""gRPC plumbing that gateway and explainer share: statuses, calls, servers."""

@@ -1,0 +1,92 @@
+"""One call as a servicer sees it: request id and deadline in, errors mapped on the way out."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
+
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id
+from pawsight_serving.rpc.statuses import metadata_of, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from grpc.aio import ServicerContext
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_KEY: Final = "x-request-id"
+
+
+class Servicer(Protocol):
+    """What the decorators ask of a servicer."""
+
+    timeout_s: float
+
+
+S = TypeVar("S", bound=Servicer)
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+def unary(
+    method: Callable[[S, Q, Call], Awaitable[A]],
+) -> Callable[[S, Q, ServicerContext[Q, A]], Awaitable[A]]:
+    """Make a gRPC method of `method`: one request, one answer, within the caller's deadline."""
+
+    @functools.wraps(method)
+    async def answer(servicer: S, request: Q, context: ServicerContext[Q, A]) -> A:
+        call = _open(servicer, context)
+        try:
+            async with call.deadline.enforced():
+                return await method(servicer, request, call)
+        except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves the process
+            await _abort(context, call, error)
+
+    return answer
+
+
+def streaming(
+    method: Callable[[S, AsyncIterator[Q], Call], AsyncIterator[A]],
+) -> Callable[[S, AsyncIterator[Q], ServicerContext[Q, A]], AsyncIterator[A]]:
+    """Make a gRPC method of `method`: requests and answers both stream.
+
+    The call's deadline is the caller's; without one, a stream lasts as long as its caller.
+    """
+
+    @functools.wraps(method)
+    async def answer(
+        servicer: S, requests: AsyncIterator[Q], context: ServicerContext[Q, A]
+    ) -> AsyncIterator[A]:
+        call = _open(servicer, context, unbounded=True)
+        try:
+            async for response in method(servicer, requests, call):
+                yield response
+        except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves the process
+            await _abort(context, call, error)
+
+    return answer
+
+
+def _open(servicer: Servicer, context: ServicerContext[Any, Any], *, unbounded: bool = False) -> Call:
+    metadata = dict(context.invocation_metadata() or ())
+    request_id = accept_request_id(metadata.get(REQUEST_ID_KEY))
+    context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+    remaining_s = context.time_remaining()
+    limit_s = math.inf if unbounded else servicer.timeout_s
+    return Call(request_id, Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s)))
+
+
+async def _abort(context: ServicerContext[Any, Any], call: Call, error: Exception) -> NoReturn:
+    if not isinstance(error, PawsightError):
+        logger.error("request %s failed", call.request_id, exc_info=error)
+        error = InternalError(UNFORESEEN)
+    await context.abort(
+        status_of(error),
+        str(error),
+        ((REQUEST_ID_KEY, call.request_id), *metadata_of(error)),
+    )

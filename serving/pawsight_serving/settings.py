@@ -1,0 +1,135 @@
+"""What can be set, from flags and `PAWSIGHT_*` variables: one field, one sentence each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+DEFAULT_REPOSITORY: Final = Path("model_repository")
+
+
+class Address(NamedTuple):
+    """Where a server listens or is found; port 0 lets the system choose a free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: object) -> Address:
+        """Read `HOST:PORT`, or `[HOST]:PORT` for IPv6.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if isinstance(text, cls):
+            return text
+        host, _, port = str(text).rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("it must be HOST:PORT")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
+
+
+class EngineSettings(BaseModel):
+    """What gateway and explainer share: where the models are, and what a picture may weigh."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Path | None = Field(
+        None, description=f"Folder of the model repository [default: {DEFAULT_REPOSITORY}]."
+    )
+    triton: HostPort | None = Field(
+        None, description="HOST:PORT of a Triton's gRPC, to use it instead of the built-in engine."
+    )
+    default_model: str = Field(
+        "cats_dogs_vgg16", description="Model that answers requests which name none."
+    )
+    timeout_s: PositiveFloat = Field(
+        30.0, description="Seconds that a request may take where its caller does not ask for less."
+    )
+    max_picture_bytes: PositiveInt = Field(
+        10 * 1024 * 1024, description="Bytes that one encoded picture may have."
+    )
+    max_picture_pixels: PositiveInt = Field(
+        50_000_000, description="Pixels that one picture may have, by its header."
+    )
+    max_request_bytes: PositiveInt = Field(
+        64 * 1024 * 1024, description="Bytes that one request of several pictures may have."
+    )
+    max_pictures: PositiveInt = Field(64, description="Pictures that one request may hold.")
+    max_in_flight: PositiveInt = Field(
+        64, description="Requests in flight at once; more are refused at once."
+    )
+    decode_threads: PositiveInt = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        description="Threads that decode pictures [default: one a core].",
+    )
+    shutdown_grace_s: PositiveFloat = Field(
+        10.0, description="Seconds that requests under way may take after a signal to stop."
+    )
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if self.repository is not None and self.triton is not None:
+            raise ValueError("give either a repository or a Triton, not both")
+        return self
+
+    @property
+    def repository_or_default(self) -> Path | None:
+        """The folder to load models from; None where Triton serves them."""
+        return None if self.triton else self.repository or DEFAULT_REPOSITORY
+
+
+class GatewaySettings(EngineSettings):
+    """Settings of `pawsight serve`."""
+
+    http: HostPort = Field(Address("127.0.0.1", 8080), description="HOST:PORT of HTTP.")
+    grpc: HostPort = Field(Address("127.0.0.1", 50051), description="HOST:PORT of gRPC.")
+    explainer: HostPort | None = Field(
+        None,
+        description="HOST:PORT of a running explainer; without it, one is started and supervised.",
+    )
+    stream_pictures_at_once: PositiveInt = Field(
+        8, description="Pictures of one PredictStream that are worked on at once."
+    )
+    probe_interval_s: PositiveFloat = Field(
+        2.0, description="Seconds between checks that the engine still answers."
+    )
+    probe_timeout_s: PositiveFloat = Field(
+        2.0, description="Seconds after which a check that was not answered counts as failed."
+    )
+    explainer_start_s: PositiveFloat = Field(
+        15.0, description="Seconds to wait for the explainer before serving without it."
+    )
+
+
+class ExplainerSettings(EngineSettings):
+    """Settings of `pawsight explainer`."""
+
+    grpc: HostPort = Field(Address("127.0.0.1", 50052), description="HOST:PORT of gRPC.")
+    render_threads: PositiveInt = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1),
+        description="Threads that draw overlays and grids [default: one a core].",
+    )
+    max_overlay_side: PositiveInt = Field(
+        1024, description="Pixels that an overlay's longer side may have."
+    )

@@ -1,0 +1,112 @@
+"""A repository with a model that is small enough to reason about: red pictures are dogs."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import onnx
+from onnx import TensorProto, helper
+
+from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIDE = 8
+HOT_OUTPUTS: dict[str, tuple[int, ...]] = {"probabilities": (2,), "gradcam": (2, 2, 2)}
+EXPLAIN_OUTPUTS: dict[str, tuple[int, ...]] = {
+    "probabilities": (2,),
+    "activation:conv1": (2, 4, 4),
+    "activation:pool1": (2, 2, 2),
+    "gradcam:conv1": (2, 4, 4),
+}
+
+
+def publish_tiny(
+    root: Path, name: str = "tiny", version: str = "1", *, bias: float = 0.0
+) -> Manifest:
+    """Write one version of the model; `bias` is added to the logit of dog."""
+    explain = f"{name}_explain"
+    graphs = {
+        graph: _write(root / graph / version, graph, outputs, bias)
+        for graph, outputs in ((name, HOT_OUTPUTS), (explain, EXPLAIN_OUTPUTS))
+    }
+    manifest = Manifest(
+        name=name,
+        version=version,
+        created=datetime.now(UTC),
+        architecture="tiny",
+        classes=("cat", "dog"),
+        input_size=(SIDE, SIDE),
+        preprocessing=Preprocessing(mean=(0, 0, 0), std=(255, 255, 255)),
+        layers=(
+            Layer(name="conv1", kind="conv", channels=2, height=4, width=4),
+            Layer(name="pool1", kind="pool", channels=2, height=2, width=2),
+        ),
+        precision="fp32",
+        engine="onnxruntime",
+        weights_sha256="0" * 64,
+        graphs=graphs,
+    )
+    for graph in graphs:
+        (root / graph / version / "manifest.json").write_text(manifest.model_dump_json())
+    return manifest
+
+
+def _write(folder: Path, name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> Graph:
+    folder.mkdir(parents=True)
+    data = _model(name, outputs, bias).SerializeToString()
+    (folder / "model.onnx").write_bytes(data)
+    return Graph(file="model.onnx", sha256=hashlib.sha256(data).hexdigest(), outputs=outputs)
+
+
+def _model(name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> onnx.ModelProto:
+    """Return a graph: logit = mean red - mean blue + bias; maps = red and blue, pooled."""
+    constants = {
+        "scale": helper.make_tensor("scale", TensorProto.FLOAT, [], [255.0]),
+        "bias": helper.make_tensor("bias", TensorProto.FLOAT, [], [bias]),
+        "axes": helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+        "red": helper.make_tensor("red", TensorProto.INT64, [1], [0]),
+        "blue": helper.make_tensor("blue", TensorProto.INT64, [1], [2]),
+        "both": helper.make_tensor("both", TensorProto.INT64, [2], [0, 2]),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["planes"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["float", "scale"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit", "axes"], ["means"], keepdims=0),
+        helper.make_node("Gather", ["means", "red"], ["mean_red"], axis=1),
+        helper.make_node("Gather", ["means", "blue"], ["mean_blue"], axis=1),
+        helper.make_node("Sub", ["mean_red", "mean_blue"], ["difference"]),
+        helper.make_node("Add", ["difference", "bias"], ["dog"]),
+        helper.make_node("Neg", ["dog"], ["cat"]),
+        helper.make_node("Concat", ["cat", "dog"], ["logits"], axis=1),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("Gather", ["unit", "both"], ["colours"], axis=1),
+    ]
+    nodes += [
+        helper.make_node(
+            "AveragePool",
+            ["colours"],
+            [output],
+            kernel_shape=[SIDE // shape[1]] * 2,
+            strides=[SIDE // shape[1]] * 2,
+        )
+        for output, shape in outputs.items()
+        if output != "probabilities"
+    ]
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", SIDE, SIDE, 3])],
+        [
+            helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", *shape])
+            for output, shape in outputs.items()
+        ],
+        initializer=list(constants.values()),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return model

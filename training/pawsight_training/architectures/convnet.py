@@ -1,0 +1,59 @@
+"""The one form that every net here has, so that export can walk it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Normalise(nn.Module):
+    """`(pixel - mean) / std` by channel, in units of pixel values 0 to 255.
+
+    The buffers are part of the weights: a model carries its own preprocessing.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(3, 1, 1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return float32 [B, 3, H, W]."""
+        normalised: Tensor = (pictures.to(torch.float32) - self.mean) / self.std
+        return normalised
+
+
+class ConvNet(nn.Module):
+    """Pictures → `normalise` → `features` (convolutions) → `head` (dense layers) → logits."""
+
+    def __init__(self, normalise: Normalise, features: nn.Sequential, head: nn.Sequential) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.features = features
+        self.head = head
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the logits.
+
+        Args:
+            pictures: RGB [B, 3, H, W], uint8 or float, values 0 to 255.
+
+        Returns:
+            [B, 1] for two classes: the logit z of the second class, the first one's is -z.
+            [B, C] for three classes and more.
+        """
+        logits: Tensor = self.head(self.features(self.normalise(pictures)))
+        return logits
+
+
+def outputs_for(classes: int) -> int:
+    """Return how many logits tell so many classes apart."""
+    return 1 if classes == 2 else classes

@@ -1,0 +1,61 @@
+"""The lecture's convnet, trained from scratch (Chollet, Deep Learning with Python, 5.2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+from pawsight_training.architectures.convnet import ConvNet, Normalise
+from pawsight_training.errors import RecipeInvalid
+
+CHANNELS = (32, 64, 128, 128)
+MIN_SIDE = 46
+
+
+def scratch(outputs: int, input_size: tuple[int, int], dropout: float = 0.0) -> ConvNet:
+    """Four 3x3 convolutions without padding, each pooled; dense 512.
+
+    3,453,121 parameters for one output at 150x150. Glorot-uniform weights and zero biases, as
+    Keras starts them.
+
+    Args:
+        outputs: logits.
+        input_size: (height, width) in pixels, at least 46 each.
+        dropout: probability, between the last map and the dense layer.
+
+    Raises:
+        RecipeInvalid: the pictures are too small for four poolings.
+    """
+    height, width = input_size
+    if min(input_size) < MIN_SIDE:
+        raise RecipeInvalid(
+            f"The scratch net needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels, "
+            f"not {height}x{width}; give a larger --input-size."
+        )
+    features: OrderedDict[str, nn.Module] = OrderedDict()
+    channels_in = 3
+    for number, channels in enumerate(CHANNELS, start=1):
+        features[f"conv{number}"] = nn.Conv2d(channels_in, channels, kernel_size=3)
+        features[f"conv{number}_relu"] = nn.ReLU()
+        features[f"pool{number}"] = nn.MaxPool2d(2)
+        height, width, channels_in = (height - 2) // 2, (width - 2) // 2, channels
+    head: OrderedDict[str, nn.Module] = OrderedDict(
+        flatten=nn.Flatten(),
+        dropout=nn.Dropout(dropout),
+        dense1=nn.Linear(channels_in * height * width, 512),
+        dense1_relu=nn.ReLU(),
+        dense2=nn.Linear(512, outputs),
+    )
+    net = ConvNet(
+        Normalise(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
+        nn.Sequential(features),
+        nn.Sequential(head),
+    )
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+    for name, parameter in net.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+    return net

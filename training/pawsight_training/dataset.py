@@ -1,0 +1,181 @@
+"""Pictures as arrays: decoded once, as serving decodes them, and kept in a cache on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import PIL
+from rich.progress import track
+
+from pawsight_serving.errors import RequestError
+from pawsight_serving.pictures import decode_picture
+from pawsight_training.errors import DataInvalid
+from pawsight_training.folders import PictureFile, check_classes, list_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+CHUNK: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that could not be read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The pictures of one split, in the order of the folders.
+
+    Attributes:
+        pictures: RGB, uint8, [N, H, W, 3], read-only and memory-mapped.
+        labels: index of the class, int64, [N].
+        names: file names below the data folder, that folder's name included.
+        digest: sha256 over the bytes of the files and their labels.
+        skipped: the files that could not be read.
+    """
+
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    digest: str
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """The splits of one or several data folders."""
+
+    classes: tuple[str, ...]
+    sources: tuple[str, ...]
+    splits: dict[str, Split]
+    held_out: bool = False
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The files of all splits that could not be read."""
+        return tuple(file for split in self.splits.values() for file in split.skipped)
+
+
+def default_cache() -> Path:
+    """Return the folder for decoded pictures below the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "pawsight" / "pictures"
+
+
+def load_dataset(
+    folders: Sequence[Path],
+    input_size: tuple[int, int],
+    *,
+    cache: Path | None = None,
+    classes: Sequence[str] = (),
+    seed: int = 0,
+) -> Dataset:
+    """Decode the pictures of the data folders, or take them from the cache.
+
+    Args:
+        folders: data folders, as `list_pictures` reads them.
+        input_size: (height, width) in pixels that the pictures are squashed to.
+        cache: folder for decoded pictures; None is `default_cache()`.
+        classes: names that replace those of the folders.
+        seed: of what is held out where there is no validation folder.
+
+    Raises:
+        DataInvalid: nothing to learn from, or the cache cannot be written.
+    """
+    listing = list_pictures(folders, seed=seed, classes=classes)
+    splits = {
+        name: _load_split(name, files, input_size, cache or default_cache())
+        for name, files in listing.splits.items()
+    }
+    check_classes({name: split.labels for name, split in splits.items()}, listing.classes)
+    return Dataset(listing.classes, listing.sources, splits, listing.held_out)
+
+
+def _load_split(
+    name: str, files: Sequence[PictureFile], input_size: tuple[int, int], cache: Path
+) -> Split:
+    entry = cache / _key(files, input_size)
+    index, pixels = entry.with_suffix(".json"), entry.with_suffix(".rgb")
+    if not index.exists():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            _decode(name, files, input_size, index, pixels)
+        except OSError as error:
+            raise DataInvalid(
+                f"The decoded pictures cannot be kept in {cache} ({error.strerror}); "
+                "free some space or give another folder with --cache."
+            ) from error
+    stored = json.loads(index.read_text())
+    kept = [files[row] for row in stored["rows"]]
+    shape = (len(kept), *input_size, 3)
+    pictures = np.memmap(pixels, np.uint8, "r", shape=shape) if kept else np.empty(shape, np.uint8)
+    return Split(
+        pictures=pictures,
+        labels=np.array([file.label for file in kept], dtype=np.int64),
+        names=tuple(file.name for file in kept),
+        digest=stored["digest"],
+        skipped=tuple(Skipped(**file) for file in stored["skipped"]),
+    )
+
+
+def _key(files: Sequence[PictureFile], input_size: tuple[int, int]) -> str:
+    digest = hashlib.sha256(f"{input_size} {PIL.__version__}".encode())
+    for file in files:
+        status = file.path.stat()
+        digest.update(f"\n{file.name} {file.label} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _decode(
+    name: str, files: Sequence[PictureFile], input_size: tuple[int, int], index: Path, pixels: Path
+) -> None:
+    """Write the pixels, then the index: what has an index is whole."""
+
+    def read(file: PictureFile) -> tuple[bytes, NDArray[np.uint8] | str]:
+        data = file.path.read_bytes()
+        try:
+            return hashlib.sha256(data).digest(), decode_picture(data, input_size)
+        except RequestError as error:
+            return b"", str(error)
+
+    rows: list[int] = []
+    skipped: list[dict[str, str]] = []
+    digest = hashlib.sha256()
+    partial = pixels.with_suffix(f".{os.getpid()}.part")
+    try:
+        with partial.open("wb") as out, ThreadPoolExecutor() as pool:
+            chunks = range(0, len(files), CHUNK)
+            for start in track(chunks, f"Decoding {name} pictures", transient=True):
+                chunk = files[start : start + CHUNK]
+                for row, (file, (content, picture)) in enumerate(
+                    zip(chunk, pool.map(read, chunk), strict=True), start
+                ):
+                    if isinstance(picture, str):
+                        skipped.append({"name": file.name, "reason": picture})
+                        continue
+                    rows.append(row)
+                    digest.update(content + file.label.to_bytes(4, "big"))
+                    out.write(picture.tobytes())
+        partial.replace(pixels)
+        partial.write_text(
+            json.dumps({"rows": rows, "skipped": skipped, "digest": digest.hexdigest()})
+        )
+        partial.replace(index)
+    finally:
+        partial.unlink(missing_ok=True)

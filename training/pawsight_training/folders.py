@@ -1,0 +1,135 @@
+"""Which pictures there are, of which class, in which split: the layout of the folders."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pawsight_training.errors import DataInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SPLITS: Final = ("train", "validation", "test")
+SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+# The lecture's folders are plurals, Microsoft's are capitalised; labels are neither.
+LABELS: Final = {"cats": "cat", "dogs": "dog", "Cat": "cat", "Dog": "dog"}
+HELD_OUT_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """One picture on disk and the index of its class."""
+
+    path: Path
+    name: str
+    label: int
+
+
+@dataclass(slots=True)
+class Listing:
+    """The picture files of each split, and the names of the classes."""
+
+    classes: tuple[str, ...]
+    sources: tuple[str, ...]
+    splits: dict[str, list[PictureFile]] = field(default_factory=dict)
+    held_out: bool = False
+
+
+def list_pictures(
+    folders: Sequence[Path], *, seed: int = 0, classes: Sequence[str] = ()
+) -> Listing:
+    """Find the pictures of one or several data folders.
+
+    A data folder holds `train/`, and perhaps `validation/` and `test/`, each with a folder a
+    class; or it holds the class folders itself and then counts as `train` alone. The splits of
+    several folders are joined. Where none has `validation/`, a tenth of `train` is held out.
+
+    Args:
+        folders: the data folders; they must have the same classes.
+        seed: of the choice of what is held out.
+        classes: names that replace those of the folders, in folder-name order.
+
+    Raises:
+        DataInvalid: a folder is missing or empty, the classes do not fit, or there is one alone.
+    """
+    roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
+    train = [root for _, split, root in roots if split == "train"]
+    names = sorted({path.name for root in train for path in _folders(root)})
+    if len(names) < 2:
+        raise DataInvalid(
+            "There must be at least two class folders to tell apart; "
+            f"found: {', '.join(names) or 'none'}."
+        )
+    if classes and len(classes) != len(names):
+        raise DataInvalid(
+            f"{len(classes)} class names are given for {len(names)} class folders: "
+            f"{', '.join(names)}."
+        )
+    labels = tuple(classes) or tuple(LABELS.get(name, name) for name in names)
+    if len(set(labels)) != len(names):
+        raise DataInvalid(f"Two class folders carry the same label: {', '.join(names)}.")
+    listing = Listing(labels, tuple(folder.name for folder in folders))
+    for folder, split, root in roots:
+        for path in _folders(root):
+            if path.name not in names:
+                raise DataInvalid(f"Class folder {split}/{path.name} has no counterpart in train.")
+            listing.splits.setdefault(split, []).extend(
+                PictureFile(
+                    file,
+                    f"{folder.name}/{file.relative_to(folder).as_posix()}",
+                    names.index(path.name),
+                )
+                for file in sorted(path.iterdir())
+                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+            )
+    if "validation" not in listing.splits:
+        _hold_out(listing, seed)
+    check_classes(
+        {split: [file.label for file in files] for split, files in listing.splits.items()},
+        listing.classes,
+    )
+    return listing
+
+
+def check_classes(labels: dict[str, list[int]], classes: Sequence[str]) -> None:
+    """Raise `DataInvalid` where a split lacks a class."""
+    for split, present in labels.items():
+        counts = Counter(present)
+        for label, name in enumerate(classes):
+            if not counts[label]:
+                raise DataInvalid(
+                    f"Class {name!r} has no readable picture in {split}; "
+                    "add some, or remove its folder."
+                )
+
+
+def _split_roots(folder: Path) -> list[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise DataInvalid(f"There is no folder {folder}; give the folder of pictures with --data.")
+    if (folder / "train").is_dir():
+        return [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
+    return [("train", folder)]
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _hold_out(listing: Listing, seed: int) -> None:
+    """Move a tenth of each class from train to validation; a lone picture stays."""
+    choice = random.Random(seed)  # noqa: S311 - it must repeat, and guards nothing
+    train, validation = [], []
+    for label in range(len(listing.classes)):
+        files = [file for file in listing.splits["train"] if file.label == label]
+        share = max(1, round(len(files) * HELD_OUT_SHARE)) if len(files) > 1 else 0
+        chosen = set(choice.sample(range(len(files)), k=share))
+        for index, file in enumerate(files):
+            (validation if index in chosen else train).append(file)
+    listing.splits |= {"train": train, "validation": validation}
+    listing.held_out = True

@@ -1,0 +1,153 @@
+"""The run folder: what a training leaves behind.
+
+RUN/
+├── weights.safetensors   the best weights on `validation`
+├── history.csv           one row an epoch
+├── checkpoints/          to resume from
+└── manifest.json         written last: a folder without it is not a finished run
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from pawsight_serving.repository.manifest import Preprocessing  # noqa: TC001 - as above
+from pawsight_training.architectures import ConvNet, build
+from pawsight_training.errors import RunInvalid
+from pawsight_training.recipes import Recipe  # noqa: TC001 - as above
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MANIFEST: Final = "manifest.json"
+WEIGHTS: Final = "weights.safetensors"
+HISTORY: Final = "history.csv"
+CHECKPOINTS: Final = "checkpoints"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSummary(_Frozen):
+    """Which pictures a run saw: names, never paths."""
+
+    sources: tuple[str, ...]
+    counts: dict[str, dict[str, int]] = Field(description="Split to class to pictures.")
+    digests: dict[str, str] = Field(description="Split to sha256 over its files and labels.")
+    skipped: tuple[str, ...] = ()
+    held_out: bool = Field(default=False, description="Validation was taken from train.")
+
+
+class RunManifest(_Frozen):
+    """What a finished run says of itself."""
+
+    schema_version: Literal[1] = 1
+    created: datetime
+    recipe_name: str
+    recipe: Recipe
+    architecture: str
+    classes: tuple[str, ...]
+    input_size: tuple[int, int] = Field(description="Height and width, in pixels.")
+    preprocessing: Preprocessing
+    seed: int
+    precision: str
+    data: DataSummary
+    epochs_trained: int
+    best_epoch: int = Field(description="The epoch whose weights were kept, from 1.")
+    metrics: dict[str, dict[str, float]] = Field(description="Split to figures.")
+    weights_sha256: str
+    parameters: int
+    trainable_parameters: int
+    duration_s: float
+    libraries: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run on disk."""
+
+    path: Path
+    manifest: RunManifest
+
+    def model(self) -> ConvNet:
+        """Return the net with the run's weights, on the CPU, in eval mode.
+
+        Raises:
+            RunInvalid: the weights are not those of the manifest.
+        """
+        net = build(
+            self.manifest.architecture, len(self.manifest.classes), self.manifest.input_size
+        )
+        net.load_state_dict(_read_weights(self.path / WEIGHTS, self.manifest.weights_sha256))
+        return net.eval()
+
+
+def load_run(path: Path) -> Run:
+    """Return the finished run in a folder.
+
+    Raises:
+        RunInvalid: no run there, an unfinished one, or a damaged one.
+    """
+    try:
+        text = (path / MANIFEST).read_text()
+    except OSError as error:
+        state = (
+            "is unfinished; go on with --resume" if (path / CHECKPOINTS).is_dir() else "is missing"
+        )
+        raise RunInvalid(f"The run {path} {state}.") from error
+    try:
+        manifest = RunManifest.model_validate_json(text)
+    except ValidationError as error:
+        raise RunInvalid(
+            f"The manifest of the run {path} cannot be read; train it again with this version."
+        ) from error
+    return Run(path, manifest)
+
+
+def is_finished(path: Path) -> bool:
+    """Return whether the folder holds a finished run."""
+    return (path / MANIFEST).is_file()
+
+
+def write_weights(path: Path, net: ConvNet) -> str:
+    """Write the net's weights into the run folder and return their sha256."""
+    tensors: dict[str, Tensor] = {
+        name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()
+    }
+    data = save(tensors)
+    partial = path / f"{WEIGHTS}.part"
+    partial.write_bytes(data)
+    partial.replace(path / WEIGHTS)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_manifest(path: Path, manifest: RunManifest) -> None:
+    """Finish the run: the manifest appears whole or not at all."""
+    partial = path / f"{MANIFEST}.part"
+    with partial.open("w") as out:
+        out.write(manifest.model_dump_json(indent=2) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(path / MANIFEST)
+
+
+def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
+    damaged = RunInvalid(
+        f"The weights in {path.parent} are not those of its manifest; restore or train them again."
+    )
+    try:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise damaged
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise damaged from error
