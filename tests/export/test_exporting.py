@@ -1,0 +1,117 @@
+"""A whole export, checked from the published files alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from pawsight_export import exporting
+from pawsight_export.errors import ParityFailed
+from pawsight_export.exporting import check_pictures, export_run
+from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
+from tests.export.conftest import SIZE, random_net
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pawsight_serving.repository.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def published(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    repository = tmp_path_factory.mktemp("repository")
+    return repository, export_run(run_folder, "pets", repository)
+
+
+def test_the_repository_holds_what_was_returned(published: tuple[Path, Manifest]) -> None:
+    repository, manifest = published
+    assert read_manifests(repository) == [manifest]
+    for graph in manifest.graphs:
+        read_graph(repository, manifest, graph)
+
+
+@pytest.mark.parametrize("graph", ["pets", "pets_explain"])
+def test_the_graphs_take_any_batch_of_uint8(published: tuple[Path, Manifest], graph: str) -> None:
+    repository, manifest = published
+    session = onnxruntime.InferenceSession(graph_path(repository, manifest, graph))
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
+        ("image", "tensor(uint8)", ["batch", *SIZE, 3])
+    ]
+    for batch in (1, 2, 5):
+        values = session.run(None, {"image": np.zeros((batch, *SIZE, 3), np.uint8)})
+        shapes = {o.name: v.shape for o, v in zip(session.get_outputs(), values, strict=True)}
+        assert shapes == {
+            name: (batch, *shape) for name, shape in manifest.graphs[graph].outputs.items()
+        }
+
+
+def test_layers_are_named_as_keras_names_them(published: tuple[Path, Manifest]) -> None:
+    _, manifest = published
+    assert [layer.name for layer in manifest.layers] == [
+        f"{kind}{number}" for number in range(1, 5) for kind in ("conv", "pool")
+    ]
+    assert (manifest.layers[0].channels, manifest.layers[0].height) == (32, SIZE[0] - 2)
+
+
+def test_parity_stands_in_the_manifest(published: tuple[Path, Manifest]) -> None:
+    _, manifest = published
+    for check in ("probabilities", "grad-cam", "explain grad-cam", "activations"):
+        assert 0 <= manifest.parity[check] <= 1e-4
+
+
+@pytest.mark.parametrize("graph", ["pets", "pets_explain"])
+def test_triton_can_read_the_configuration(published: tuple[Path, Manifest], graph: str) -> None:
+    repository, manifest = published
+    text = (repository / graph / "config.pbtxt").read_text()
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    assert config.name == graph
+    assert config.platform == "onnxruntime_onnx"
+    assert list(config.input[0].dims) == [*SIZE, 3]
+    model = onnx.load(graph_path(repository, manifest, graph))
+    assert [output.name for output in config.output] == [o.name for o in model.graph.output]
+    assert (repository / graph / "labels.txt").read_text() == "cat\ndog\n"
+
+
+def test_the_same_run_gives_the_same_graphs(
+    published: tuple[Path, Manifest], run_folder: Path, tmp_path: Path
+) -> None:
+    _, manifest = published
+    assert export_run(run_folder, "pets", tmp_path).graphs == manifest.graphs
+
+
+def test_a_graph_that_deviates_is_not_published(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WrongHotGraph(exporting.HotGraph):
+        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            probabilities, maps = super().forward(image)
+            return probabilities, maps * 1.01
+
+    monkeypatch.setattr(exporting, "HotGraph", WrongHotGraph)
+    with pytest.raises(ParityFailed, match="Nothing was published"):
+        export_run(run_folder, "pets", tmp_path / "repository")
+    assert not (tmp_path / "repository").exists()
+
+
+def test_flat_pictures_are_always_checked() -> None:
+    real = np.random.default_rng(1).integers(0, 256, (3, *SIZE, 3), np.uint8)
+    for pictures in (check_pictures(SIZE), check_pictures(SIZE, real)):
+        flat = [picture for picture in pictures if picture.std() == 0]
+        assert {int(picture.max()) for picture in flat} == {0, 128, 255}
+
+
+def test_the_net_of_the_run_is_what_was_exported(published: tuple[Path, Manifest]) -> None:
+    repository, manifest = published
+    session = onnxruntime.InferenceSession(graph_path(repository, manifest, "pets"))
+    pictures = check_pictures(SIZE)
+    with torch.no_grad():
+        dog = random_net()(torch.from_numpy(pictures).permute(0, 3, 1, 2)).sigmoid().numpy()
+    probabilities = session.run(["probabilities"], {"image": pictures})[0]
+    np.testing.assert_allclose(probabilities[:, 1:], dog, atol=1e-5)
