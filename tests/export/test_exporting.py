@@ -15,6 +15,7 @@ from tritonclient.grpc import model_config_pb2
 from pawsight_export import exporting
 from pawsight_export.errors import ParityFailed
 from pawsight_export.exporting import check_pictures, export_run
+from pawsight_export.graphs import HotGraph
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from tests.export.conftest import SIZE, random_net
 
@@ -89,7 +90,7 @@ def test_the_same_run_gives_the_same_graphs(
 def test_a_graph_that_deviates_is_not_published(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class WrongHotGraph(exporting.HotGraph):
+    class WrongHotGraph(HotGraph):
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             probabilities, maps = super().forward(image)
             return probabilities, maps * 1.01

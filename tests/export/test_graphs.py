@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from captum.attr import LayerGradCam
@@ -10,6 +12,9 @@ from torch import Tensor, nn
 from pawsight_export.errors import ArchitectureUnsupported
 from pawsight_export.graphs import ExplainGraph, HotGraph
 from tests.export.conftest import SIZE, random_net
+
+if TYPE_CHECKING:
+    from pawsight_training.architectures import ConvNet
 
 CONVS = ["conv1", "conv2", "conv3", "conv4"]
 
@@ -27,7 +32,8 @@ def captum(net: ConvNet, conv: str, target: int, images: Tensor) -> Tensor:
 
     method = LayerGradCam(logits, net.features.get_submodule(f"{conv}_relu"))
     batch = images.permute(0, 3, 1, 2).float()
-    return method.attribute(batch, target=target, relu_attributions=True)[:, 0].detach()
+    maps: Tensor = method.attribute(batch, target=target, relu_attributions=True)
+    return maps[:, 0].detach()
 
 
 def assert_maps_close(ours: Tensor, reference: Tensor, scale: Tensor) -> None:

@@ -8,11 +8,11 @@ import zlib
 
 import numpy as np
 import pytest
-import skimage.data
 from PIL import Image
 
 from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
 from pawsight_serving.pictures import PictureLimits, decode_picture, open_picture
+from tests.photographs import cat_jpeg
 
 EXIF_ORIENTATION = 0x0112
 
@@ -108,8 +108,7 @@ def test_a_transparent_colour_becomes_white() -> None:
 
 
 def test_a_real_photograph_is_decoded() -> None:
-    cat = decode_picture(encode(Image.fromarray(skimage.data.cat()), "JPEG"), (150, 150))
-    assert cat.std() > 20
+    assert decode_picture(cat_jpeg(), (150, 150)).std() > 20
 
 
 def test_cmyk_becomes_rgb() -> None:
