@@ -22,7 +22,7 @@ from pawsight_export.gradients import (
     through_max_pool,
     through_relu,
 )
-from pawsight_training.evaluation import probabilities
+from pawsight_training.evaluation import probabilities_of
 
 if TYPE_CHECKING:
     from pawsight_training.architectures import ConvNet
@@ -83,7 +83,7 @@ class HotGraph(_Graph):
         maps = self.convolutions(self._pixels(image))
         hidden, logits = self._head(F.max_pool2d(maps, 2) if self.pools_last else maps)
         importance = self._hidden_gradients(hidden) @ self.channel_weights
-        return probabilities(logits), class_maps(_weighted_sum(importance, maps))
+        return probabilities_of(logits), class_maps(_weighted_sum(importance, maps))
 
 
 class ExplainGraph(_Graph):
@@ -115,7 +115,7 @@ class ExplainGraph(_Graph):
         hidden, logits = self._head(value)
         activations = [after for layer, _, after in steps if not isinstance(layer, nn.Conv2d)]
         cams = self._cams(steps, self._hidden_gradients(hidden))
-        return probabilities(logits), *activations, *cams
+        return probabilities_of(logits), *activations, *cams
 
     def _cams(
         self, steps: list[tuple[nn.Module, Tensor, Tensor]], gradients: Tensor

@@ -10,7 +10,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from pawsight_export.errors import ParityFailed
-from pawsight_training.evaluation import probabilities
+from pawsight_training.evaluation import probabilities_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ def check_parity(
 
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        answers = probabilities(model(images)).numpy()
+        answers = probabilities_of(model(images)).numpy()
     note("probabilities", _absolute(hot["probabilities"], answers))
     note("explain probabilities", _absolute(explain["probabilities"], answers))
     for name, activation in _activations(model, images):
