@@ -25,6 +25,6 @@ class Call:
 
 def accept_request_id(given: str | None) -> str:
     """Return the caller's id where it is fit for headers and logs, else a new one."""
-    if given and _FIT_FOR_LOGS.fullmatch(given):
+    if given is not None and _FIT_FOR_LOGS.fullmatch(given):
         return given
     return uuid.uuid4().hex

@@ -46,9 +46,7 @@ def read_probabilities(
     return tuple(predictions)
 
 
-def predicted_by(
-    manifest: Manifest, graph: str, probabilities: NDArray[np.float32]
-) -> Predictions:
+def predicted_by(manifest: Manifest, graph: str, probabilities: NDArray[np.float32]) -> Predictions:
     """Return the predictions of one pass through one of a manifest's graphs."""
     return Predictions(
         model=manifest.name,

@@ -83,6 +83,12 @@ class EngineSettings(BaseModel):
         default_factory=lambda: max(2, os.cpu_count() or 1),
         description="Threads that decode pictures [default: one a core].",
     )
+    probe_interval_s: PositiveFloat = Field(
+        2.0, description="Seconds between checks that the engine still answers."
+    )
+    probe_timeout_s: PositiveFloat = Field(
+        2.0, description="Seconds after which a check that was not answered counts as failed."
+    )
     shutdown_grace_s: PositiveFloat = Field(
         10.0, description="Seconds that requests under way may take after a signal to stop."
     )
@@ -111,15 +117,14 @@ class GatewaySettings(EngineSettings):
     stream_pictures_at_once: PositiveInt = Field(
         8, description="Pictures of one PredictStream that are worked on at once."
     )
-    probe_interval_s: PositiveFloat = Field(
-        2.0, description="Seconds between checks that the engine still answers."
-    )
-    probe_timeout_s: PositiveFloat = Field(
-        2.0, description="Seconds after which a check that was not answered counts as failed."
-    )
     explainer_start_s: PositiveFloat = Field(
         15.0, description="Seconds to wait for the explainer before serving without it."
     )
+
+    def for_sidecar(self) -> ExplainerSettings:
+        """Return the settings of an explainer beside this gateway, on a free port."""
+        shared = self.model_dump(include=set(EngineSettings.model_fields))
+        return ExplainerSettings(**shared, grpc=Address("127.0.0.1", 0))
 
 
 class ExplainerSettings(EngineSettings):

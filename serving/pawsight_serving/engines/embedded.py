@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,13 +12,14 @@ import onnxruntime as ort
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.errors import (
-    DeadlineExceeded,
     EngineUnavailable,
     ModelNotFound,
     OptionInvalid,
+    PawsightError,
 )
 from pawsight_serving.repository.directory import read_graph, read_manifests
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,21 +47,19 @@ class EmbeddedEngine:
     def __init__(self, repository: Path, *, graphs: Graphs = "all", threads: int = 2) -> None:
         self._repository = repository
         self._graphs = graphs
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._workers = Workers(threads, "engine")
         self._manifests: list[Manifest] = []
         self._sessions: dict[tuple[str, str], ort.InferenceSession] = {}
 
     async def start(self) -> None:
         """Load every published graph and run each once; see `Engine.start`."""
-        loop = asyncio.get_running_loop()
-        self._manifests = await loop.run_in_executor(self._pool, read_manifests, self._repository)
+        self._manifests = await asyncio.to_thread(read_manifests, self._repository)
         for manifest in self._manifests:
             for graph in manifest.graphs:
-                if self._graphs == "hot" and graph != manifest.name:
-                    continue
-                self._sessions[graph, manifest.version] = await loop.run_in_executor(
-                    self._pool, self._load, manifest, graph
-                )
+                if self._graphs == "all" or graph == manifest.name:
+                    self._sessions[graph, manifest.version] = await asyncio.to_thread(
+                        self._load, manifest, graph
+                    )
 
     def manifests(self) -> Sequence[Manifest]:
         """Return what is loaded; see `Engine.manifests`."""
@@ -79,24 +77,17 @@ class EmbeddedEngine:
         session = self._session(graph, version)
 
         def run() -> list[NDArray[np.float32]]:
-            deadline.check()
             results: list[NDArray[np.float32]] = session.run(list(outputs), {"image": images})
             return results
 
-        deadline.check()
-        call = asyncio.get_running_loop().run_in_executor(self._pool, run)
         try:
-            # A call that still waits for a thread is cancelled with its caller and never runs.
-            results = await asyncio.wait_for(call, deadline.remaining_s())
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                "The engine did not answer before the deadline; allow more time or send less."
-            ) from error
+            async with deadline.enforced():
+                results = await self._workers.run(run, deadline)
         except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
             raise OptionInvalid(
                 f"The graph {graph} does not take these pictures or has no such output."
             ) from error
-        except (DeadlineExceeded, asyncio.CancelledError):
+        except PawsightError:
             raise
         except Exception as error:
             logger.exception("graph %s version %s failed", graph, version)
@@ -109,7 +100,7 @@ class EmbeddedEngine:
         """Finish the calls under way and release the graphs; see `Engine.close`."""
         self._sessions = {}
         self._manifests = []
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._workers.close)
 
     def _session(self, graph: str, version: str) -> ort.InferenceSession:
         session = self._sessions.get((graph, version))

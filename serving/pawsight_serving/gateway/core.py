@@ -35,7 +35,9 @@ class Gateway:
         engine: a started engine.
         explainer: the sidecar, as seen from here.
         decoder: what decodes pictures.
-        admission: the bound on requests in flight.
+        admission: the bound on predictions in flight.
+        explain_admission: the bound on explanations in flight: a crowd there keeps nobody out
+            here.
         default_model: answers requests that name none.
         stream_pictures_at_once: pictures of one stream that are worked on at once.
     """
@@ -46,6 +48,7 @@ class Gateway:
         explainer: Explainer,
         decoder: Decoder,
         admission: Admission,
+        explain_admission: Admission,
         *,
         default_model: str,
         stream_pictures_at_once: int,
@@ -56,6 +59,7 @@ class Gateway:
         self._default_model = default_model
         self._stream_pictures_at_once = stream_pictures_at_once
         self.admission = admission
+        self.explain_admission = explain_admission
 
     def models(self) -> Sequence[Manifest]:
         """Return the manifests of what is served, one a version."""
@@ -119,7 +123,7 @@ class Gateway:
             ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self.admission.place():
+        with self.explain_admission.place():
             manifest = self.model(request.model, request.version)
             self._decoder.check_count(len(request.images))
             request.model, request.version = manifest.name, manifest.version

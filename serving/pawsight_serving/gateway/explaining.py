@@ -43,7 +43,7 @@ class ExplainerClient:
         """Send calls to this address from now on."""
         await self.disconnect()
         self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
-        self._stub = ExplainerStub(self._channel)
+        self._stub = ExplainerStub(self._channel)  # type: ignore[no-untyped-call]
 
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`, those under way included."""

@@ -7,9 +7,9 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
+from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
-from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id
 from pawsight_serving.rpc.statuses import metadata_of, status_of
 
 if TYPE_CHECKING:
@@ -72,13 +72,17 @@ def streaming(
     return answer
 
 
-def _open(servicer: Servicer, context: ServicerContext[Any, Any], *, unbounded: bool = False) -> Call:
+def _open(
+    servicer: Servicer, context: ServicerContext[Any, Any], *, unbounded: bool = False
+) -> Call:
     metadata = dict(context.invocation_metadata() or ())
-    request_id = accept_request_id(metadata.get(REQUEST_ID_KEY))
+    request_id = accept_request_id(str(metadata.get(REQUEST_ID_KEY, "")))
     context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
     remaining_s = context.time_remaining()
     limit_s = math.inf if unbounded else servicer.timeout_s
-    return Call(request_id, Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s)))
+    return Call(
+        request_id, Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
+    )
 
 
 async def _abort(context: ServicerContext[Any, Any], call: Call, error: Exception) -> NoReturn:

@@ -22,53 +22,55 @@ class RpcServer:
     """Serves a set of services beside `grpc.health.v1.Health` and reflection.
 
     Args:
-        address: where to listen; port 0 lets the system choose.
         services: full service name to what adds its servicer to a server.
         max_message_bytes: larger requests are refused by the transport.
-
-    Raises:
-        AddressUnavailable: the address is taken.
     """
 
     def __init__(
-        self,
-        address: Address,
-        services: Mapping[str, Callable[[grpc.aio.Server], None]],
-        max_message_bytes: int,
+        self, services: Mapping[str, Callable[[grpc.aio.Server], None]], max_message_bytes: int
     ) -> None:
-        self._services = tuple(services)
+        self._services = services
+        self._max_message_bytes = max_message_bytes
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: Address) -> Address:
+        """Accept calls, and return where; every service is NOT_SERVING until `set_ready`.
+
+        Raises:
+            AddressUnavailable: the address is taken.
+        """
+        # The server takes hold of the running loop, so it is made here.
+        server = grpc.aio.server(
             options=(
                 # Two programs on one port would share its calls at random.
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
             )
         )
-        for add in services.values():
-            add(self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for add in self._services.values():
+            add(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
-            (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
         try:
-            port = self._server.add_insecure_port(str(address))
+            port = server.add_insecure_port(str(address))
         except RuntimeError as error:
             raise AddressUnavailable(address) from error
-        self.address: Final = Address(address.host, port)
+        await self.set_ready(False)
+        await server.start()
+        self._server = server
+        return Address(address.host, port)
 
-    async def start(self) -> None:
-        """Accept calls; every service is NOT_SERVING until `set_ready`."""
-        await self.set_ready(ready=False)
-        await self._server.start()
-
-    async def set_ready(self, *, ready: bool) -> None:
+    async def set_ready(self, ready: bool) -> None:
         """Tell health's callers and watchers."""
         for service in ("", *self._services):
             await self._health.set(service, _SERVING if ready else _NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, finish those under way within `grace_s`, then cancel them."""
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(grace_s)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.settings import EngineSettings
 
 logger = logging.getLogger(__name__)
 
@@ -25,26 +26,18 @@ class Readiness:
     """Asks the engine for a real inference of each model, again and again.
 
     Args:
-        engine: a started engine.
-        interval_s: seconds between two rounds.
-        timeout_s: seconds that one inference may take.
-        tell: is told of each change.
+        engine: the engine; started before this.
+        settings: how often to ask, and how long to wait for the answer.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        interval_s: float,
-        timeout_s: float,
-        tell: Callable[[bool], Awaitable[None]],
-    ) -> None:
+    def __init__(self, engine: Engine, settings: EngineSettings) -> None:
         self._engine = engine
-        self._interval_s = interval_s
-        self._timeout_s = timeout_s
-        self._tell = tell
-        self._answering: set[str] = set()
+        self._interval_s = settings.probe_interval_s
+        self._timeout_s = settings.probe_timeout_s
+        self._answering: frozenset[str] = frozenset()
         self._ready = False
+        self._tell: Callable[[bool], Awaitable[None]] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
@@ -55,27 +48,37 @@ class Readiness:
         """Whether this model answered in the last round."""
         return name in self._answering
 
-    async def watch(self) -> None:
-        """Probe until cancelled."""
+    async def start(self, tell: Callable[[bool], Awaitable[None]]) -> None:
+        """Ask once, then again and again; `tell` hears of each change."""
+        self._tell = tell
+        await self._ask()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Be not ready from now on."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._set(frozenset(), ready=False)
+
+    async def _watch(self) -> None:
         while True:
-            await self.probe()
             await asyncio.sleep(self._interval_s)
+            await self._ask()
 
-    async def probe(self) -> None:
-        """Probe each model once, and tell if the outcome changed."""
+    async def _ask(self) -> None:
         models = newest(self._engine.manifests())
-        self._answering = {name for name, manifest in models.items() if await self._answers(manifest)}
-        await self._set(ready=bool(models) and len(self._answering) == len(models))
+        answering = frozenset(
+            [name for name, manifest in models.items() if await self._answers(manifest)]
+        )
+        await self._set(answering, ready=bool(models) and len(answering) == len(models))
 
-    async def close(self) -> None:
-        """Be not ready from now on; `watch` must have ended."""
-        self._answering = set()
-        await self._set(ready=False)
-
-    async def _set(self, *, ready: bool) -> None:
+    async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
+        self._answering = answering
         if ready != self._ready:
             self._ready = ready
-            await self._tell(ready)
+            if self._tell is not None:
+                await self._tell(ready)
 
     async def _answers(self, manifest: Manifest) -> bool:
         height, width = manifest.input_size

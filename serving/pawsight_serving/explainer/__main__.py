@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from pawsight_serving.explainer.supervised import main
+
+main()

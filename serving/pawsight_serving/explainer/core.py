@@ -1,0 +1,101 @@
+"""What the explainer does, whichever protocol asks for it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.explanations import Explained, Explanation
+from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS
+from pawsight_serving.explainer.rendering.drawing import draw_png
+from pawsight_serving.predictions import predicted_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pawsight_serving.admission import Admission
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.decoding import Decoder
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.workers import Workers
+
+
+class Explainer:
+    """Explains with an engine's graphs, and draws what it found.
+
+    Args:
+        engine: a started engine.
+        decoder: what decodes pictures.
+        painters: the threads to draw in.
+        admission: the bound on requests in flight.
+        default_model: answers requests that name none.
+        max_overlay_side: pixels that a drawing over a picture may have, on its longer side.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        decoder: Decoder,
+        painters: Workers,
+        admission: Admission,
+        *,
+        default_model: str,
+        max_overlay_side: int,
+    ) -> None:
+        self._engine = engine
+        self._decoder = decoder
+        self._painters = painters
+        self._admission = admission
+        self._default_model = default_model
+        self._max_side = max_overlay_side
+
+    async def explain(
+        self, query: Query, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Explained:
+        """Return predictions and explanations of encoded pictures, in their order.
+
+        Raises:
+            ModelNotFound, VersionNotFound: no such model or version.
+            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
+            ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
+            Overloaded: too many requests are in flight.
+            EngineUnavailable: the engine is down.
+            DeadlineExceeded: the deadline passed first.
+        """
+        with self._admission.place():
+            return await self._explain(query, pictures, deadline)
+
+    async def _explain(
+        self, query: Query, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Explained:
+        manifest = find_model(
+            self._engine.manifests(), query.model, query.version, default=self._default_model
+        )
+        name = query.method or DEFAULT_METHOD
+        if name not in METHODS:
+            raise OptionInvalid(f"Method {name!r} is not one of: {', '.join(METHODS)}.")
+        method = METHODS[name](manifest, query)
+        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+        outputs = await self._engine.infer(
+            method.graph, manifest.version, images, ("probabilities", method.output), deadline
+        )
+        predicted = predicted_by(manifest, method.graph, outputs["probabilities"])
+        maps = [
+            method.read(values, prediction.label)
+            for values, prediction in zip(
+                outputs[method.output], predicted.predictions, strict=True
+            )
+        ]
+        drawings = [b""] * len(maps)
+        if query.draw:
+            drawings = await self._painters.run_each(
+                [
+                    partial(draw_png, found, picture, self._decoder.limits, self._max_side)
+                    for found, picture in zip(maps, pictures, strict=True)
+                ],
+                deadline,
+            )
+        return Explained(name, predicted, tuple(map(Explanation, maps, drawings)))

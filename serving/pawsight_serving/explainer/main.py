@@ -1,0 +1,94 @@
+"""The explainer's process, put together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+import uvloop
+
+from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
+from pawsight_serving.admission import Admission
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.engines.selection import open_engine
+from pawsight_serving.explainer.core import Explainer
+from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
+from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.settings import Address, ExplainerSettings
+
+
+def run(settings: ExplainerSettings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
+    """
+    start_logging()
+
+    async def process() -> None:
+        stop = stop_signal()
+        await serve(settings, engine_of(settings), stop.wait, _say)
+
+    uvloop.run(process())
+
+
+def engine_of(settings: ExplainerSettings) -> Engine:
+    """Return the engine that the settings name; it is not started yet."""
+    triton = None if settings.triton is None else str(settings.triton)
+    return open_engine(settings.repository_or_default, triton)
+
+
+async def serve(
+    settings: ExplainerSettings,
+    engine: Engine,
+    stop: Callable[[], Awaitable[object]],
+    started: Callable[[Address], None],
+) -> None:
+    """Serve until `stop` returns, then finish what is under way.
+
+    Args:
+        settings: the explainer's.
+        engine: is started and closed here.
+        stop: returns when it is time to end.
+        started: is told where the explainer takes calls, once it does.
+    """
+    decoders = Workers(settings.decode_threads, "decode")
+    painters = Workers(settings.render_threads, "render")
+    explainer = Explainer(
+        engine,
+        Decoder(decoders, settings),
+        painters,
+        Admission(settings.max_in_flight),
+        default_model=settings.default_model,
+        max_overlay_side=settings.max_overlay_side,
+    )
+    servicer = ExplainerServicer(explainer, settings.timeout_s)
+    server = RpcServer(
+        {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
+    )
+    readiness = Readiness(engine, settings)
+    try:
+        await engine.start()
+        address = await server.start(settings.grpc)
+        await readiness.start(server.set_ready)
+        started(address)
+        await stop()
+    finally:
+        await readiness.stop()
+        await server.stop(settings.shutdown_grace_s)
+        await engine.close()
+        painters.close()
+        decoders.close()
+
+
+def _say(address: Address) -> None:
+    click.echo(f"The explainer takes calls on grpc://{address}")

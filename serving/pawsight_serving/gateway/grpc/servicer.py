@@ -1,0 +1,120 @@
+"""`pawsight.v1.Pawsight`: the core over gRPC."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.json_format import ParseDict
+
+from pawsight_proto.v1.pawsight_pb2 import (
+    DESCRIPTOR,
+    ExplainRequest,
+    ExplainResponse,
+    GetModelRequest,
+    Layer,
+    ListModelsRequest,
+    ListModelsResponse,
+    Model,
+    PredictRequest,
+    PredictResponse,
+    PredictStreamRequest,
+    PredictStreamResponse,
+)
+from pawsight_proto.v1.pawsight_pb2_grpc import PawsightServicer as PawsightMethods
+from pawsight_serving.calls import UNFORESEEN
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.rpc.messages import error_message, predict_response
+from pawsight_serving.rpc.methods import streaming, unary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pawsight_serving.calls import Call
+    from pawsight_serving.gateway.core import Gateway, Predict
+    from pawsight_serving.readiness import Readiness
+    from pawsight_serving.repository.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+SERVICE: Final = DESCRIPTOR.services_by_name["Pawsight"].full_name
+
+
+class PawsightServicer(PawsightMethods):
+    """Converts messages, and leaves the rest to the core.
+
+    Args:
+        gateway: the core.
+        readiness: says which models answer.
+        timeout_s: seconds that a call may take where its caller does not ask for less.
+    """
+
+    def __init__(self, gateway: Gateway, readiness: Readiness, timeout_s: float) -> None:
+        self._gateway = gateway
+        self._readiness = readiness
+        self.timeout_s = timeout_s
+
+    @unary
+    async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
+        """Classify pictures."""
+        predicted = await self._gateway.predict(
+            request.model, request.version, request.images, call.deadline
+        )
+        return predict_response(predicted, call.request_id)
+
+    @streaming
+    async def PredictStream(  # noqa: N802
+        self, requests: AsyncIterator[PredictStreamRequest], call: Call
+    ) -> AsyncIterator[PredictStreamResponse]:
+        """Classify pictures as they come; one that fails leaves the others alone."""
+
+        async def answer(request: PredictStreamRequest, predict: Predict) -> PredictStreamResponse:
+            deadline = Deadline.after(min(self.timeout_s, call.deadline.remaining_s()))
+            try:
+                async with deadline.enforced():
+                    predicted = await predict(
+                        request.model, request.version, [request.image], deadline
+                    )
+            except PawsightError as error:
+                failure = error_message(error, call.request_id)
+            except Exception:
+                logger.exception("request %s failed", call.request_id)
+                failure = error_message(InternalError(UNFORESEEN), call.request_id)
+            else:
+                response = predict_response(predicted, call.request_id)
+                return PredictStreamResponse(id=request.id, response=response)
+            return PredictStreamResponse(id=request.id, error=failure)
+
+        async for response in self._gateway.predict_stream(requests, answer):
+            yield response
+
+    @unary
+    async def Explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:  # noqa: N802
+        """Classify pictures and say why."""
+        return await self._gateway.explain(request, call)
+
+    @unary
+    async def ListModels(  # noqa: N802
+        self,
+        request: ListModelsRequest,  # noqa: ARG002
+        call: Call,  # noqa: ARG002
+    ) -> ListModelsResponse:
+        """Describe every served model."""
+        return ListModelsResponse(models=map(self._model, self._gateway.models()))
+
+    @unary
+    async def GetModel(self, request: GetModelRequest, call: Call) -> Model:  # noqa: ARG002, N802
+        """Describe one model."""
+        return self._model(self._gateway.model(request.model, request.version))
+
+    def _model(self, manifest: Manifest) -> Model:
+        model = Model(
+            name=manifest.name,
+            version=manifest.version,
+            classes=manifest.classes,
+            layers=[Layer(**layer.model_dump()) for layer in manifest.layers],
+            state="READY" if self._readiness.model_ready(manifest.name) else "UNAVAILABLE",
+        )
+        ParseDict(manifest.model_dump(mode="json"), model.manifest)
+        return model

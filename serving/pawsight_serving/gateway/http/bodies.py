@@ -1,0 +1,123 @@
+"""Request bodies to pictures; the limits hold while a body is read, not after."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from pawsight_serving.errors import (
+    ImageInvalid,
+    ImageMissing,
+    ImageTooLarge,
+    MediaTypeUnsupported,
+    RequestError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.requests import Request
+
+    from pawsight_serving.settings import EngineSettings
+
+_RAW = "application/octet-stream"
+_INSTANCES_SHAPE = '{"instances": [{"b64": "…"}]}'
+
+
+async def read_pictures(request: Request, settings: EngineSettings) -> list[bytes]:
+    """Return the encoded pictures of a body.
+
+    Three kinds of body are read: a picture as it is (`image/*`, `application/octet-stream`, or
+    no media type at all), `multipart/form-data` with files named `image`, and the JSON of
+    KServe's and TF-Serving's v1 protocol.
+
+    Raises:
+        MediaTypeUnsupported: another media type, or a compressed body.
+        ImageMissing: no picture in it.
+        ImageTooLarge: over the byte limit of a picture or of a request.
+        ImageInvalid: a picture's base64 is broken.
+        RequestError: the body is not what its media type says.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
+    media_type = request.headers.get("content-type", _RAW).partition(";")[0].strip().lower()
+    if media_type == _RAW or media_type.startswith("image/"):
+        return [await _read(request, settings.max_picture_bytes)]
+    if media_type == "multipart/form-data":
+        return await _from_form(request, settings)
+    if media_type == "application/json":
+        return _from_instances(await _read(request, settings.max_request_bytes))
+    raise MediaTypeUnsupported(
+        f"The media type {media_type!r} is not read here; send image/*, application/octet-stream, "
+        "multipart/form-data or application/json."
+    )
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    return b"".join([chunk async for chunk in _limited(request, max_bytes)])
+
+
+async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body's chunks, and stop reading as soon as it is known to be too large."""
+    too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise too_large
+    read = 0
+    async for chunk in request.stream():
+        read += len(chunk)
+        if read > max_bytes:
+            raise too_large
+        yield chunk
+
+
+async def _from_form(request: Request, settings: EngineSettings) -> list[bytes]:
+    parser = MultiPartParser(
+        request.headers,
+        _limited(request, settings.max_request_bytes),
+        max_files=settings.max_pictures,
+        max_fields=0,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        raise RequestError(
+            "The multipart body cannot be read; send up to "
+            f"{settings.max_pictures} files named image, and no other fields."
+        ) from error
+    try:
+        files = [file for file in form.getlist("image") if isinstance(file, UploadFile)]
+        if len(files) < len(form.multi_items()) or not files:
+            raise ImageMissing("Send the pictures as files named image, and no other files.")
+        return [await file.read() for file in files]
+    finally:
+        await form.close()
+
+
+def _from_instances(body: bytes) -> list[bytes]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"The body is not JSON; send {_INSTANCES_SHAPE}.") from error
+    instances = document.get("instances") if isinstance(document, dict) else None
+    if not isinstance(instances, list):
+        raise RequestError(f"The JSON has no list of instances; send {_INSTANCES_SHAPE}.")
+    if not instances:
+        raise ImageMissing("The list of instances is empty; send at least one picture.")
+    return [_from_instance(instance) for instance in instances]
+
+
+def _from_instance(instance: Any) -> bytes:
+    if isinstance(instance, dict):
+        holder = instance.get("image_bytes", instance)
+        if isinstance(holder, dict) and isinstance(text := holder.get("b64"), str):
+            try:
+                return base64.b64decode(text, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise ImageInvalid("A picture's b64 is not base64; encode its bytes so.") from error
+    raise RequestError(f"An instance holds no b64; send {_INSTANCES_SHAPE}.")

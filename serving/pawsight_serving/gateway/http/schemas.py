@@ -1,0 +1,169 @@
+"""The shapes of bodies and answers, for the OpenAPI document alone: nothing is parsed by them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer to a request that failed."""
+
+    error: str = Field(description="One sentence that says what to do.")
+    code: str = Field(description="What kind of error it is, for programs.")
+    request_id: str
+
+
+class PredictionAnswer(BaseModel):
+    """One picture's prediction."""
+
+    label: str
+    score: float = Field(description="Probability of the label, 0 to 1.")
+    probabilities: dict[str, float] = Field(description="Class to probability; they sum to 1.")
+
+
+class PredictAnswer(BaseModel):
+    """Predictions, in the order of the pictures."""
+
+    model: str
+    version: str
+    predictions: list[PredictionAnswer]
+    digest: str = Field(description='"sha256:…" of the graph that answered.')
+    request_id: str
+
+
+class ChannelAnswer(BaseModel):
+    """One channel of an activation map."""
+
+    channel: int
+    mean: float
+    max: float
+    map: list[list[float]] = Field(description="Rows of values, raw scale.")
+
+
+class ExplanationAnswer(BaseModel):
+    """One picture's explanation: `target` and `map` of grad-cam, `channels` of activations."""
+
+    method: str
+    layer: str
+    target: str = ""
+    height: int
+    width: int
+    map: list[list[float]] = Field([], description="Rows of values, raw scale, never below zero.")
+    channels: list[ChannelAnswer] = []
+    evidence: bool = Field(description="False where the map is all zeros.")
+    overlay_png: str = Field("", description="The overlay or the grid of maps, PNG in base64.")
+    digest: str = Field(description='"sha256:…" of the graph that the map is of.')
+
+
+class ExplainAnswer(PredictAnswer):
+    """Predictions and their explanations, of the same pass."""
+
+    explanations: list[ExplanationAnswer]
+
+
+class LayerAnswer(BaseModel):
+    """A layer that has activation maps; `conv` layers have Grad-CAM too."""
+
+    name: str
+    kind: str
+    channels: int
+    height: int
+    width: int
+
+
+class ModelAnswer(BaseModel):
+    """A served model."""
+
+    name: str
+    ready: bool
+    version: str
+    state: str = Field(description="READY or UNAVAILABLE.")
+    classes: list[str]
+    layers: list[LayerAnswer]
+    manifest: dict[str, Any] = Field(description="The manifest as it was published.")
+
+
+class ModelsAnswer(BaseModel):
+    """All served models."""
+
+    models: list[ModelAnswer]
+
+
+class StatusAnswer(BaseModel):
+    """How the server is."""
+
+    status: str
+
+
+_PICTURE: Final = {"schema": {"type": "string", "format": "binary"}}
+_B64: Final = {
+    "type": "object",
+    "required": ["b64"],
+    "properties": {"b64": {"type": "string", "format": "byte"}},
+}
+PICTURES_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture, or several.",
+        "content": {
+            "image/*": _PICTURE,
+            "application/octet-stream": _PICTURE,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                        }
+                    },
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["instances"],
+                    "properties": {
+                        "instances": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {
+                                "anyOf": [
+                                    _B64,
+                                    {
+                                        "type": "object",
+                                        "required": ["image_bytes"],
+                                        "properties": {"image_bytes": _B64},
+                                    },
+                                ]
+                            },
+                        }
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of these error statuses."""
+    return {
+        status: {"model": ErrorAnswer, "description": _DESCRIPTIONS[status]} for status in statuses
+    }
+
+
+_DESCRIPTIONS: Final = {
+    400: "The picture or an option is invalid.",
+    404: "Unknown model, version or route.",
+    413: "Over the byte limit or the pixel limit.",
+    415: "The media type is not read here.",
+    429: "Too many requests are in flight; `Retry-After` says when to try again.",
+    500: "The server failed.",
+    503: "Engine or explainer are down; `Retry-After` says when to try again.",
+    504: "The deadline passed.",
+}

@@ -1,0 +1,87 @@
+"""uvicorn, inside a process that has other servers too."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from pawsight_serving.errors import AddressUnavailable
+from pawsight_serving.settings import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi import FastAPI
+
+
+class HttpServer:
+    """Serves an application on one address.
+
+    Args:
+        app: what answers.
+        grace_s: seconds that requests under way may take at the end.
+    """
+
+    def __init__(self, app: FastAPI, grace_s: float) -> None:
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(grace_s)),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, address: Address) -> Address:
+        """Accept connections, and return where.
+
+        Raises:
+            AddressUnavailable: the address is taken.
+        """
+        bound = _bind(address)
+        port = bound.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([bound]))
+        await self._server.listening.wait()
+        return Address(address.host, port)
+
+    async def stop(self) -> None:
+        """Accept no more, finish the requests under way within the grace, then cancel them."""
+        if self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process, which has more to end than this server."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+def _bind(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise AddressUnavailable(address) from error
+    return bound

@@ -1,0 +1,128 @@
+"""The gateway's process, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+import uvloop
+
+from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
+from pawsight_serving.admission import Admission
+from pawsight_serving.catalogue import newest
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.engines.selection import open_engine
+from pawsight_serving.gateway import sidecar as sidecars
+from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
+from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.settings import Address, GatewaySettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that takes requests: where, and what it serves."""
+
+    http: Address
+    grpc: Address
+    models: tuple[str, ...]
+    sidecar: sidecars.Sidecar | None
+
+    def __str__(self) -> str:
+        return (
+            f"Pawsight serves {', '.join(self.models)} on http://{self.http} and grpc://{self.grpc}"
+        )
+
+
+def run(settings: GatewaySettings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
+    """
+    start_logging()
+
+    async def process() -> None:
+        stop = stop_signal()
+        triton = None if settings.triton is None else str(settings.triton)
+        engine = open_engine(settings.repository_or_default, triton, graphs="hot")
+        await serve(settings, engine, stop.wait, click.echo)
+
+    uvloop.run(process())
+
+
+async def serve(
+    settings: GatewaySettings,
+    engine: Engine,
+    stop: Callable[[], Awaitable[object]],
+    started: Callable[[Running], None],
+    explainer_command: Sequence[str] = sidecars.COMMAND,
+) -> None:
+    """Serve until `stop` returns, then finish what is under way.
+
+    Args:
+        settings: the gateway's.
+        engine: is started and closed here.
+        stop: returns when it is time to end.
+        started: is called once requests are taken.
+        explainer_command: what runs as the sidecar, where the settings name no explainer.
+    """
+    decoders = Workers(settings.decode_threads, "decode")
+    explainer = ExplainerClient()
+    sidecar = None
+    if settings.explainer is None:
+        sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
+    gateway = Gateway(
+        engine,
+        explainer,
+        Decoder(decoders, settings),
+        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight),
+        default_model=settings.default_model,
+        stream_pictures_at_once=settings.stream_pictures_at_once,
+    )
+    readiness = Readiness(engine, settings)
+    servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
+    rpc = RpcServer(
+        {SERVICE: partial(add_PawsightServicer_to_server, servicer)}, settings.max_request_bytes
+    )
+    http = HttpServer(create_app(gateway, readiness, settings), settings.shutdown_grace_s)
+    try:
+        if sidecar is not None:
+            sidecar.start()
+        await engine.start()
+        http_address = await http.start(settings.http)
+        rpc_address = await rpc.start(settings.grpc)
+        if settings.explainer is not None:
+            await explainer.connect(settings.explainer)
+        elif sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
+            logger.warning("serving without explanations until the explainer has started")
+        await readiness.start(rpc.set_ready)
+        models = tuple(newest(engine.manifests()))
+        started(Running(http_address, rpc_address, models, sidecar))
+        await stop()
+    finally:
+        await readiness.stop()
+        await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_grace_s))
+        if sidecar is not None:
+            await sidecar.stop(settings.shutdown_grace_s)
+        await explainer.disconnect()
+        await engine.close()
+        decoders.close()
