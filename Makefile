@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# uv installs the same wheels as pip, twenty times faster.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 PROTO := serving/pawsight_proto/v1
 
 .DEFAULT_GOAL := help
@@ -45,12 +46,12 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Pawsight needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/serving: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[serving]'
+	$(INSTALL) --compile-bytecode --editable '.[serving]'
 	@touch $@
 
 $(VENV)/all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[serving,triton,training,export]' --group check --group test
+	$(INSTALL) --editable '.[serving,triton,training,export]' --group check --group test
 	@touch $(VENV)/serving $@
