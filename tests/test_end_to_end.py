@@ -158,16 +158,16 @@ def test_the_heat_lies_on_the_disc(client: Client) -> None:
     for seed in range(8):
         picture = jpeg("disc", 500 + seed)
         explanation = client.explain(picture, target="cat", layer="conv2")
-        grey = Image.open(io.BytesIO(picture)).convert("L")
-        threshold = sum(grey.getextrema()) / 2
+        grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float)
+        threshold = (grey.min() + grey.max()) / 2
         row, column = max(
             ((r, c) for r in range(explanation.height) for c in range(explanation.width)),
             key=lambda at: explanation.map[at[0]][at[1]],
         )
         x = int((column + 0.5) / explanation.width * side)
         y = int((row + 0.5) / explanation.height * side)
-        near = grey.crop((x - 8, y - 8, x + 8, y + 8))
-        found += near.getextrema()[1] > threshold
+        near = grey[max(0, y - 8) : y + 8, max(0, x - 8) : x + 8]
+        found += bool(near.max() > threshold)
     assert found >= 6
 
 

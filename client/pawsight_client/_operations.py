@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+from pawsight_client._errors import OptionInvalid
 from pawsight_client._results import Explanation, Model, Prediction
 
 T = TypeVar("T")
@@ -25,6 +26,9 @@ class Predict(Operation[Prediction]):
     model: str = ""
     version: str = ""
 
+    def __post_init__(self) -> None:
+        _check_text(self.model, self.version)
+
 
 @dataclass(frozen=True, slots=True)
 class Explain(Operation[Explanation]):
@@ -39,6 +43,11 @@ class Explain(Operation[Explanation]):
     channels: tuple[int, ...] = ()
     overlay: bool = True
 
+    def __post_init__(self) -> None:
+        _check_text(self.model, self.version, self.layer, self.target)
+        if not all(isinstance(each, int) and 0 <= each < 2**32 for each in self.channels):
+            raise OptionInvalid("Channels are whole numbers from 0.")
+
 
 @dataclass(frozen=True, slots=True)
 class ListModels(Operation[tuple[Model, ...]]):
@@ -51,3 +60,21 @@ class GetModel(Operation[Model]):
 
     model: str
     version: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text(self.model, self.version)
+        if not self.model:
+            raise OptionInvalid("Name the model.")
+
+
+def _check_text(*names: str) -> None:
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        raise OptionInvalid("A name holds characters that cannot be sent.") from error
+
+
+def check_in_flight(in_flight: int) -> None:
+    """Raise OptionInvalid where many pictures could not even go one by one."""
+    if in_flight < 1:
+        raise OptionInvalid("in_flight must be at least 1.")

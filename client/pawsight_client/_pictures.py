@@ -40,10 +40,9 @@ def encode(picture: Picture) -> bytes:
     if isinstance(picture, (str, os.PathLike)):
         try:
             return Path(picture).read_bytes()
-        except OSError as error:
-            raise ImageUnreadable(
-                f"{os.fspath(picture)!r} cannot be read: {error.strerror}."
-            ) from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a path"
+            raise ImageUnreadable(f"{os.fspath(picture)!r} cannot be read: {reason}.") from error
     if not hasattr(picture, "__array_interface__"):
         raise TypeError(
             "A picture is a path, bytes, a PIL image or a uint8 array [height, width, 3], "

@@ -1,6 +1,7 @@
-"""When to ask again, and when to give up: no clock is read and no time spent elsewhere.
+"""When to ask again, and when to give up.
 
-All that can be asked is safe to ask twice, so what decides is whether it can help.
+All that can be asked is safe to ask twice, so what decides is whether it can help. Nothing is sent
+and no time is spent here.
 """
 
 from __future__ import annotations
@@ -10,12 +11,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pawsight_client._errors import Overloaded, PawsightError, Unavailable
+from pawsight_client._errors import (
+    DeadlineExceeded,
+    OptionInvalid,
+    Overloaded,
+    PawsightError,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PASSING: Final = (Overloaded, Unavailable)
+# Sockets take zero for "do not wait at all", and say that nobody answers.
+_LEAST_S: Final = 0.001
+_MOST_S: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,22 @@ class RetryPolicy:
     """
 
     retries: int = 2
-    first_pause_s: float = 0.2
+    first_pause_s: float = 0.1
     longest_pause_s: float = 2.0
+
+
+def check_timeout(timeout_s: float) -> float:
+    """Return the seconds that a call may take.
+
+    Raises:
+        DeadlineExceeded: none are left.
+        OptionInvalid: they are no number, or more than a clock can count.
+    """
+    if timeout_s <= 0:
+        raise DeadlineExceeded("No time is left to ask; allow more.")
+    if not timeout_s <= _MOST_S:
+        raise OptionInvalid(f"timeout_s must be a number of seconds, at most {_MOST_S:.0f}.")
+    return timeout_s
 
 
 class Attempts:
@@ -52,7 +76,7 @@ class Attempts:
 
     def remaining_s(self) -> float:
         """Return the seconds that the next attempt may take."""
-        return max(0.0, self._deadline - self._clock())
+        return max(_LEAST_S, self._deadline - self._clock())
 
     def pause_s(self, error: PawsightError) -> float:
         """Return the seconds to wait before the next attempt.

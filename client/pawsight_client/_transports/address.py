@@ -17,8 +17,10 @@ def open_transport(url: str, api_key: str | None) -> Transport:
     """Return the transport that the URL's scheme names; nothing is connected yet.
 
     Raises:
-        OptionInvalid: the URL is none of `grpc://HOST[:PORT]`, `http(s)://HOST[:PORT][/PATH]`.
+        OptionInvalid: the URL is none of `grpc://HOST[:PORT]`, `http(s)://HOST[:PORT][/PATH]`, or
+            the key cannot stand in a header.
     """
+    _check_key(api_key)
     if (target := _grpc_target(url)) is not None:
         from pawsight_client._transports.grpc import GrpcTransport
 
@@ -30,6 +32,7 @@ def open_transport(url: str, api_key: str | None) -> Transport:
 
 def open_async_transport(url: str, api_key: str | None) -> AsyncTransport:
     """As `open_transport`."""
+    _check_key(api_key)
     if (target := _grpc_target(url)) is not None:
         from pawsight_client._transports.grpc import AsyncGrpcTransport
 
@@ -44,8 +47,8 @@ def _grpc_target(url: str) -> str | None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        parts = host = port = None
-    if parts is None or not host or parts.scheme not in ("grpc", "http", "https"):
+        host = None
+    if not host or parts.scheme not in ("grpc", "http", "https"):
         raise OptionInvalid(
             f"{url!r} is not the URL of a server; "
             "write grpc://localhost:50051 or http://localhost:8080."
@@ -54,3 +57,8 @@ def _grpc_target(url: str) -> str | None:
         return None
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port or GRPC_PORT}"
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise OptionInvalid("The API key holds characters that no key has; copy it again.")

@@ -14,9 +14,10 @@ from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Pr
 from pawsight_proto.v1 import pawsight_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from google.protobuf.message import Message
+    from grpc import RpcError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Form(Generic[T]):
     Attributes:
         method: name of the method of `pawsight.v1.Pawsight`.
         write: operation to request.
-        read: answer to result; raises IndexError or ValueError where the answer lacks one.
+        read: answer to result; raises ValueError where the answer holds none.
     """
 
     method: str
@@ -101,19 +102,12 @@ _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
 }
 
 
-def error_of(
-    status: StatusCode, details: str | None, metadata: Iterable[tuple[str, str | bytes]], target: str
-) -> errors.PawsightError:
-    """Return the error that ended a call.
-
-    Args:
-        status: the call's status.
-        details: its sentence.
-        metadata: its trailing metadata; the gateway's code stands there.
-        target: HOST:PORT of the server.
-    """
+def error_of(failed: RpcError, target: str) -> errors.PawsightError:
+    """Return the error that ended a call to HOST:PORT `target`."""
+    status, message = failed.code(), failed.details() or ""
+    metadata: Any = failed.trailing_metadata() or ()
     said = {key: value for key, value in metadata if isinstance(value, str)}
-    code, message = said.get("pawsight-code", ""), details or ""
+    code = said.get("pawsight-code", "")
     otherwise = _STATUSES.get(status, errors.InternalError)
     if status is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
         otherwise = errors.ImageTooLarge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Json = Any
+DEFAULT_MODEL: Final = "cats_dogs_vgg16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,32 @@ def read(operation: Operation[T], status: int, headers: Mapping[str, str], body:
             "The answer is none that a Pawsight gateway gives; check the server's URL."
         ) from error
     return result
+
+
+def lacks_model(operation: Operation[Any]) -> bool:
+    """Whether the operation leaves the model to the server, which an HTTP path cannot say."""
+    return isinstance(operation, (Predict, Explain)) and not operation.model
+
+
+def with_model(operation: Operation[T], name: str) -> Operation[T]:
+    """Return the operation with its model named."""
+    asked: Any = operation
+    named: Operation[T] = replace(asked, model=name)
+    return named
+
+
+def default_model(served: Sequence[Model]) -> str:
+    """Return the name that a gateway means where none is given, as it does over gRPC.
+
+    Raises:
+        OptionInvalid: it means none, as several are served and the default is not among them.
+    """
+    names = list(dict.fromkeys(model.name for model in served))
+    if DEFAULT_MODEL in names:
+        return DEFAULT_MODEL
+    if len(names) != 1:
+        raise errors.OptionInvalid(f"Name the model; the models are: {', '.join(names) or 'none'}.")
+    return names[0]
 
 
 # The nearest ancestor of what the server's code would say, where there is only the status.

@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 
 
 class Entry(NamedTuple):
-    """One command of the program; its module is imported when the command is called."""
+    """One command: where it is imported from when called, and what `--help` says of it.
+
+    An empty extra means that every installation can run it.
+    """
 
     target: str
     extra: str
@@ -24,10 +27,25 @@ COMMANDS: Final = {
         "serving",
         "Run the explainability sidecar alone.",
     ),
+    "data": Entry(
+        "pawsight_training.command_line:data",
+        "training",
+        "Make balanced folders of pictures out of a download.",
+    ),
     "train": Entry(
         "pawsight_training.command_line:train",
         "training",
         "Train a model on folders of pictures.",
+    ),
+    "evaluate": Entry(
+        "pawsight_training.command_line:evaluate",
+        "training",
+        "Measure a run, or a model as it is served, on pictures.",
+    ),
+    "filters": Entry(
+        "pawsight_training.command_line:filters",
+        "training",
+        "Draw what each filter of a run responds to most.",
     ),
     "export": Entry(
         "pawsight_export.command_line:export",
@@ -36,17 +54,17 @@ COMMANDS: Final = {
     ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",
-        "client",
+        "",
         "Ask a server what is in pictures.",
     ),
     "explain": Entry(
         "pawsight_client.cli.explain:explain",
-        "client",
+        "",
         "Ask a server why: Grad-CAM over the picture.",
     ),
     "activations": Entry(
         "pawsight_client.cli.activations:activations",
-        "client",
+        "",
         "Ask a server what a layer's channels respond to.",
     ),
 }

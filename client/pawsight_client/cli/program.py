@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pawsight_client.cli.commands import COMMANDS, Entry
+from pawsight_client.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,59 +17,69 @@ INTERRUPTED: Final = 130
 """Exit status of a program that SIGINT ended, as shells report it."""
 
 
-class ExtraMissing(click.ClickException):
+class PackageMissing(click.ClickException):
     """A command needs a package that its extra would have brought."""
 
     exit_code = 2
 
-    def __init__(self, command: str, extra: str, module: str) -> None:
+    def __init__(self, command: str, package: str) -> None:
+        extra = COMMANDS[command].extra
         super().__init__(
-            f"`pawsight {command}` needs the package {module!r}, which is not installed.\n"
-            f"Install it with: pip install 'pawsight[{extra}]'"
+            f"`pawsight {command}` needs the package {package!r}, which is not installed.\n"
+            f"Install it with: pip install '{f'pawsight[{extra}]' if extra else 'pawsight'}'"
         )
 
 
 @contextlib.contextmanager
-def _missing_extra_named(command: str, entry: Entry) -> Iterator[None]:
+def _package_named(command: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        module = (error.name or "").partition(".")[0]
+        package = (error.name or "").partition(".")[0]
         # A module of ours that is missing is a fault of ours: no extra would bring it.
-        if not module or module.startswith("pawsight_"):
+        if not package or package.startswith("pawsight_"):
             raise
-        raise ExtraMissing(command, entry.extra, module) from error
+        raise PackageMissing(command, package) from error
 
 
 class LazyGroup(click.Group):
     """Lists its commands without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands' names, in the table's order."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = entry.target.partition(":")
-        with _missing_extra_named(cmd_name, entry):
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        with _package_named(cmd_name):
             command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands with the table's help lines."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, which may import what is heavy only now; Ctrl-C ends it cleanly."""
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            # Commands import what is heavy in their bodies, so that `--help` stays quick.
-            name = ctx.invoked_subcommand
-            if name is None:
+        except ModuleNotFoundError:
+            if ctx.invoked_subcommand is None:
                 raise
-            with _missing_extra_named(name, COMMANDS[name]):
-                raise error
+            with _package_named(ctx.invoked_subcommand):
+                raise
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
 

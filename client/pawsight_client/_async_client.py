@@ -1,0 +1,230 @@
+"""The asynchronous client: the same questions as the synchronous one, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal, overload
+
+from pawsight_client._errors import ClientClosed, PawsightError
+from pawsight_client._operations import (
+    Explain,
+    GetModel,
+    ListModels,
+    Operation,
+    Predict,
+    T,
+    check_in_flight,
+)
+from pawsight_client._pictures import Picture, encode
+from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+from pawsight_client._transports.address import open_async_transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from pawsight_client._results import Explanation, Model, Prediction
+    from pawsight_client._transports.protocol import AsyncPictureStream
+
+
+class AsyncClient:
+    """As `Client`, for one event loop; cancelling a call cancels it at the server."""
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout_s: float = 10.0, retries: int = 2
+    ) -> None:
+        self._transport = open_async_transport(url, api_key)
+        self._timeout_s = timeout_s
+        self._policy = RetryPolicy(retries)
+        self._closed = False
+
+    async def predict(
+        self,
+        picture: Picture,
+        *,
+        model: str = "",
+        version: str = "",
+        timeout_s: float | None = None,
+    ) -> Prediction:
+        """As `Client.predict`."""
+        return await self._ask(Predict(await _encoded(picture), model, version), timeout_s)
+
+    async def explain(
+        self,
+        picture: Picture,
+        *,
+        layer: str = "",
+        target: str = "",
+        model: str = "",
+        version: str = "",
+        overlay: bool = True,
+        timeout_s: float | None = None,
+    ) -> Explanation:
+        """As `Client.explain`."""
+        data = await _encoded(picture)
+        operation = Explain(data, model, version, layer=layer, target=target, overlay=overlay)
+        return await self._ask(operation, timeout_s)
+
+    async def activations(
+        self,
+        picture: Picture,
+        *,
+        layer: str,
+        channels: Sequence[int] = (),
+        model: str = "",
+        version: str = "",
+        overlay: bool = True,
+        timeout_s: float | None = None,
+    ) -> Explanation:
+        """As `Client.activations`."""
+        operation = Explain(
+            await _encoded(picture),
+            model,
+            version,
+            method="activations",
+            layer=layer,
+            channels=tuple(channels),
+            overlay=overlay,
+        )
+        return await self._ask(operation, timeout_s)
+
+    async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """As `Client.models`."""
+        return await self._ask(ListModels(), timeout_s)
+
+    async def get_model(
+        self, model: str, *, version: str = "", timeout_s: float | None = None
+    ) -> Model:
+        """As `Client.get_model`."""
+        return await self._ask(GetModel(model, version), timeout_s)
+
+    @overload
+    def predict_many(
+        self,
+        pictures: Iterable[Picture] | AsyncIterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["raise"] = "raise",
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[Prediction, None]: ...
+
+    @overload
+    def predict_many(
+        self,
+        pictures: Iterable[Picture] | AsyncIterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["return"],
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[Prediction | PawsightError, None]: ...
+
+    async def predict_many(
+        self,
+        pictures: Iterable[Picture] | AsyncIterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["raise", "return"] = "raise",
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[Prediction | PawsightError, None]:
+        """As `Client.predict_many`; the pictures may come from an asynchronous iterable too."""
+        limit_s = self._limit_s(timeout_s)
+        check_in_flight(in_flight)
+        stream = self._transport.open_stream(limit_s, in_flight)
+        waiting: deque[Predict | PawsightError] = deque()
+
+        async def oldest() -> Prediction | PawsightError:
+            try:
+                return await self._collect(stream, waiting.popleft(), limit_s)
+            except PawsightError as error:
+                if on_error == "raise":
+                    raise
+                return error
+
+        try:
+            async with aclosing(_each(pictures)) as each:
+                async for picture in each:
+                    if len(waiting) >= in_flight:
+                        yield await oldest()
+                    try:
+                        operation = Predict(await _encoded(picture), model, version)
+                        await stream.put(operation)
+                        waiting.append(operation)
+                    except PawsightError as error:
+                        waiting.append(error)
+            while waiting:
+                yield await oldest()
+        finally:
+            await stream.close()
+
+    async def close(self) -> None:
+        """As `Client.close`."""
+        self._closed = True
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        if self._closed:
+            raise ClientClosed("The client is closed; open a new one.")
+        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+
+    async def _collect(
+        self, stream: AsyncPictureStream, sent: Predict | PawsightError, timeout_s: float
+    ) -> Prediction:
+        if isinstance(sent, PawsightError):
+            raise sent
+        try:
+            return await stream.get()
+        except PawsightError as error:
+            return await self._ask(sent, timeout_s, failed=error)
+
+    async def _ask(
+        self,
+        operation: Operation[T],
+        timeout_s: float | None,
+        *,
+        failed: PawsightError | None = None,
+    ) -> T:
+        attempts = Attempts(self._policy, self._limit_s(timeout_s))
+        while True:
+            if failed:
+                await asyncio.sleep(attempts.pause_s(failed))
+            try:
+                return await self._transport.send(operation, attempts.remaining_s())
+            except PawsightError as error:
+                failed = error
+
+
+async def _encoded(picture: Picture) -> bytes:
+    # Reading a file and writing a PNG would hold the event loop up; bytes are there already.
+    return picture if isinstance(picture, bytes) else await asyncio.to_thread(encode, picture)
+
+
+async def _each(
+    pictures: Iterable[Picture] | AsyncIterable[Picture],
+) -> AsyncGenerator[Picture, None]:
+    if isinstance(pictures, AsyncIterable):
+        async for picture in pictures:
+            yield picture
+    else:
+        for picture in pictures:
+            yield picture

@@ -1,0 +1,262 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal, overload
+
+from pawsight_client._errors import ClientClosed, PawsightError
+from pawsight_client._operations import (
+    Explain,
+    GetModel,
+    ListModels,
+    Operation,
+    Predict,
+    T,
+    check_in_flight,
+)
+from pawsight_client._pictures import Picture, encode
+from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+from pawsight_client._transports.address import open_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from pawsight_client._results import Explanation, Model, Prediction
+    from pawsight_client._transports.protocol import PictureStream
+
+
+class Client:
+    """Asks a Pawsight gateway, over gRPC or HTTP alike; fit for several threads.
+
+    Nothing is connected before the first call. Every method raises `PawsightError` or one of its
+    children, whatever went wrong.
+
+    Args:
+        url: `grpc://HOST[:PORT]`, or `http(s)://HOST[:PORT][/PATH]`.
+        api_key: key to send, where the server wants one.
+        timeout_s: seconds that a call may take in all, its retries included.
+        retries: attempts after a first one that failed because the server was overloaded or
+            down; they wait a growing, random time, and at least the server's `Retry-After`.
+
+    Raises:
+        OptionInvalid: the URL is none.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout_s: float = 10.0, retries: int = 2
+    ) -> None:
+        self._transport = open_transport(url, api_key)
+        self._timeout_s = timeout_s
+        self._policy = RetryPolicy(retries)
+        self._closed = False
+
+    def predict(
+        self,
+        picture: Picture,
+        *,
+        model: str = "",
+        version: str = "",
+        timeout_s: float | None = None,
+    ) -> Prediction:
+        """Return what a picture shows.
+
+        Args:
+            picture: path, bytes of a file, PIL image, or uint8 array [height, width, 3], RGB.
+            model: name of a served model; empty means the server's default.
+            version: one of its versions; empty means the newest.
+            timeout_s: seconds that this call may take in all.
+        """
+        return self._ask(Predict(encode(picture), model, version), timeout_s)
+
+    def explain(
+        self,
+        picture: Picture,
+        *,
+        layer: str = "",
+        target: str = "",
+        model: str = "",
+        version: str = "",
+        overlay: bool = True,
+        timeout_s: float | None = None,
+    ) -> Explanation:
+        """Return where in a picture the model sees a class: Grad-CAM (Selvaraju et al., 2017).
+
+        Args:
+            picture: as in `predict`.
+            layer: a convolutional layer; empty means the last one.
+            target: the class to explain; empty means the predicted one.
+            model: as in `predict`.
+            version: as in `predict`.
+            overlay: whether the server draws the map over the picture.
+            timeout_s: seconds that this call may take in all.
+        """
+        operation = Explain(
+            encode(picture), model, version, layer=layer, target=target, overlay=overlay
+        )
+        return self._ask(operation, timeout_s)
+
+    def activations(
+        self,
+        picture: Picture,
+        *,
+        layer: str,
+        channels: Sequence[int] = (),
+        model: str = "",
+        version: str = "",
+        overlay: bool = True,
+        timeout_s: float | None = None,
+    ) -> Explanation:
+        """Return what the channels of a layer respond to in a picture.
+
+        Args:
+            picture: as in `predict`.
+            layer: a convolutional or pooling layer.
+            channels: the channels wanted; empty means the strongest ones.
+            model: as in `predict`.
+            version: as in `predict`.
+            overlay: whether the server draws the grid of maps.
+            timeout_s: seconds that this call may take in all.
+        """
+        operation = Explain(
+            encode(picture),
+            model,
+            version,
+            method="activations",
+            layer=layer,
+            channels=tuple(channels),
+            overlay=overlay,
+        )
+        return self._ask(operation, timeout_s)
+
+    def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """Return the models that are served."""
+        return self._ask(ListModels(), timeout_s)
+
+    def get_model(self, model: str, *, version: str = "", timeout_s: float | None = None) -> Model:
+        """Return one model; an empty version means the newest."""
+        return self._ask(GetModel(model, version), timeout_s)
+
+    @overload
+    def predict_many(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["raise"] = "raise",
+        timeout_s: float | None = None,
+    ) -> Generator[Prediction, None, None]: ...
+
+    @overload
+    def predict_many(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["return"],
+        timeout_s: float | None = None,
+    ) -> Generator[Prediction | PawsightError, None, None]: ...
+
+    def predict_many(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        model: str = "",
+        version: str = "",
+        in_flight: int = 16,
+        on_error: Literal["raise", "return"] = "raise",
+        timeout_s: float | None = None,
+    ) -> Generator[Prediction | PawsightError, None, None]:
+        """Yield the predictions of many pictures, in the pictures' order.
+
+        At most `in_flight` pictures are held and under way at once, however many there are; the
+        first prediction comes once so many have been sent.
+
+        Args:
+            pictures: each as in `predict`; read as predictions are.
+            model: as in `predict`.
+            version: as in `predict`.
+            in_flight: pictures under way at once.
+            on_error: "raise" ends with the first picture that fails; "return" yields its error
+                in its place and goes on.
+            timeout_s: seconds that each picture may take.
+        """
+        limit_s = self._limit_s(timeout_s)
+        check_in_flight(in_flight)
+        with closing(self._transport.open_stream(limit_s, in_flight)) as stream:
+            waiting: deque[Predict | PawsightError] = deque()
+
+            def oldest() -> Prediction | PawsightError:
+                try:
+                    return self._collect(stream, waiting.popleft(), limit_s)
+                except PawsightError as error:
+                    if on_error == "raise":
+                        raise
+                    return error
+
+            for picture in pictures:
+                if len(waiting) >= in_flight:
+                    yield oldest()
+                try:
+                    operation = Predict(encode(picture), model, version)
+                    stream.put(operation)
+                    waiting.append(operation)
+                except PawsightError as error:
+                    waiting.append(error)
+            while waiting:
+                yield oldest()
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used afterwards."""
+        self._closed = True
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        if self._closed:
+            raise ClientClosed("The client is closed; open a new one.")
+        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+
+    def _collect(
+        self, stream: PictureStream, sent: Predict | PawsightError, timeout_s: float
+    ) -> Prediction:
+        if isinstance(sent, PawsightError):
+            raise sent
+        try:
+            return stream.get()
+        except PawsightError as error:
+            return self._ask(sent, timeout_s, failed=error)
+
+    def _ask(
+        self,
+        operation: Operation[T],
+        timeout_s: float | None,
+        *,
+        failed: PawsightError | None = None,
+    ) -> T:
+        attempts = Attempts(self._policy, self._limit_s(timeout_s))
+        while True:
+            if failed:
+                time.sleep(attempts.pause_s(failed))
+            try:
+                return self._transport.send(operation, attempts.remaining_s())
+            except PawsightError as error:
+                failed = error

@@ -1,0 +1,89 @@
+"""gRPC by grpcio, one call at a time; the streams stand beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import grpc.aio
+
+from pawsight_client._transports import grpc_codec as codec
+from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
+from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pawsight_client._operations import Operation, T
+
+# The client decides alone when to ask again, and finds a restarted server at once.
+OPTIONS: Final = (
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", 256 * 1024 * 1024),
+)
+
+
+@contextlib.contextmanager
+def _errors_named(target: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise codec.error_of(error, target) from error
+
+
+def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+
+
+class GrpcTransport:
+    """The synchronous transport."""
+
+    def __init__(self, target: str, api_key: str | None) -> None:
+        self._target = target
+        self._metadata = _metadata(api_key)
+        self._channel = grpc.insecure_channel(target, OPTIONS)
+        self._stub = PawsightStub(self._channel)
+
+    def send(self, operation: Operation[T], timeout_s: float) -> T:
+        form = codec.form_of(operation)
+        call = getattr(self._stub, form.method)
+        with _errors_named(self._target):
+            answer = call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
+        return codec.read(form, answer)
+
+    def open_stream(self, timeout_s: float, in_flight: int) -> GrpcStream:  # noqa: ARG002
+        call = partial(self._stub.PredictStream, metadata=self._metadata)
+        return GrpcStream(call, self._target, timeout_s)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class AsyncGrpcTransport:
+    """The asynchronous transport."""
+
+    def __init__(self, target: str, api_key: str | None) -> None:
+        self._target = target
+        self._metadata = _metadata(api_key)
+        self._channel = grpc.aio.insecure_channel(target, OPTIONS)
+        self._stub = PawsightStub(self._channel)
+
+    async def send(self, operation: Operation[T], timeout_s: float) -> T:
+        form = codec.form_of(operation)
+        call = getattr(self._stub, form.method)
+        with _errors_named(self._target):
+            answer = await call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
+        return codec.read(form, answer)
+
+    def open_stream(self, timeout_s: float, in_flight: int) -> AsyncGrpcStream:  # noqa: ARG002
+        call = partial(self._stub.PredictStream, metadata=self._metadata)
+        return AsyncGrpcStream(call, self._target, timeout_s)
+
+    async def close(self) -> None:
+        await self._channel.close()

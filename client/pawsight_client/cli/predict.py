@@ -1,0 +1,54 @@
+"""`pawsight predict`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pawsight_client import PawsightError, ServerUnreachable
+from pawsight_client.cli.connection import with_client
+
+if TYPE_CHECKING:
+    from pawsight_client import Client, Prediction
+
+
+@click.command()
+@click.argument("pictures", metavar="PICTURE...", nargs=-1, required=True)
+@click.option("--model", default="", help="Model to ask [default: the server's].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@with_client
+def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool) -> None:
+    """Ask a server what is in pictures.
+
+    A picture that fails is told on the standard error output, the others are answered, and the
+    exit status is 1.
+    """
+    width = max(map(len, pictures))
+    failed = False
+    outcomes = client.predict_many(pictures, model=model, on_error="return")
+    for picture, outcome in zip(pictures, outcomes, strict=True):
+        if isinstance(outcome, ServerUnreachable):
+            raise outcome
+        if as_json:
+            click.echo(json.dumps({"picture": picture, **_fields(outcome)}))
+        elif isinstance(outcome, PawsightError):
+            click.echo(f"{picture}: {outcome}", err=True)
+        else:
+            click.echo(f"{picture:{width}}  {outcome.label}  {outcome.score:6.1%}")
+        failed = failed or isinstance(outcome, PawsightError)
+    if failed:
+        sys.exit(1)
+
+
+def _fields(outcome: Prediction | PawsightError) -> dict[str, Any]:
+    if isinstance(outcome, PawsightError):
+        return {
+            "error": str(outcome),
+            "code": outcome.code,
+            "request_id": outcome.request_id,
+        }
+    return dataclasses.asdict(outcome)

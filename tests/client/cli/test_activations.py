@@ -1,0 +1,47 @@
+"""`pawsight activations`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.client.twin import OVERLAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+def test_the_grid_is_written(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "grid.png"
+    result = run("activations", cat, "--layer", "conv4", "--out", out, "--server", url)
+    assert result.exit_code == 0
+    assert out.read_bytes() == OVERLAY
+    assert result.stdout.splitlines() == [
+        f"{out}: conv4, 2x2",
+        "channel    mean     max",
+        "      7   0.562   1.500",
+    ]
+
+
+def test_channels_are_passed_on(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "grid.png"
+    options = ("--layer", "conv4", "--channels", "3, 12", "--server", url)
+    lines = run("activations", cat, "--out", out, *options).stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["3", "12"]
+
+
+@pytest.mark.parametrize("channels", ["a", "1,,2", "-1", "1.5"])
+def test_channels_are_numbers(run: Callable[..., Result], cat: Path, channels: str) -> None:
+    result = run(
+        "activations", cat, "--layer", "conv4", "--out", "grid.png", "--channels", channels
+    )
+    assert result.exit_code == 2
+    assert "with commas between them" in result.stderr

@@ -1,0 +1,43 @@
+"""`pawsight explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.client.twin import OVERLAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+def test_the_overlay_is_written(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "overlay.png"
+    result = run("explain", cat, "--out", out, "--server", url)
+    assert result.exit_code == 0
+    assert out.read_bytes() == OVERLAY
+    assert result.stdout == f"{cat}: cat 75.0%\n{out}: evidence for cat at conv4\n"
+
+
+def test_layer_and_target_are_passed_on(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "overlay.png"
+    options = ("--layer", "conv2", "--target", "dog", "--server", url)
+    assert "evidence for dog at conv2" in run("explain", cat, "--out", out, *options).stdout
+
+
+def test_out_is_required(run: Callable[..., Result], cat: Path) -> None:
+    assert run("explain", cat).exit_code == 2
+
+
+def test_out_that_cannot_be_written(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    result = run("explain", cat, "--out", tmp_path / "none" / "overlay.png", "--server", url)
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr

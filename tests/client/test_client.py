@@ -1,0 +1,302 @@
+"""The same questions over both transports, from both clients."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+
+from pawsight_client import (
+    ClientClosed,
+    DeadlineExceeded,
+    EngineUnavailable,
+    Explanation,
+    ImageInvalid,
+    ImageUnreadable,
+    InternalError,
+    Layer,
+    ModelNotFound,
+    Overloaded,
+    PawsightError,
+    Prediction,
+    ServerUnreachable,
+    Unauthenticated,
+    Unavailable,
+)
+from tests.client.twin import (
+    DIGEST,
+    MANIFEST,
+    MAP,
+    MODEL,
+    OVERLAY,
+    OVERLOADED,
+    PROBABILITIES,
+    UNAVAILABLE,
+    Failure,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.client.twin import Twin
+
+UNREACHABLE = {"grpc": "grpc://127.0.0.1:1", "http": "http://127.0.0.1:1"}
+
+
+def prediction(label: str) -> Prediction:
+    probabilities = PROBABILITIES[label]
+    return Prediction(label, probabilities[label], probabilities, MODEL, "3", DIGEST, "request-1")
+
+
+def test_predict(client: Any) -> None:
+    assert client.predict(b"cat") == prediction("cat")
+
+
+def test_predict_reads_files(client: Any, tmp_path: Path) -> None:
+    (tmp_path / "dog.jpg").write_bytes(b"dog")
+    assert client.predict(tmp_path / "dog.jpg").label == "dog"
+
+
+def test_model_and_version_are_passed_on(client: Any, twin: Twin) -> None:
+    twin.models.append("odd name?")
+    client.predict(b"cat", model="odd name?", version="2")
+    assert (twin.seen[0]["model"], twin.seen[0]["version"]) == ("odd name?", "2")
+
+
+def test_explain(client: Any) -> None:
+    assert client.explain(b"cat") == Explanation(
+        method="grad-cam",
+        layer="conv4",
+        target="cat",
+        height=2,
+        width=2,
+        evidence=True,
+        digest=DIGEST,
+        prediction=prediction("cat"),
+        map=tuple(map(tuple, MAP)),
+        overlay_png=OVERLAY,
+    )
+
+
+def test_explain_options_are_passed_on(client: Any, twin: Twin) -> None:
+    explanation = client.explain(b"cat", layer="conv2", target="dog", overlay=False)
+    assert (explanation.layer, explanation.target) == ("conv2", "dog")
+    assert explanation.overlay_png == b""
+    assert twin.seen[0]["method"] == "grad-cam"
+
+
+def test_activations(client: Any) -> None:
+    explanation = client.activations(b"dog", layer="pool1", channels=[3, 5])
+    assert (explanation.method, explanation.layer, explanation.target) == (
+        "activations",
+        "pool1",
+        "",
+    )
+    assert (explanation.height, explanation.width, explanation.map) == (2, 2, ())
+    assert [channel.channel for channel in explanation.channels] == [3, 5]
+    assert explanation.channels[0].map == tuple(map(tuple, MAP))
+    assert explanation.channels[0].max == 1.5
+    assert explanation.overlay_png == OVERLAY
+
+
+def test_models(client: Any) -> None:
+    (model,) = client.models()
+    assert model == client.get_model(MODEL)
+    assert model.classes == ("cat", "dog")
+    assert model.layers == (Layer("conv4", "conv", 128, 2, 2),)
+    assert (model.state, model.manifest) == ("READY", MANIFEST)
+
+
+def test_predict_many_keeps_the_order(client: Any) -> None:
+    pictures = [b"cat", b"dog", b"dog", b"cat"] * 10
+    labels = [each.label for each in client.predict_many(pictures, in_flight=7)]
+    assert labels == [picture.decode() for picture in pictures]
+
+
+def test_predict_many_of_nothing(client: Any) -> None:
+    assert list(client.predict_many([])) == []
+
+
+def test_predict_many_holds_no_more_than_in_flight(client: Any, twin: Twin) -> None:
+    taken = 0
+
+    def pictures() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(40):
+            taken += 1
+            yield b"cat"
+
+    for answered, _ in enumerate(client.predict_many(pictures(), in_flight=5), start=1):
+        assert taken <= answered + 5
+    assert taken == 40
+    assert twin.most_in_flight <= 5
+
+
+def test_predict_many_raises_at_the_picture_that_fails(client: Any) -> None:
+    answers = client.predict_many([b"cat", b"???", b"dog"])
+    assert next(answers).label == "cat"
+    with pytest.raises(ImageInvalid) as raised:
+        next(answers)
+    assert raised.value.request_id == "request-1"
+
+
+def test_predict_many_returns_errors_in_their_places(client: Any, tmp_path: Path) -> None:
+    pictures = [b"cat", b"???", tmp_path / "none.jpg", b"dog"]
+    cat, invalid, unreadable, dog = client.predict_many(pictures, on_error="return")
+    assert (cat.label, dog.label) == ("cat", "dog")
+    assert isinstance(invalid, ImageInvalid)
+    assert isinstance(unreadable, ImageUnreadable)
+
+
+@pytest.mark.parametrize("failure", [OVERLOADED, Failure("", 503, grpc.StatusCode.UNAVAILABLE)])
+def test_predict_many_retries_what_passes(client: Any, twin: Twin, failure: Failure) -> None:
+    twin.failures.extend([failure, failure])
+    pictures = [b"cat", b"dog", b"cat", b"cat", b"dog"]
+    labels = [each.label for each in client.predict_many(pictures, in_flight=2)]
+    assert labels == ["cat", "dog", "cat", "cat", "dog"]
+    assert not twin.failures
+
+
+def test_predict_many_can_be_left_early(client: Any) -> None:
+    answers = client.predict_many([b"cat"] * 50)
+    assert next(answers).label == "cat"
+    answers.close()
+    assert client.predict(b"dog").label == "dog"
+
+
+def test_predict_many_waits_no_longer_than_told(client: Any, twin: Twin) -> None:
+    twin.held.clear()
+    with pytest.raises(DeadlineExceeded):
+        list(client.predict_many([b"cat"] * 3, timeout_s=0.2))
+
+
+@pytest.mark.parametrize("failure", [OVERLOADED, UNAVAILABLE])
+def test_what_passes_is_retried(client: Any, twin: Twin, failure: Failure) -> None:
+    twin.failures.extend([failure, failure])
+    assert client.predict(b"cat").label == "cat"
+    assert len(twin.seen) == 3
+
+
+def test_retries_end(client: Any, twin: Twin) -> None:
+    twin.failures.extend([UNAVAILABLE] * 4)
+    with pytest.raises(EngineUnavailable) as raised:
+        client.predict(b"cat")
+    assert len(twin.seen) == 3
+    assert (raised.value.code, raised.value.request_id) == ("ENGINE_UNAVAILABLE", "request-1")
+    assert str(raised.value) == "Do something else."
+
+
+def test_a_retry_that_would_come_too_late_is_not_made(client: Any, twin: Twin) -> None:
+    twin.failures.append(
+        Failure("OVERLOADED", 429, grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after="60")
+    )
+    with pytest.raises(Overloaded) as raised:
+        client.predict(b"cat")
+    assert raised.value.retry_after_s == 60
+    assert len(twin.seen) == 1
+
+
+def test_what_will_not_pass_is_not_retried(client: Any, twin: Twin) -> None:
+    with pytest.raises(ImageInvalid):
+        client.predict(b"???")
+    assert len(twin.seen) == 1
+
+
+def test_unknown_model(client: Any) -> None:
+    with pytest.raises(ModelNotFound):
+        client.get_model("none")
+
+
+def test_a_new_default_model_is_found(client: Any, twin: Twin) -> None:
+    assert client.predict(b"cat").label == "cat"
+    twin.models[:] = ["another"]
+    with contextlib.suppress(ModelNotFound):
+        client.predict(b"cat")
+    assert client.predict(b"cat").label == "cat"
+    assert twin.seen[-1]["model"] in {"", "another"}
+
+
+def test_a_code_of_a_newer_server_keeps_its_name(client: Any, twin: Twin) -> None:
+    twin.failures.append(Failure("MOON_INVALID", 400, grpc.StatusCode.INVALID_ARGUMENT))
+    with pytest.raises(PawsightError) as raised:
+        client.predict(b"cat")
+    assert raised.value.code == "MOON_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("status", "grpc_status", "kind"),
+    [
+        (401, grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
+        (500, grpc.StatusCode.INTERNAL, InternalError),
+        (503, grpc.StatusCode.UNAVAILABLE, Unavailable),
+        (504, grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
+    ],
+)
+def test_a_proxy_says_it_without_a_code(
+    flavour: Any,
+    url: str,
+    twin: Twin,
+    status: int,
+    grpc_status: grpc.StatusCode,
+    kind: type[PawsightError],
+) -> None:
+    twin.failures.append(Failure("", status, grpc_status))
+    with flavour(url, retries=0) as client, pytest.raises(kind):
+        client.predict(b"cat")
+
+
+def test_no_answer_in_time(client: Any, twin: Twin) -> None:
+    twin.held.clear()
+    with pytest.raises(DeadlineExceeded):
+        client.predict(b"cat", timeout_s=0.2)
+
+
+def test_the_server_is_told_the_time_left(flavour: Any, url: str, twin: Twin) -> None:
+    with flavour(url, timeout_s=5) as client:
+        client.predict(b"cat")
+        client.predict(b"cat", timeout_s=2)
+    assert 4 < twin.seen[0]["timeout_s"] < 5.1
+    assert 1 < twin.seen[1]["timeout_s"] < 2.1
+
+
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_nothing_listens(flavour: Any, transport: str) -> None:
+    with flavour(UNREACHABLE[transport], retries=1) as client:
+        with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1"):
+            client.predict(b"cat")
+        with pytest.raises(ServerUnreachable):
+            next(client.predict_many([b"cat"]))
+
+
+def test_the_api_key_goes_with_every_call(flavour: Any, url: str, twin: Twin) -> None:
+    with flavour(url, api_key="secret") as client:
+        client.predict(b"cat")
+        list(client.predict_many([b"cat"]))
+    assert {seen["authorization"] for seen in twin.seen} == {"Bearer secret"}
+
+
+def test_a_closed_client_says_so(flavour: Any, url: str) -> None:
+    with flavour(url) as client:
+        client.close()
+        with pytest.raises(ClientClosed):
+            client.predict(b"cat")
+
+
+def test_threads_share_a_client(url: str) -> None:
+    from pawsight_client import Client
+
+    labels: list[str] = []
+    with Client(url) as client:
+        threads = [
+            threading.Thread(target=lambda: labels.append(client.predict(b"dog").label))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=10)
+    assert labels == ["dog"] * 8

@@ -1,0 +1,97 @@
+"""When to ask again."""
+
+from __future__ import annotations
+
+import pytest
+
+from pawsight_client import (
+    DeadlineExceeded,
+    EngineUnavailable,
+    ImageInvalid,
+    InternalError,
+    OptionInvalid,
+    Overloaded,
+    PawsightError,
+    ServerUnreachable,
+)
+from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+
+
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def attempts(clock: Clock, *, retries: int = 5, timeout_s: float = 60.0) -> Attempts:
+    policy = RetryPolicy(retries, first_pause_s=0.5, longest_pause_s=1.5)
+    return Attempts(policy, timeout_s, clock=clock, jitter=max)
+
+
+@pytest.mark.parametrize("kind", [Overloaded, EngineUnavailable, ServerUnreachable])
+def test_what_may_pass_is_tried_again(clock: Clock, kind: type[PawsightError]) -> None:
+    assert attempts(clock).pause_s(kind("Wait.")) == 0.5
+
+
+@pytest.mark.parametrize("kind", [ImageInvalid, InternalError, DeadlineExceeded])
+def test_what_will_not_pass_is_raised(clock: Clock, kind: type[PawsightError]) -> None:
+    with pytest.raises(kind):
+        attempts(clock).pause_s(kind("No."))
+
+
+def test_pauses_grow_up_to_the_longest(clock: Clock) -> None:
+    tried = attempts(clock)
+    assert [tried.pause_s(Overloaded("Wait.")) for _ in range(4)] == [0.5, 1.0, 1.5, 1.5]
+
+
+def test_pauses_are_random_within_their_upper_half() -> None:
+    policy = RetryPolicy(retries=200, first_pause_s=1.0, longest_pause_s=1.0)
+    tried = Attempts(policy, 1000.0)
+    pauses = [tried.pause_s(Overloaded("Wait.")) for _ in range(200)]
+    assert all(0.5 <= pause <= 1.0 for pause in pauses)
+    assert len(set(pauses)) > 100
+
+
+def test_the_server_may_ask_for_more(clock: Clock) -> None:
+    assert attempts(clock).pause_s(Overloaded("Wait.", retry_after_s=3.0)) == 3.5
+
+
+def test_retries_are_counted(clock: Clock) -> None:
+    tried = attempts(clock, retries=1)
+    tried.pause_s(Overloaded("Wait."))
+    with pytest.raises(Overloaded):
+        tried.pause_s(Overloaded("Wait."))
+
+
+def test_no_pause_outlasts_the_deadline(clock: Clock) -> None:
+    tried = attempts(clock, timeout_s=1.0)
+    clock.now_s += 0.6
+    assert tried.remaining_s() == pytest.approx(0.4)
+    with pytest.raises(Overloaded):
+        tried.pause_s(Overloaded("Wait."))
+
+
+def test_no_time_is_left_after_the_deadline(clock: Clock) -> None:
+    tried = attempts(clock, timeout_s=1.0)
+    clock.now_s += 2.0
+    assert 0 < tried.remaining_s() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "kind"),
+    [
+        (0, DeadlineExceeded),
+        (-1, DeadlineExceeded),
+        (float("nan"), OptionInvalid),
+        (float("inf"), OptionInvalid),
+    ],
+)
+def test_a_timeout_is_a_number_of_seconds(timeout_s: float, kind: type[PawsightError]) -> None:
+    with pytest.raises(kind):
+        check_timeout(timeout_s)

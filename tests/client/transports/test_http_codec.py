@@ -1,0 +1,114 @@
+"""HTTP answers that are not what they should be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pawsight_client import (
+    AnswerInvalid,
+    DeadlineExceeded,
+    ImageTooLarge,
+    InternalError,
+    MediaTypeUnsupported,
+    Model,
+    NotFound,
+    OptionInvalid,
+    Overloaded,
+    PawsightError,
+    RequestError,
+    RouteNotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict
+from pawsight_client._transports.http_codec import default_model, read, write
+
+QUESTIONS: list[Operation[object]] = [
+    Predict(b"data", "m"),  # type: ignore[list-item]
+    Explain(b"data", "m"),  # type: ignore[list-item]
+    ListModels(),  # type: ignore[list-item]
+    GetModel("m"),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: type(question).__name__)
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"predictions": []}', b'{"models": [1]}', b"\xff"]
+)
+def test_an_answer_that_is_none(question: Operation[object], body: bytes) -> None:
+    with pytest.raises(AnswerInvalid):
+        read(question, 200, {}, body)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, AnswerInvalid),
+        (400, RequestError),
+        (401, Unauthenticated),
+        (403, Unauthenticated),
+        (404, NotFound),
+        (405, RouteNotFound),
+        (408, DeadlineExceeded),
+        (413, ImageTooLarge),
+        (415, MediaTypeUnsupported),
+        (418, RequestError),
+        (429, Overloaded),
+        (500, InternalError),
+        (502, Unavailable),
+        (503, Unavailable),
+        (504, DeadlineExceeded),
+    ],
+)
+def test_a_status_without_words(status: int, kind: type[PawsightError]) -> None:
+    with pytest.raises(PawsightError) as raised:
+        read(ListModels(), status, {"retry-after": "2"}, b"<html>")
+    assert type(raised.value) is kind
+    assert raised.value.retry_after_s == 2.0
+
+
+def test_the_servers_words_go_before_the_status() -> None:
+    body = {"error": "Wait.", "code": "EXPLAINER_UNAVAILABLE", "request_id": "request-1"}
+    with pytest.raises(Unavailable, match=r"^Wait\.$") as raised:
+        read(ListModels(), 500, {}, json.dumps(body).encode())
+    assert (raised.value.code, raised.value.request_id) == ("EXPLAINER_UNAVAILABLE", "request-1")
+
+
+def test_the_request_id_may_stand_in_the_headers_alone() -> None:
+    with pytest.raises(InternalError) as raised:
+        read(ListModels(), 500, {"x-request-id": "request-1"}, b"")
+    assert raised.value.request_id == "request-1"
+
+
+def test_options_that_are_not_given_are_not_sent() -> None:
+    request = write(Explain(b"data", "m"))
+    assert request.path == "/v1/models/m:explain"
+    assert request.parameters == {"method": "grad-cam"}
+
+
+def test_names_cannot_leave_their_place_in_the_path() -> None:
+    assert write(GetModel("../../x?y")).path == "/v1/models/..%2F..%2Fx%3Fy"
+
+
+def served(*names: str) -> list[Model]:
+    return [Model(name, "1", ("cat", "dog"), (), "READY", {}) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "default"),
+    [
+        (["cats_dogs_scratch", "cats_dogs_vgg16"], "cats_dogs_vgg16"),
+        (["cats_dogs_scratch"], "cats_dogs_scratch"),
+        (["cats_dogs_scratch", "cats_dogs_scratch"], "cats_dogs_scratch"),
+    ],
+)
+def test_the_default_model(names: list[str], default: str) -> None:
+    assert default_model(served(*names)) == default
+
+
+@pytest.mark.parametrize(("names", "told"), [([], "none"), (["a", "b"], "a, b")])
+def test_no_default_model(names: list[str], told: str) -> None:
+    with pytest.raises(OptionInvalid, match=f"the models are: {told}"):
+        default_model(served(*names))

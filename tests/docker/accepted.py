@@ -1,0 +1,46 @@
+"""Whether the `pawsight` program takes a command line, without running it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pawsight_client.cli import main
+from pawsight_serving.settings import EngineSettings, ExplainerSettings, GatewaySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTINGS: dict[str, type[EngineSettings]] = {
+    "serve": GatewaySettings,
+    "explainer": ExplainerSettings,
+}
+
+
+def parsed(words: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options of a command line and its environment.
+
+    Raises:
+        click.ClickException: the program does not take them.
+    """
+    program, name, *arguments = words
+    assert program == "pawsight"
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    known = {parameter.envvar for parameter in command.params}
+    for variable in environment:
+        if variable not in known:
+            raise click.UsageError(f"{variable} is unknown")
+    before = dict(os.environ)
+    try:
+        os.environ.update(environment)
+        options = command.make_context(name, arguments).params
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    given = {key: value for key, value in options.items() if value is not None}
+    if name in SETTINGS:
+        SETTINGS[name].model_validate(given)
+    return given
