@@ -33,11 +33,18 @@ class _Graph(nn.Module):
 
     def __init__(self, model: ConvNet) -> None:
         super().__init__()
+        _check_chain(model)
         self.normalise = model.normalise
         self.features = model.features
-        dense = [layer for layer in model.head if isinstance(layer, nn.Linear)]
-        _check_chain(model, dense)
-        self.hidden, self.output = dense
+        self.head = model.head
+
+    @property
+    def hidden(self) -> nn.Linear:
+        return _dense_layers(self.head)[0]
+
+    @property
+    def output(self) -> nn.Linear:
+        return _dense_layers(self.head)[1]
 
     @property
     def n_logits(self) -> int:
@@ -69,21 +76,27 @@ class HotGraph(_Graph):
 
     def __init__(self, model: ConvNet, input_size: tuple[int, int]) -> None:
         super().__init__(model)
-        layers = list(self.features)
-        self.pools_last = isinstance(layers[-1], nn.MaxPool2d)
-        self.convolutions = nn.Sequential(*(layers[:-1] if self.pools_last else layers))
         with torch.no_grad():
-            maps = self.convolutions(self._pixels(torch.zeros(1, *input_size, 3)))
+            maps, _ = self._features(torch.zeros(1, *input_size, 3))
             n_channels, height, width = maps.shape[1:]
             per_channel = self.hidden.weight.reshape(len(self.hidden.weight), n_channels, -1).sum(2)
             self.register_buffer("channel_weights", per_channel / (height * width))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs in the order of `output_names`."""
-        maps = self.convolutions(self._pixels(image))
-        hidden, logits = self._head(F.max_pool2d(maps, 2) if self.pools_last else maps)
+        maps, pooled = self._features(image)
+        hidden, logits = self._head(pooled)
         importance = self._hidden_gradients(hidden) @ self.channel_weights
         return probabilities_of(logits), class_maps(_weighted_sum(importance, maps))
+
+    def _features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last convolutional layer's maps, and what the head gets of them."""
+        value = maps = self._pixels(image)
+        for layer in self.features:
+            value = layer(value)
+            if isinstance(layer, nn.ReLU):
+                maps = value
+        return maps, value
 
 
 class ExplainGraph(_Graph):
@@ -154,7 +167,11 @@ def _weighted_sum(importance: Tensor, maps: Tensor) -> Tensor:
     return (importance @ maps.flatten(2)).reshape(-1, importance.shape[1], *maps.shape[2:])
 
 
-def _check_chain(model: ConvNet, dense: list[nn.Linear]) -> None:
+def _dense_layers(head: nn.Sequential) -> list[nn.Linear]:
+    return [layer for layer in head if isinstance(layer, nn.Linear)]
+
+
+def _check_chain(model: ConvNet) -> None:
     """Refuse a network that the explicit backward pass would get wrong."""
     layers = list(model.features)
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
@@ -174,9 +191,10 @@ def _check_chain(model: ConvNet, dense: list[nn.Linear]) -> None:
                 f"The layer {layer} cannot be exported: features must be convolutions of stride 1, "
                 "each with a ReLU, and 2x2 max-pools."
             )
-    if len(dense) != 2:
+    n_dense = len(_dense_layers(model.head))
+    if n_dense != 2:
         raise ArchitectureUnsupported(
-            f"The head has {len(dense)} dense layers; it must have two with a ReLU between."
+            f"The head has {n_dense} dense layers; it must have two with a ReLU between."
         )
 
 
