@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,28 +13,10 @@ from torchvision.transforms.v2 import Transform
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """Ranges of the random changes, as Keras' ImageDataGenerator names them.
-
-    Attributes:
-        rotation_deg: turned by up to so many degrees either way.
-        shift: moved by up to this share of height and of width.
-        shear: sheared by up to this angle in radians, Keras' meaning when the book was written
-            (later Keras read degrees, where 0.2 does nothing).
-        zoom: height and width scaled each by 1 ± up to this share.
-        flip: mirrored left to right, every second picture.
-    """
-
-    rotation_deg: float = 40.0
-    shift: float = 0.2
-    shear: float = 0.2
-    zoom: float = 0.2
-    flip: bool = True
+    from pawsight_training.recipes import Augmentation
 
 
-class RandomAffineBatch(Transform):
+class RandomAffineBatch(Transform):  # type: ignore[misc]
     """Changes each picture of a batch by its own random affine map, bilinear, nearest fill.
 
     Takes [B, 3, H, W] of any type and returns float32 of the same range. The map is drawn from

@@ -3,93 +3,66 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
+import torch
 
-from pawsight_training.architectures import build
-from pawsight_training.dataset import Dataset, load_dataset
-from pawsight_training.errors import TrainingError, TrainingInterrupted
-from pawsight_training.folders import list_pictures
-from pawsight_training.layers import describe
+from pawsight_training import display, preparation
+from pawsight_training.dataset import load_dataset
+from pawsight_training.errors import DataInvalid
+from pawsight_training.evaluation import evaluate_model
+from pawsight_training.filters import write_filters
+from pawsight_training.folders import SPLITS, list_pictures
+from pawsight_training.initialisation import starting_net
+from pawsight_training.job import Job
 from pawsight_training.machine import Machine, best_precision
+from pawsight_training.options import (
+    CACHE_HELP,
+    CLASSES_HELP,
+    RECIPES_OWN,
+    InputSize,
+    data_folders,
+    one_sentence,
+)
+from pawsight_training.preparation import find_labelled, find_oxford_pets
 from pawsight_training.recipes import RECIPES, Recipe
-from pawsight_training.run import Run, is_finished, load_run
+from pawsight_training.run import is_finished, load_run
+from pawsight_training.served import evaluate_served, served_manifest
+from pawsight_training.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INTERRUPTED = 130
-
-
-class _InputSize(click.ParamType):
-    name = "SIDE|HxW"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            height, _, width = str(value).partition("x")
-            size = int(height), int(width or height)
-        except ValueError:
-            self.fail(f"{value!r} is neither a side in pixels nor HEIGHTxWIDTH.", param, ctx)
-        if min(size) < 1:
-            self.fail("the sides must be at least 1 pixel.", param, ctx)
-        return size
-
-
-P = ParamSpec("P")
-
-
-def _one_sentence(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors of training into one sentence and an exit code."""
-
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except TrainingInterrupted as error:
-            click.echo(str(error), err=True)
-            raise SystemExit(INTERRUPTED) from None
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            raise SystemExit(INTERRUPTED) from None
-        except TrainingError as error:
-            raise click.ClickException(str(error)) from None
-
-    return wrapped
+    from pawsight_serving.repository.manifest import Manifest
+    from pawsight_training.architectures import ConvNet
+    from pawsight_training.dataset import Split
+    from pawsight_training.evaluation import Evaluation
+    from pawsight_training.run import RunManifest
 
 
 @click.command()
-@click.argument("recipe", type=click.Choice(list(RECIPES)))
-@click.option(
-    "--data",
-    "folders",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder with train/, validation/, test/, or of class folders; may be repeated.",
-)
+@click.argument("recipe", metavar="RECIPE", type=click.Choice(list(RECIPES)))
+@data_folders
+@click.option("--weights", help="Start from 'imagenet', a weights file or a run folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option("--dry-run", is_flag=True, help="Print the layers and stop.")
-@click.option("--classes", help="Class names instead of the folders', as a,b.")
-@click.option("--epochs", type=int)
-@click.option("--batch-size", type=int)
-@click.option("--learning-rate", type=float)
-@click.option("--schedule", type=click.Choice(["constant", "one-cycle", "cosine"]))
-@click.option("--dropout", type=float)
+@click.option("--classes", help=CLASSES_HELP)
+@click.option("--epochs", type=int, help=RECIPES_OWN)
+@click.option("--batch-size", type=int, help=RECIPES_OWN)
+@click.option("--learning-rate", type=float, help=RECIPES_OWN)
+@click.option(
+    "--schedule", type=click.Choice(["constant", "one-cycle", "cosine"]), help=RECIPES_OWN
+)
+@click.option("--dropout", type=float, help=RECIPES_OWN)
 @click.option("--average", type=float, metavar="DECAY", help="Keep a moving average of weights.")
 @click.option("--patience", type=int, help="Stop after so many epochs without improvement.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--input-size", type=_InputSize(), default="150", show_default=True)
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pictures.")
+@click.option("--input-size", type=InputSize(), default="150", show_default=True)
+@click.option("--cache", type=click.Path(path_type=Path), help=CACHE_HELP)
 @click.option(
     "--precision", type=click.Choice(["32", "bf16"]), help="Default: what is fastest here."
 )
@@ -97,11 +70,12 @@ def _one_sentence(command: Callable[P, None]) -> Callable[P, None]:
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--strategy", default="auto", show_default=True)
-@_one_sentence
+@one_sentence
 def train(
     *,
     recipe: str,
     folders: tuple[Path, ...],
+    weights: str | None,
     out: Path | None,
     resume: bool,
     dry_run: bool,
@@ -111,17 +85,23 @@ def train(
     cache: Path | None,
     **options: Any,
 ) -> None:
-    """Train a net by a RECIPE on folders of pictures."""
+    """Train a net by a RECIPE on folders of pictures.
+
+    RECIPE is scratch or scratch-augmented (a small convnet), features, frozen-augmented or
+    fine-tune (VGG16 from learnt weights), or end-to-end (all of VGG16).
+    """
     chosen = _override(RECIPES[recipe], options)
-    names = tuple(classes.split(",")) if classes else ()
+    labels = _labels(classes)
+    start = read_weights(weights) if weights else None
     if dry_run:
-        known = list_pictures(folders, seed=seed, classes=names).classes
-        _show_layers(chosen, len(known), input_size)
+        known = list_pictures(folders, seed=seed, classes=labels).classes
+        net = _dry_net(chosen, len(known), input_size, start)
+        display.layers(net, chosen.architecture, input_size)
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the run folder to write.")
     if resume and is_finished(out):
-        _show_result(load_run(out))
+        display.result(load_run(out))
         return
     machine = Machine(
         accelerator=options["accelerator"],
@@ -130,13 +110,128 @@ def train(
         strategy=options["strategy"],
         precision=options["precision"] or best_precision(options["accelerator"]),
     )
-    data = load_dataset(folders, input_size, cache=cache, classes=names, seed=seed)
-    _show_data(data)
-    # Lightning takes seconds to import: not before the options and the data are known good.
+    pictures = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
+    display.dataset(pictures)
+    # Lightning takes seconds to import: not before options and data are known to be good.
     from pawsight_training import training
 
-    run = training.train(recipe, chosen, data, out, seed=seed, machine=machine, resume=resume)
-    _show_result(run)
+    job = Job(
+        recipe_name=recipe,
+        recipe=chosen,
+        data=pictures,
+        seed=seed,
+        machine=machine,
+        weights=start,
+    )
+    display.result(training.train(job, out, resume=resume))
+
+
+@click.command()
+@click.argument("subject", metavar="RUN|MODEL")
+@data_folders
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=Path("model_repository"),
+    show_default=True,
+    help="Folder of the served models, where MODEL is one of them.",
+)
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    default=("test",),
+    show_default=True,
+    type=click.Choice(SPLITS),
+    help="What to measure on; may be repeated. Class folders without splits are train.",
+)
+@click.option("--classes", help=CLASSES_HELP)
+@click.option("--cache", type=click.Path(path_type=Path), help=CACHE_HELP)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures into.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@one_sentence
+def evaluate(
+    *,
+    subject: str,
+    folders: tuple[Path, ...],
+    repository: Path,
+    splits: tuple[str, ...],
+    classes: str | None,
+    cache: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a RUN folder, or a MODEL of the repository as it is served."""
+    measure: Callable[[Split], Evaluation]
+    manifest: RunManifest | Manifest
+    if Path(subject).is_dir():
+        run = load_run(Path(subject))
+        manifest, measure = run.manifest, partial(evaluate_model, run.model())
+    else:
+        manifest = served_manifest(repository, subject)
+        measure = partial(evaluate_served, repository, manifest)
+    pictures = load_dataset(
+        folders, manifest.input_size, cache=cache, classes=_labels(classes), only=splits
+    )
+    if pictures.classes != manifest.classes:
+        raise DataInvalid(
+            f"The data has the classes {', '.join(pictures.classes)}, and the model "
+            f"{', '.join(manifest.classes)}; name the folders' classes with --classes."
+        )
+    evaluations = {name: measure(split) for name, split in pictures.splits.items()}
+    if out is not None:
+        # Drawing takes a second to import, and figures on the screen need none of it.
+        from pawsight_training.report import write_evaluation_report
+
+        write_evaluation_report(out, Path(subject).name, evaluations, pictures)
+    display.figures(evaluations, pictures.classes, as_json=as_json)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--layer", "layers", multiple=True, help="May be repeated; default: every one.")
+@click.option("--filters", "count", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--side", type=click.IntRange(32), default=128, show_default=True, help="In pixels.")
+@click.option("--steps", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@one_sentence
+def filters(*, run: Path, out: Path, layers: tuple[str, ...], count: int, **options: int) -> None:
+    """Draw what each filter of a RUN responds to most, a grid of pictures a layer."""
+    net = load_run(run).model().to("cuda" if torch.cuda.is_available() else "cpu")
+    for path in write_filters(net, out, layers, count, **options):
+        click.echo(path)
+
+
+@click.group()
+def data() -> None:
+    """Make data sets to train on."""
+
+
+@data.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@click.option(
+    "--source",
+    "layout",
+    type=click.Choice(["folder", "oxford-pets"]),
+    default="folder",
+    show_default=True,
+    help="oxford-pets downloads Oxford-IIIT Pet into SOURCE first.",
+)
+@click.option("--train", type=click.IntRange(0), default=1000, show_default=True)
+@click.option("--validation", type=click.IntRange(0), default=500, show_default=True)
+@click.option("--test", type=click.IntRange(0), default=500, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@one_sentence
+def prepare(*, source: Path, destination: Path, layout: str, seed: int, **sizes: int) -> None:
+    """Copy good pictures of SOURCE into DEST/train, validation and test.
+
+    SOURCE has Kaggle's layout (cat.0.jpg) or a folder a class (PetImages/Cat). So many pictures
+    of each class are taken; unreadable, repeated and mislabelled ones are listed and left out.
+    """
+    found = find_oxford_pets(source) if layout == "oxford-pets" else find_labelled(source)
+    display.preparation(preparation.prepare(found, destination, sizes, seed=seed), destination)
 
 
 def _override(recipe: Recipe, options: dict[str, Any]) -> Recipe:
@@ -145,37 +240,14 @@ def _override(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     return dataclasses.replace(recipe, **given)
 
 
-def _show_data(data: Dataset) -> None:
-    for name, split in data.splits.items():
-        click.echo(f"{name}: {len(split)} pictures of {', '.join(data.classes)}")
-    if data.held_out:
-        click.echo("There is no validation folder: a tenth of train is held out.")
-    for file in data.skipped:
-        click.echo(f"Skipped {file.name}: {file.reason}", err=True)
+def _labels(classes: str | None) -> tuple[str, ...]:
+    return tuple(classes.split(",")) if classes else ()
 
 
-def _show_layers(recipe: Recipe, classes: int, input_size: tuple[int, int]) -> None:
-    net = build(recipe.architecture, classes, input_size, recipe.dropout)
-    layers = describe(net, input_size)
-    table = Table("layer", "kind", "output", "parameters", "trainable", title=recipe.architecture)
-    for layer in layers:
-        shape = "x".join(map(str, layer.output))
-        table.add_row(
-            layer.name, layer.kind, shape, f"{layer.parameters:,}", f"{layer.trainable:,}"
-        )
-    total, trainable = (
-        sum(layer.parameters for layer in layers),
-        sum(layer.trainable for layer in layers),
-    )
-    table.add_section()
-    table.add_row("in all", "", "", f"{total:,}", f"{trainable:,}")
-    Console().print(table)
-
-
-def _show_result(run: Run) -> None:
-    manifest = run.manifest
-    for split, metrics in manifest.metrics.items():
-        click.echo(f"{split}: accuracy {metrics['accuracy']:.2%}, loss {metrics['loss']:.4f}")
-    click.echo(
-        f"Weights of epoch {manifest.best_epoch} of {manifest.epochs_trained} are in {run.path}."
-    )
+def _dry_net(
+    recipe: Recipe, classes: int, input_size: tuple[int, int], weights: Weights | None
+) -> ConvNet:
+    """Return the net as the recipe would start it; no weights are needed to look at it."""
+    if weights is None:
+        recipe = dataclasses.replace(recipe, start="anywhere")
+    return starting_net(recipe, classes, input_size, seed=0, weights=weights)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import PIL
-from rich.progress import track
 
 from pawsight_serving.errors import RequestError
 from pawsight_serving.pictures import decode_picture
 from pawsight_training.errors import DataInvalid
 from pawsight_training.folders import PictureFile, check_classes, list_pictures
+from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,6 +67,12 @@ class Dataset:
     held_out: bool = False
 
     @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures, in pixels."""
+        _, height, width, _ = next(iter(self.splits.values())).pictures.shape
+        return height, width
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """The files of all splits that could not be read."""
         return tuple(file for split in self.splits.values() for file in split.skipped)
@@ -85,6 +91,7 @@ def load_dataset(
     cache: Path | None = None,
     classes: Sequence[str] = (),
     seed: int = 0,
+    only: Collection[str] = (),
 ) -> Dataset:
     """Decode the pictures of the data folders, or take them from the cache.
 
@@ -94,16 +101,21 @@ def load_dataset(
         cache: folder for decoded pictures; None is `default_cache()`.
         classes: names that replace those of the folders.
         seed: of what is held out where there is no validation folder.
+        only: the splits to load, as they lie on disk; empty is all, with `validation` held out
+            of `train` where there is none.
 
     Raises:
         DataInvalid: nothing to learn from, or the cache cannot be written.
     """
-    listing = list_pictures(folders, seed=seed, classes=classes)
+    listing = list_pictures(folders, seed=seed, classes=classes, hold_out=not only)
     splits = {
         name: _load_split(name, files, input_size, cache or default_cache())
         for name, files in listing.splits.items()
+        if not only or name in only
     }
-    check_classes({name: split.labels for name, split in splits.items()}, listing.classes)
+    if missing := set(only) - splits.keys():
+        raise DataInvalid(f"The data has no split {', '.join(sorted(missing))}; choose another.")
+    check_classes({name: split.labels.tolist() for name, split in splits.items()}, listing.classes)
     return Dataset(listing.classes, listing.sources, splits, listing.held_out)
 
 
@@ -161,7 +173,7 @@ def _decode(
     try:
         with partial.open("wb") as out, ThreadPoolExecutor() as pool:
             chunks = range(0, len(files), CHUNK)
-            for start in track(chunks, f"Decoding {name} pictures", transient=True):
+            for start in tracked(chunks, f"Decoding {name} pictures"):
                 chunk = files[start : start + CHUNK]
                 for row, (file, (content, picture)) in enumerate(
                     zip(chunk, pool.map(read, chunk), strict=True), start

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pawsight_training.errors import DataInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 SPLITS: Final = ("train", "validation", "test")
@@ -40,7 +40,11 @@ class Listing:
 
 
 def list_pictures(
-    folders: Sequence[Path], *, seed: int = 0, classes: Sequence[str] = ()
+    folders: Sequence[Path],
+    *,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    hold_out: bool = True,
 ) -> Listing:
     """Find the pictures of one or several data folders.
 
@@ -52,13 +56,14 @@ def list_pictures(
         folders: the data folders; they must have the same classes.
         seed: of the choice of what is held out.
         classes: names that replace those of the folders, in folder-name order.
+        hold_out: whether there must be `train` and `validation`, the latter taken from the
+            former if need be.
 
     Raises:
         DataInvalid: a folder is missing or empty, the classes do not fit, or there is one alone.
     """
     roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
-    train = [root for _, split, root in roots if split == "train"]
-    names = sorted({path.name for root in train for path in _folders(root)})
+    names = sorted({path.name for _, _, root in roots for path in _folders(root)})
     if len(names) < 2:
         raise DataInvalid(
             "There must be at least two class folders to tell apart; "
@@ -75,8 +80,6 @@ def list_pictures(
     listing = Listing(labels, tuple(folder.name for folder in folders))
     for folder, split, root in roots:
         for path in _folders(root):
-            if path.name not in names:
-                raise DataInvalid(f"Class folder {split}/{path.name} has no counterpart in train.")
             listing.splits.setdefault(split, []).extend(
                 PictureFile(
                     file,
@@ -86,7 +89,9 @@ def list_pictures(
                 for file in sorted(path.iterdir())
                 if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
             )
-    if "validation" not in listing.splits:
+    if hold_out and "train" not in listing.splits:
+        raise DataInvalid("There is no train folder to learn from; give one with --data.")
+    if hold_out and "validation" not in listing.splits:
         _hold_out(listing, seed)
     check_classes(
         {split: [file.label for file in files] for split, files in listing.splits.items()},
@@ -95,7 +100,7 @@ def list_pictures(
     return listing
 
 
-def check_classes(labels: dict[str, list[int]], classes: Sequence[str]) -> None:
+def check_classes(labels: Mapping[str, Sequence[int]], classes: Sequence[str]) -> None:
     """Raise `DataInvalid` where a split lacks a class."""
     for split, present in labels.items():
         counts = Counter(present)
@@ -110,9 +115,8 @@ def check_classes(labels: dict[str, list[int]], classes: Sequence[str]) -> None:
 def _split_roots(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         raise DataInvalid(f"There is no folder {folder}; give the folder of pictures with --data.")
-    if (folder / "train").is_dir():
-        return [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
-    return [("train", folder)]
+    roots = [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
+    return roots or [("train", folder)]
 
 
 def _folders(root: Path) -> list[Path]:
@@ -124,7 +128,8 @@ def _folders(root: Path) -> list[Path]:
 def _hold_out(listing: Listing, seed: int) -> None:
     """Move a tenth of each class from train to validation; a lone picture stays."""
     choice = random.Random(seed)  # noqa: S311 - it must repeat, and guards nothing
-    train, validation = [], []
+    train: list[PictureFile] = []
+    validation: list[PictureFile] = []
     for label in range(len(listing.classes)):
         files = [file for file in listing.splits["train"] if file.label == label]
         share = max(1, round(len(files) * HELD_OUT_SHARE)) if len(files) > 1 else 0

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning.pytorch as pl
-from rich.console import Console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +39,7 @@ class History(pl.Callback):
         """Start the clock of the epoch."""
         self._started_s = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the row of the epoch, after its validation."""
         figures = {
             "epoch": trainer.current_epoch + 1,
@@ -50,7 +49,7 @@ class History(pl.Callback):
         self.rows.append({column: figures[column] for column in COLUMNS})
         if trainer.is_global_zero:
             self._write()
-            self._show(self.rows[-1], trainer.max_epochs)
+            pl_module.print(_line(self.rows[-1], trainer.max_epochs), flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far."""
@@ -68,12 +67,11 @@ class History(pl.Callback):
             writer.writerows(self.rows)
         partial.replace(self.path)
 
-    def _show(self, row: Row, epochs: int | None) -> None:
-        Console().print(
-            f"epoch {row['epoch']:>3.0f}/{epochs}  "
-            f"loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.1%}  "
-            f"validation loss {row['validation_loss']:.4f}  "
-            f"accuracy {row['validation_accuracy']:.1%}  {row['seconds']:.1f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
+
+def _line(row: Row, epochs: int | None) -> str:
+    return (
+        f"epoch {row['epoch']:>3.0f}/{epochs}  "
+        f"loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.1%}  "
+        f"validation loss {row['validation_loss']:.4f}  "
+        f"accuracy {row['validation_accuracy']:.1%}  {row['seconds']:.1f} s"
+    )

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.optim import AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torchvision.transforms.v2.functional import resize
 
+from pawsight_training.architectures import ConvNet, map_size
 from pawsight_training.augmentation import RandomAffineBatch
+from pawsight_training.errors import RecipeInvalid
 from pawsight_training.evaluation import classification_loss, predicted_labels
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
     from torch import Tensor
 
-    from pawsight_training.architectures import ConvNet
     from pawsight_training.loading import Batch
     from pawsight_training.recipes import Recipe
 
@@ -29,24 +32,35 @@ class Learner(pl.LightningModule):
     that a resumed training needs no hidden state to go on as if it had never stopped.
     """
 
-    def __init__(self, net: ConvNet, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, net: ConvNet, recipe: Recipe, seed: int, input_size: tuple[int, int]
+    ) -> None:
         super().__init__()
         self.net = net
         self.recipe = recipe
         self.seed = seed
+        self.input_size = input_size
+        self.map_size = map_size(net.features, input_size)
         self.augment = RandomAffineBatch(recipe.augmentation) if recipe.augmentation else None
+        if min(map_size(net.features, self._small_size())) < 1:
+            raise RecipeInvalid(
+                "The small pictures that this recipe starts with are too small for the net; "
+                "give a larger --input-size."
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch."""
         pictures, labels = batch
         chance = np.random.SeedSequence((self.seed, self.global_step, self.global_rank))
         torch.manual_seed(int(chance.generate_state(1)[0]))
+        if (size := self._size()) != self.input_size:
+            pictures = resize(pictures, list(size), antialias=True)
         if self.augment is not None:
             pictures = self.augment(pictures)
         return self._measure("train", pictures, labels)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Measure one batch of the validation pictures."""
+        """Measure one batch of the validation pictures, which are always whole."""
         self._measure("validation", *batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -60,8 +74,30 @@ class Learner(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def _size(self) -> tuple[int, int]:
+        """Return (height, width) of the pictures of this epoch."""
+        small = self.recipe.small_first
+        if small is not None and self.current_epoch < round(small[0] * self.recipe.epochs):
+            return self._small_size()
+        return self.input_size
+
+    def _small_size(self) -> tuple[int, int]:
+        height, width = self.input_size
+        side = self.recipe.small_first[1] if self.recipe.small_first else 1
+        return round(height * side), round(width * side)
+
+    def _logits(self, pictures: Tensor) -> Tensor:
+        net = self.net
+        stored = self.recipe.stored_features
+        maps: Tensor = pictures if stored else net.features(net.normalise(pictures))
+        if maps.shape[2:] != self.map_size:
+            # Small pictures give small maps, and the head knows one size alone.
+            maps = F.interpolate(maps, self.map_size, mode="bilinear")
+        logits: Tensor = net.head(maps)
+        return logits
+
     def _measure(self, split: str, pictures: Tensor, labels: Tensor) -> Tensor:
-        logits = self.net(pictures)
+        logits = self._logits(pictures)
         loss = classification_loss(logits, labels)
         accuracy = (predicted_labels(logits) == labels).float().mean()
         self.log_dict(

@@ -5,13 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from pawsight_training.augmentation import Augmentation
 from pawsight_training.errors import RecipeInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Schedule = Literal["constant", "one-cycle", "cosine"]
+Start = Literal["anywhere", "base", "base and head"]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Ranges of the random changes, as Keras' ImageDataGenerator names them.
+
+    Attributes:
+        rotation_deg: turned by up to so many degrees either way.
+        shift: moved by up to this share of height and of width.
+        shear: sheared by up to this angle in radians, Keras' meaning when the book was written
+            (later Keras read degrees, where 0.2 does nothing).
+        zoom: height and width scaled each by 1 ± up to this share.
+        flip: mirrored left to right, every second picture.
+    """
+
+    rotation_deg: float = 40.0
+    shift: float = 0.2
+    shear: float = 0.2
+    zoom: float = 0.2
+    flip: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +49,14 @@ class Recipe:
         augmentation: ranges of the random changes; None is none.
         average: decay a step of a moving average of the weights, which is then what is
             validated and kept; 0 is none.
+        start: "anywhere" takes fresh weights or what is given of given ones; "base" needs
+            weights and takes their convolutions alone; "base and head" needs a trained head too.
+        trainable: beginnings of the names of the weights that move; "" is all.
+        stored_features: the convolutions are run once over the pictures, and the head learns
+            from what they gave.
+        batch_norm: added while a fresh net learns, and folded away at the end.
+        small_first: (share of the epochs, share of the side): so many epochs are trained on
+            pictures that much smaller, the rest on whole ones; None is none.
         patience: epochs without a better validation accuracy before it stops; 0 is never.
     """
 
@@ -42,6 +70,11 @@ class Recipe:
     dropout: float = 0.0
     augmentation: Augmentation | None = None
     average: float = 0.0
+    start: Start = "anywhere"
+    trainable: tuple[str, ...] = ("",)
+    stored_features: bool = False
+    batch_norm: bool = False
+    small_first: tuple[float, float] | None = None
     patience: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +86,14 @@ class Recipe:
             (0 <= self.dropout < 1, "--dropout must be at least 0 and below 1."),
             (0 <= self.average < 1, "--average must be at least 0 and below 1."),
             (self.patience >= 0, "--patience must not be below 0."),
+            (
+                self.small_first is None or all(0 < share < 1 for share in self.small_first),
+                "The shares of small_first must be between 0 and 1.",
+            ),
+            (
+                not (self.stored_features and self.augmentation),
+                "Stored features cannot be augmented; take frozen-augmented.",
+            ),
         ):
             if not good:
                 raise RecipeInvalid(sentence)
@@ -62,5 +103,42 @@ RECIPES: Final[Mapping[str, Recipe]] = {
     "scratch": Recipe(architecture="scratch"),
     "scratch-augmented": Recipe(
         architecture="scratch", dropout=0.5, augmentation=Augmentation(), epochs=100
+    ),
+    "features": Recipe(
+        architecture="vgg16",
+        start="base",
+        trainable=("head",),
+        stored_features=True,
+        dropout=0.5,
+        learning_rate=2e-5,
+    ),
+    "frozen-augmented": Recipe(
+        architecture="vgg16",
+        start="base",
+        trainable=("head",),
+        augmentation=Augmentation(),
+        learning_rate=2e-5,
+    ),
+    "fine-tune": Recipe(
+        architecture="vgg16",
+        start="base and head",
+        trainable=("features.block5", "head"),
+        augmentation=Augmentation(),
+        learning_rate=1e-5,
+        epochs=100,
+    ),
+    "end-to-end": Recipe(
+        architecture="vgg16",
+        batch_norm=True,
+        dropout=0.5,
+        augmentation=Augmentation(rotation_deg=15.0, shift=0.1, shear=0.1),
+        small_first=(0.7, 0.64),
+        optimizer="adamw",
+        learning_rate=4e-4,
+        weight_decay=0.05,
+        schedule="one-cycle",
+        batch_size=32,
+        epochs=24,
+        average=0.999,
     ),
 }

@@ -65,6 +65,9 @@ class RunManifest(_Frozen):
     epochs_trained: int
     best_epoch: int = Field(description="The epoch whose weights were kept, from 1.")
     metrics: dict[str, dict[str, float]] = Field(description="Split to figures.")
+    initial_weights: dict[str, str] | None = Field(
+        default=None, description="Name and sha256 of the weights that it started from."
+    )
     weights_sha256: str
     parameters: int
     trainable_parameters: int

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pawsight_training.architectures.convnet import ConvNet, Normalise, outputs_for
+from pawsight_training.architectures.batch_norm import add_batch_norm, fold_batch_norm
+from pawsight_training.architectures.convnet import ConvNet, Normalise, map_size, outputs_for
 from pawsight_training.architectures.scratch import scratch
+from pawsight_training.architectures.vgg16 import vgg16
 from pawsight_training.errors import RecipeInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ARCHITECTURES", "Architecture", "ConvNet", "Normalise", "build"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "ConvNet",
+    "Normalise",
+    "add_batch_norm",
+    "build",
+    "fold_batch_norm",
+    "map_size",
+]
 
 
 class Architecture(Protocol):
@@ -21,7 +32,7 @@ class Architecture(Protocol):
         """Return the net for pictures of (height, width) `input_size`."""
 
 
-ARCHITECTURES: Final[Mapping[str, Architecture]] = {"scratch": scratch}
+ARCHITECTURES: Final[Mapping[str, Architecture]] = {"scratch": scratch, "vgg16": vgg16}
 
 
 def build(name: str, classes: int, input_size: tuple[int, int], dropout: float = 0.0) -> ConvNet:

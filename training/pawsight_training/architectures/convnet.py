@@ -54,6 +54,18 @@ class ConvNet(nn.Module):
         return logits
 
 
+def map_size(features: nn.Sequential, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Return (height, width) of the last map for pictures of (height, width) `input_size`."""
+    height, width = input_size
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            lost = module.kernel_size[0] - 1 - 2 * int(module.padding[0])
+            height, width = height - lost, width - lost
+        elif isinstance(module, nn.MaxPool2d):
+            height, width = height // 2, width // 2
+    return height, width
+
+
 def outputs_for(classes: int) -> int:
     """Return how many logits tell so many classes apart."""
     return 1 if classes == 2 else classes

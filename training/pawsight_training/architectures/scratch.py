@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from pawsight_training.architectures.convnet import ConvNet, Normalise
+from pawsight_training.architectures.convnet import ConvNet, Normalise, map_size
 from pawsight_training.errors import RecipeInvalid
 
 CHANNELS = (32, 64, 128, 128)
@@ -27,19 +27,20 @@ def scratch(outputs: int, input_size: tuple[int, int], dropout: float = 0.0) -> 
     Raises:
         RecipeInvalid: the pictures are too small for four poolings.
     """
-    height, width = input_size
     if min(input_size) < MIN_SIDE:
         raise RecipeInvalid(
             f"The scratch net needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels, "
-            f"not {height}x{width}; give a larger --input-size."
+            f"not {input_size[0]}x{input_size[1]}; give a larger --input-size."
         )
-    features: OrderedDict[str, nn.Module] = OrderedDict()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels_in = 3
     for number, channels in enumerate(CHANNELS, start=1):
-        features[f"conv{number}"] = nn.Conv2d(channels_in, channels, kernel_size=3)
-        features[f"conv{number}_relu"] = nn.ReLU()
-        features[f"pool{number}"] = nn.MaxPool2d(2)
-        height, width, channels_in = (height - 2) // 2, (width - 2) // 2, channels
+        layers[f"conv{number}"] = nn.Conv2d(channels_in, channels, kernel_size=3)
+        layers[f"conv{number}_relu"] = nn.ReLU()
+        layers[f"pool{number}"] = nn.MaxPool2d(2)
+        channels_in = channels
+    features = nn.Sequential(layers)
+    height, width = map_size(features, input_size)
     head: OrderedDict[str, nn.Module] = OrderedDict(
         flatten=nn.Flatten(),
         dropout=nn.Dropout(dropout),
@@ -49,7 +50,7 @@ def scratch(outputs: int, input_size: tuple[int, int], dropout: float = 0.0) -> 
     )
     net = ConvNet(
         Normalise(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
-        nn.Sequential(features),
+        features,
         nn.Sequential(head),
     )
     for module in net.modules():

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pawsight_training import command_line
+from pawsight_training.run import load_run
+from tests.drawn_pictures import draw_folder
+from tests.training.preparation.patchwork import patchwork
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import click
+
+    from pawsight_training.run import Run
+
+
+def invoke(command: click.Command, *arguments: str | Path) -> Result:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_a_run_is_trained_and_a_second_time_left_alone(
+    drawn: Path, cache: Path, tmp_path: Path
+) -> None:
+    arguments = (
+        *("scratch", "--data", drawn, "--cache", cache, "--out", tmp_path / "run"),
+        *("--input-size", "46", "--epochs", "1", "--seed", "3", "--classes", "disc,stripes"),
+        *("--learning-rate", "2e-3", "--batch-size", "8", "--schedule", "cosine"),
+        *("--dropout", "0.25", "--average", "0.5", "--precision", "32", "--accelerator", "cpu"),
+    )
+    result = invoke(command_line.train, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "train: 40 pictures of disc, stripes" in result.output
+    manifest = load_run(tmp_path / "run").manifest
+    recipe = manifest.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (1, 8, 2e-3)
+    assert (recipe.schedule, recipe.dropout, recipe.average) == ("cosine", 0.25, 0.5)
+    assert (manifest.seed, manifest.classes) == (3, ("disc", "stripes"))
+    assert f"accuracy {manifest.metrics['test']['accuracy']:.2%}" in result.output
+
+    again = invoke(command_line.train, *arguments)
+    assert (again.exit_code, "already holds a finished run" in again.stderr) == (1, True)
+    resumed = invoke(command_line.train, *arguments, "--resume")
+    assert resumed.exit_code == 0
+    assert load_run(tmp_path / "run").manifest == manifest
+
+
+def test_a_dry_run_prints_the_layers_and_writes_nothing(drawn: Path, tmp_path: Path) -> None:
+    result = invoke(command_line.train, "frozen-augmented", "--data", drawn, "--dry-run")
+    assert result.exit_code == 0
+    assert "block5_conv3" in result.output
+    assert "16,812,353" in result.output
+    assert "2,097,665" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
+    folder = draw_folder(tmp_path / "drawn", {"train": 6})
+    (folder / "train" / "cats" / "2.jpg").write_bytes(b"broken")
+    result = invoke(
+        *(command_line.train, "scratch", "--data", folder, "--cache", cache, "--epochs", "1"),
+        *("--out", tmp_path / "run", "--input-size", "46", "--accelerator", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "a tenth of train is held out" in result.output
+    assert "Skipped drawn/train/cats/2.jpg: The bytes are not a readable picture" in result.stderr
+    data = load_run(tmp_path / "run").manifest.data
+    assert data.skipped == ("drawn/train/cats/2.jpg",)
+    assert data.held_out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["scratch", "--data", "nothing", "--out", "run"], 1, "There is no folder nothing"),
+        (["scratch", "--data", "DRAWN"], 2, "Missing option '--out'"),
+        (["scratch", "--out", "run"], 2, "Missing option '--data'"),
+        (["resnet", "--data", "DRAWN", "--out", "run"], 2, "'resnet' is not one of"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--epochs", "0"], 1, "--epochs must be"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--input-size", "9"], 1, "at least 46x46"),
+        (["fine-tune", "--data", "DRAWN", "--out", "run"], 1, "give --weights imagenet"),
+        (
+            ["features", "--data", "DRAWN", "--out", "run", "--weights", "nothing"],
+            1,
+            "There are no weights nothing",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(
+    drawn: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [str(drawn) if argument == "DRAWN" else argument for argument in arguments]
+    result = invoke(command_line.train, *given, "--cache", cache)
+    assert result.exit_code == code
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_evaluated(finished_run: Run, drawn: Path, cache: Path, tmp_path: Path) -> None:
+    common = (command_line.evaluate, finished_run.path, "--data", drawn, "--cache", cache)
+    said = invoke(*common)
+    accuracy = finished_run.manifest.metrics["test"]["accuracy"]
+    assert f"test: 16 pictures, accuracy {accuracy:.2%}" in said.output
+    assert "as cat" in said.output
+    both = invoke(
+        *common, "--split", "test", "--split", "validation", "--json", "--out", tmp_path / "report"
+    )
+    figures = json.loads(both.stdout)
+    assert figures["splits"].keys() == {"test", "validation"}
+    assert figures["splits"]["test"]["accuracy"] == pytest.approx(accuracy)
+    assert sum(map(sum, figures["splits"]["test"]["confusion"])) == 16
+    assert (tmp_path / "report" / "validation-roc.png").exists()
+
+
+def test_a_model_is_evaluated_only_on_its_own_classes(
+    finished_run: Run, drawn: Path, cache: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(drawn, tmp_path / "other")
+    for split in ("train", "validation", "test"):
+        (other / split / "cats").rename(other / split / "birds")
+    wrong = invoke(command_line.evaluate, finished_run.path, "--data", other, "--cache", cache)
+    assert wrong.exit_code == 1
+    assert "the classes bird" in wrong.stderr
+    unknown = invoke(command_line.evaluate, "no_model", "--data", drawn, "--repository", tmp_path)
+    assert unknown.exit_code == 1
+
+
+def test_filters_are_drawn(finished_run: Run, tmp_path: Path) -> None:
+    result = invoke(
+        *(command_line.filters, finished_run.path, "--out", tmp_path / "filters"),
+        *("--layer", "conv2", "--filters", "3", "--side", "32", "--steps", "2"),
+    )
+    assert result.exit_code == 0
+    assert [path.name for path in (tmp_path / "filters").iterdir()] == ["conv2.png"]
+
+
+def test_data_is_prepared(tmp_path: Path) -> None:
+    source = tmp_path / "raw"
+    for first, folder in ((0, "Cat"), (100, "Dog")):
+        (source / "PetImages" / folder).mkdir(parents=True)
+        for index in range(6):
+            picture = source / "PetImages" / folder / f"{index}.jpg"
+            picture.write_bytes(patchwork(first + index))
+    shutil.copy(source / "PetImages/Cat/0.jpg", source / "PetImages/Cat/99.jpg")
+    arguments = (command_line.data, "prepare", source, tmp_path / "ready", "--seed", "1")
+    sizes = ("--train", "3", "--validation", "2", "--test", "1")
+    result = invoke(*arguments, *sizes)
+    assert result.exit_code == 0, result.output
+    assert "1 repeated, as PetImages/Cat/99.jpg" in result.output
+    assert len(list((tmp_path / "ready" / "train" / "cat").iterdir())) == 3
+    again = invoke(*arguments, *sizes)
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+
+
+def test_importing_the_commands_does_not_import_lightning() -> None:
+    code = "import sys, pawsight_training.command_line; print('lightning.pytorch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,119 @@
+"""What a training writes after every epoch, and how it finds it again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from pawsight_training.errors import RunInvalid
+from pawsight_training.run import CHECKPOINTS, is_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pawsight_training.job import Job
+
+Settings = dict[str, Any]
+LAST: Final = "last"
+BEST: Final = "best"
+
+
+def checkpoint_to_resume(out: Path, job: Job, *, resume: bool, first: bool) -> Path | None:
+    """Return the checkpoint to go on from, or None to start from the beginning.
+
+    Args:
+        out: the run folder.
+        job: what is to be trained.
+        resume: whether there may be something to go on from.
+        first: whether this is the first process of the training; the further ones find what it
+            has begun to write.
+
+    Raises:
+        RunInvalid: the run folder holds something that is in the way, or that was begun with
+            other settings.
+    """
+    if is_finished(out):
+        raise RunInvalid(f"{out} already holds a finished run; give another folder with --out.")
+    if not resume:
+        if first and out.exists() and any(out.iterdir()):
+            raise RunInvalid(
+                f"{out} is not empty; go on with --resume, or give another folder with --out."
+            )
+        return None
+    last = _path(out, LAST)
+    if not last.exists():
+        return None
+    begun = torch.load(last, map_location="cpu", weights_only=True)["settings"]
+    settings = _settings(job)
+    now = settings | settings["recipe"]
+    # What a checkpoint does not name came with a later version, and changes nothing by default.
+    changed = [
+        name
+        for name, value in (begun | begun["recipe"]).items()
+        if name != "recipe" and now.get(name) != value
+    ]
+    if changed:
+        raise RunInvalid(
+            f"{out} was begun with another {' and another '.join(changed)}; "
+            "resume with the same options, or give another folder with --out."
+        )
+    return last
+
+
+def read_best(out: Path) -> Mapping[str, Any]:
+    """Return the checkpoint of the epoch with the best validation accuracy."""
+    best: Mapping[str, Any] = torch.load(_path(out, BEST), map_location="cpu", weights_only=True)
+    return best
+
+
+def checkpointing(out: Path, job: Job) -> list[pl.Callback]:
+    """Return the callbacks that write the best and the last epoch into the run folder."""
+    options: dict[str, Any] = {
+        "dirpath": out / CHECKPOINTS,
+        "save_on_train_epoch_end": True,
+        "enable_version_counter": False,
+    }
+    return [
+        _Begun(_settings(job)),
+        # `last` carries what `best` knows, so it is written after it.
+        ModelCheckpoint(filename=BEST, monitor="validation_accuracy", mode="max", **options),
+        ModelCheckpoint(filename=LAST, **options),
+    ]
+
+
+class _Begun(pl.Callback):
+    """Puts the settings into every checkpoint."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def on_save_checkpoint(
+        self,
+        trainer: pl.Trainer,  # noqa: ARG002
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        checkpoint: dict[str, Any],
+    ) -> None:
+        checkpoint["settings"] = self.settings
+
+
+def _settings(job: Job) -> Settings:
+    """Return all that must be the same for a training to go on with the same result."""
+    return {
+        "recipe": asdict(job.recipe),
+        "seed": job.seed,
+        "precision": job.machine.precision,
+        "processes": job.machine.devices * job.machine.nodes,
+        "classes": list(job.data.classes),
+        "input_size": list(job.data.input_size),
+        "data": {name: split.digest for name, split in job.data.splits.items()},
+        "weights": job.weights.sha256 if job.weights else None,
+    }
+
+
+def _path(out: Path, name: str) -> Path:
+    return out / CHECKPOINTS / f"{name}.ckpt"

@@ -1,0 +1,127 @@
+"""The figures of a report, as matplotlib draws them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torchmetrics.functional.classification import multiclass_roc
+
+from pawsight_training.evaluation import CALIBRATION_BINS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pawsight_training.dataset import Split
+    from pawsight_training.evaluation import Evaluation
+    from pawsight_training.history import Row
+
+SMOOTHING: Final = 0.8
+WORST: Final = 12
+
+
+def learning_curves(rows: Sequence[Row]) -> Figure:
+    """Draw accuracy and loss by epoch: each as it was, and as a running average over epochs.
+
+    The average is the lecture's: each point is 0.8 of the one before and 0.2 of its own value.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    for axes, quantity in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        for split, colour in (("train", "tab:blue"), ("validation", "tab:orange")):
+            values = [row[f"{split}_{quantity}"] for row in rows]
+            axes.plot(epochs, values, ".", color=colour, alpha=0.4)
+            axes.plot(epochs, smoothed(values), color=colour, label=split)
+        axes.set(xlabel="epoch", ylabel=quantity)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Return the exponential running average of the values."""
+    points: list[float] = []
+    for value in values:
+        last = points[-1] if points else value
+        points.append(last * SMOOTHING + value * (1 - SMOOTHING))
+    return points
+
+
+def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
+    """Draw how many pictures of each class were taken for which."""
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    axes = figure.subplots()
+    counts = evaluation.confusion
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="taken for", ylabel="is")
+    return figure
+
+
+def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
+    """Draw the ROC curve of each class against the rest; of two classes, the second alone."""
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    axes = figure.subplots()
+    rates = multiclass_roc(
+        torch.from_numpy(evaluation.probabilities),
+        torch.from_numpy(evaluation.labels),
+        num_classes=len(classes),
+    )
+    for index in range(1 if len(classes) == 2 else 0, len(classes)):
+        axes.plot(rates[0][index], rates[1][index], label=classes[index])
+    axes.plot((0, 1), (0, 1), ":", color="grey")
+    axes.set(
+        xlabel="false positives",
+        ylabel="true positives",
+        title=f"area {evaluation.metrics['roc_auc']:.4f}",
+    )
+    axes.legend()
+    return figure
+
+
+def calibration(evaluation: Evaluation) -> Figure:
+    """Draw how often the model is right where it is so sure, and how many pictures that is."""
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    confidence = evaluation.probabilities.max(axis=1)
+    right = evaluation.predicted == evaluation.labels
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    bins = np.clip(np.digitize(confidence, edges) - 1, 0, CALIBRATION_BINS - 1)
+    filled = np.unique(bins)
+    sure = [confidence[bins == index].mean() for index in filled]
+    upper.plot(sure, [right[bins == index].mean() for index in filled], "o-")
+    upper.plot((0, 1), (0, 1), ":", color="grey")
+    upper.set(
+        ylabel="is right", title=f"calibration error {evaluation.metrics['calibration_error']:.4f}"
+    )
+    lower.hist(confidence, bins=edges.tolist())
+    lower.set(xlabel="is sure", ylabel="pictures", xlim=(1 / evaluation.probabilities.shape[1], 1))
+    for axis in (lower.xaxis, upper.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    return figure
+
+
+def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Figure:
+    """Draw the pictures that it got most wrong, the worst first."""
+    order = np.argsort(evaluation.true_probabilities, kind="stable")
+    wrong = [row for row in order if evaluation.predicted[row] != evaluation.labels[row]][:WORST]
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    for axes, row in zip(figure.subplots(3, 4).flat, wrong, strict=False):
+        axes.imshow(split.pictures[row])
+        said, score = evaluation.predicted[row], evaluation.probabilities[row].max()
+        axes.set_title(f"{classes[said]} {score:.1%}, is {classes[evaluation.labels[row]]}")
+        axes.set_xlabel(split.names[row].rpartition("/")[2], fontsize=8)
+    for axes in figure.axes:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_frame_on(bool(axes.images))
+    return figure

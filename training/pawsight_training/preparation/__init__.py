@@ -1,0 +1,8 @@
+"""From raw pictures to a data folder that training reads."""
+
+from __future__ import annotations
+
+from pawsight_training.preparation.preparation import Report, prepare
+from pawsight_training.preparation.sources import Labelled, find_labelled, find_oxford_pets
+
+__all__ = ["Labelled", "Report", "find_labelled", "find_oxford_pets", "prepare"]

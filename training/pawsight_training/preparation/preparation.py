@@ -1,0 +1,151 @@
+"""A clean, balanced data set of `train/validation/test` folders out of raw pictures."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pawsight_serving.errors import RequestError
+from pawsight_training.errors import DataInvalid
+from pawsight_training.preparation.fingerprints import fingerprint, near_pairs
+from pawsight_training.progress import tracked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pawsight_training.preparation.sources import Labelled
+
+REPORT: Final = "report.json"
+CHUNK: Final = 256
+
+
+@dataclass(slots=True)
+class Report:
+    """What was left out, by name, and why; and how many pictures of each class there are.
+
+    Attributes:
+        unreadable: file to reason.
+        duplicates: file to the one that it repeats byte for byte.
+        near_duplicates: file to the one that it looks the same as.
+        mislabelled: file to the class that its name claims, against its folder.
+        clean: class to the pictures that are left to choose from.
+        chosen: split to pictures of each class.
+    """
+
+    unreadable: dict[str, str] = field(default_factory=dict)
+    duplicates: dict[str, str] = field(default_factory=dict)
+    near_duplicates: dict[str, str] = field(default_factory=dict)
+    mislabelled: dict[str, str] = field(default_factory=dict)
+    clean: dict[str, int] = field(default_factory=dict)
+    chosen: dict[str, int] = field(default_factory=dict)
+
+
+def prepare(
+    pictures: Sequence[Labelled], destination: Path, sizes: Mapping[str, int], *, seed: int = 0
+) -> Report:
+    """Copy as many good pictures of each class into each split, and a report beside them.
+
+    The destination appears whole or not at all.
+
+    Args:
+        pictures: what there is, of two classes or more.
+        destination: a folder that is not there yet.
+        sizes: split to pictures of each class.
+        seed: of the choice.
+
+    Raises:
+        DataInvalid: the destination is in the way or cannot be written, or a class has too few
+            good pictures.
+    """
+    if destination.exists():
+        raise DataInvalid(f"{destination} is there already; give another folder to write.")
+    report = Report(chosen=dict(sizes))
+    clean = _by_label(_clean(pictures, report))
+    report.clean = {label: len(found) for label, found in clean.items()}
+    wanted = sum(sizes.values())
+    for label in sorted({picture.label for picture in pictures}):
+        if len(clean[label]) < wanted:
+            raise DataInvalid(
+                f"{wanted} pictures of {label!r} are asked for, and {len(clean[label])} good ones "
+                "are there; ask for fewer with --train, --validation and --test."
+            )
+    partial = destination.with_name(f"{destination.name}.part")
+    try:
+        _copy(clean, partial, sizes, seed)
+        (partial / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+        partial.rename(destination)
+    except OSError as error:
+        raise DataInvalid(
+            f"The pictures cannot be written to {destination} ({error.strerror})."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def _clean(pictures: Sequence[Labelled], report: Report) -> list[Labelled]:
+    """Return the pictures that are readable, once each and not mislabelled by name."""
+    labels = {picture.label for picture in pictures}
+    first: dict[bytes, str] = {}
+    kept: list[Labelled] = []
+    looks: list[NDArray[np.float32]] = []
+    with ThreadPoolExecutor() as pool:
+        for start in tracked(range(0, len(pictures), CHUNK), "Looking at the pictures"):
+            chunk = pictures[start : start + CHUNK]
+            for picture, seen in zip(chunk, pool.map(_look, chunk), strict=True):
+                if isinstance(seen, str):
+                    report.unreadable[picture.name] = seen
+                elif picture.named in labels and picture.named != picture.label:
+                    report.mislabelled[picture.name] = picture.named or ""
+                elif seen[0] in first:
+                    report.duplicates[picture.name] = first[seen[0]]
+                else:
+                    first[seen[0]] = picture.name
+                    kept.append(picture)
+                    looks.append(seen[1])
+    if looks:
+        for earlier, later in near_pairs(np.stack(looks)):
+            if kept[earlier].name not in report.near_duplicates:
+                report.near_duplicates.setdefault(kept[later].name, kept[earlier].name)
+    return [picture for picture in kept if picture.name not in report.near_duplicates]
+
+
+def _look(picture: Labelled) -> tuple[bytes, NDArray[np.float32]] | str:
+    try:
+        return fingerprint(picture.path.read_bytes())
+    except RequestError as error:
+        return str(error)
+    except OSError as error:
+        return f"The file cannot be read ({error.strerror})."
+
+
+def _by_label(pictures: Sequence[Labelled]) -> defaultdict[str, list[Labelled]]:
+    found: defaultdict[str, list[Labelled]] = defaultdict(list)
+    for picture in pictures:
+        found[picture.label].append(picture)
+    return found
+
+
+def _copy(
+    clean: Mapping[str, list[Labelled]], out: Path, sizes: Mapping[str, int], seed: int
+) -> None:
+    choice = random.Random(seed)  # noqa: S311 - it must repeat, and guards nothing
+    for label in sorted(clean):
+        chosen = iter(choice.sample(clean[label], sum(sizes.values())))
+        for split, size in sizes.items():
+            folder = out / split / label
+            if size:
+                folder.mkdir(parents=True)
+            for _ in range(size):
+                picture = next(chosen)
+                shutil.copyfile(picture.path, folder / picture.name.replace("/", "_"))

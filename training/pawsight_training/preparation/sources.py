@@ -1,0 +1,115 @@
+"""Labelled pictures in the layouts that they are published in."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pawsight_training.errors import DataInvalid
+from pawsight_training.folders import LABELS, SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KAGGLE_NAME: Final = re.compile(r"([A-Za-z]+)\.\d+")
+SPECIES: Final = {"1": "cat", "2": "dog"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A picture file and its label.
+
+    Attributes:
+        path: where it is.
+        name: its path below the source.
+        label: from its folder or its name, as the layout has it.
+        named: the label that its file name claims, if it claims one.
+    """
+
+    path: Path
+    name: str
+    label: str
+    named: str | None = None
+
+
+def find_labelled(source: Path) -> list[Labelled]:
+    """Find the pictures below a folder, in the order of their names.
+
+    Two layouts are known: Kaggle's, one folder of `cat.0.jpg`, `dog.0.jpg`, …; and a folder a
+    class, as Microsoft's `PetImages/Cat/0.jpg`. Both may lie some folders deep.
+
+    Raises:
+        DataInvalid: no folder there, or neither layout in it.
+    """
+    if not source.is_dir():
+        raise DataInvalid(f"There is no folder {source}; give the folder that holds the pictures.")
+    by_folder: defaultdict[Path, list[Path]] = defaultdict(list)
+    for path in sorted(source.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            by_folder[path.parent].append(path)
+    by_name = {
+        folder: files
+        for folder, files in by_folder.items()
+        if len({_named(path) for path in files} - {None}) > 1
+        and all(_named(path) for path in files)
+    }
+    found = [
+        Labelled(path, path.relative_to(source).as_posix(), label, _named(path))
+        for folder, files in (by_name or by_folder).items()
+        for path in files
+        if (label := (_named(path) if by_name else _label(folder.name)))
+    ]
+    if len({picture.label for picture in found}) < 2:
+        raise DataInvalid(
+            f"{source} holds neither pictures named as cat.0.jpg nor a folder of pictures a class."
+        )
+    return found
+
+
+def find_oxford_pets(source: Path) -> list[Labelled]:
+    """Find the 7,349 cats and dogs of Oxford-IIIT Pet (Parkhi et al., 2012).
+
+    Args:
+        source: folder that torchvision keeps the data set in; it is downloaded where it is not
+            there yet.
+
+    Raises:
+        DataInvalid: it is not there and cannot be downloaded.
+    """
+    # It takes seconds to import, and other sources need none of it.
+    from torchvision.datasets import OxfordIIITPet
+
+    try:
+        OxfordIIITPet(source, download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataInvalid(
+            "Oxford-IIIT Pet cannot be downloaded here; fetch its images and annotations on a "
+            f"machine that can, and unpack both below {source / 'oxford-iiit-pet'}."
+        ) from error
+    root = source / "oxford-iiit-pet"
+    return sorted(
+        (
+            Labelled(root / "images" / f"{name}.jpg", f"{name}.jpg", SPECIES[species])
+            for part in ("trainval", "test")
+            for name, species in _species(root / "annotations" / f"{part}.txt")
+        ),
+        key=lambda picture: picture.name,
+    )
+
+
+def _species(annotations: Path) -> Iterator[tuple[str, str]]:
+    for line in annotations.read_text().splitlines():
+        name, _, species, _ = line.split()
+        yield name, species
+
+
+def _named(path: Path) -> str | None:
+    match = KAGGLE_NAME.fullmatch(path.stem)
+    return _label(match[1]) if match else None
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name)
