@@ -21,15 +21,22 @@ class Admission:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._in_flight = 0
+        self._refused = 0
 
     @property
     def in_flight(self) -> int:
         """How many are in."""
         return self._in_flight
 
+    @property
+    def refused(self) -> int:
+        """How many were refused so far."""
+        return self._refused
+
     def check(self) -> None:
         """Raise `Overloaded` where no place is free; takes none."""
         if self._in_flight >= self._limit:
+            self._refused += 1
             raise Overloaded(
                 f"The server has {self._limit} requests in flight and takes no more; "
                 "wait a moment, then try again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from dataclasses import dataclass
@@ -21,6 +22,15 @@ class Call:
 
     request_id: str
     deadline: Deadline
+
+
+def caller_left() -> bool:
+    """Whether the running task itself was cancelled, and not something that it waits for.
+
+    To be asked where `asyncio.CancelledError` is caught: an answer is owed unless its caller left.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def accept_request_id(given: str | None) -> str:

@@ -40,9 +40,9 @@ def find_model(
     """
     names = tuple(newest(manifests))
     if not name:
-        name = default if default in names or len(names) != 1 else names[0]
-        if not name:
-            raise OptionInvalid(f"Name the model; the models are: {', '.join(names)}.")
+        if default not in names and len(names) != 1:
+            raise OptionInvalid(f"Name the model; the models are: {', '.join(names) or 'none'}.")
+        name = default if default in names else names[0]
     versions = {manifest.version: manifest for manifest in manifests if manifest.name == name}
     if not versions:
         raise ModelNotFound(name, names)

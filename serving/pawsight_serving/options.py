@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PREFIX: Final = "PAWSIGHT_"
+_METAVARS: Final[dict[object, str]] = {
+    int: "N",
+    float: "SECONDS",
+    str: "NAME",
+    Path | None: "DIR",
+}
 # The client's own variables may stand in the same environment.
 CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_SERVER"})
 
@@ -77,26 +84,24 @@ def _flag(name: str) -> str:
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default = None if field.default_factory else field.default
     return click.option(
         _flag(name),
         envvar=_variable(name),
-        metavar=_metavar(name, field),
-        help=field.description,
         show_envvar=True,
-        show_default=None if field.get_default() is None else str(field.get_default()),
+        default=None if default is None else str(default),
+        show_default=True,
+        metavar=_METAVARS.get(field.annotation, "HOST:PORT"),
+        help=field.description,
     )
 
 
-def _metavar(name: str, field: FieldInfo) -> str:
-    if name == "repository":
-        return "DIR"
-    if isinstance(field.get_default(), (int, float)):
-        return "N"
-    return "NAME" if field.annotation is str else "HOST:PORT"
-
-
 def _sentence(error: ValidationError) -> str:
-    problem: dict[str, Any] = dict(error.errors()[0])
-    what = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    where = "".join(f"{_flag(str(part))}: " for part in problem["loc"][:1])
-    return f"{where}{what[:1].lower()}{what[1:]}."
+    problem = error.errors()[0]
+    flags = [_flag(str(name)) for name in problem["loc"][:1]]
+    what = "it must be a number above zero"
+    if problem["type"] == "value_error":
+        what = str(problem["ctx"]["error"])
+    elif problem["type"] in {"int_parsing", "int_from_float"}:
+        what = "it must be a whole number above zero"
+    return f"{': '.join([*flags, what])}."

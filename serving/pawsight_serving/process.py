@@ -9,14 +9,15 @@ import signal
 
 def start_logging() -> None:
     """Write the log to standard error."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
 
 
-def stop_signal() -> asyncio.Event:
-    """Return an event that SIGINT or SIGTERM sets; the running loop handles both from now on."""
+async def stop_signal() -> None:
+    """Wait for SIGINT or SIGTERM; the running loop handles both from the call on."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+    await stop.wait()

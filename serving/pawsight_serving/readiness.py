@@ -1,9 +1,10 @@
-"""Ready means: each model has just answered a real inference."""
+"""Ready means: each model has just answered a real inference, a caller's or one of our own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Asks the engine for a real inference of each model, again and again.
+    """Watches each model answer; asks for an inference of its own where no caller has.
 
     Args:
         engine: the engine; started before this.
@@ -34,6 +35,7 @@ class Readiness:
         self._engine = engine
         self._interval_s = settings.probe_interval_s
         self._timeout_s = settings.probe_timeout_s
+        self._answered_s: dict[str, float] = {}
         self._answering: frozenset[str] = frozenset()
         self._ready = False
         self._tell: Callable[[bool], Awaitable[None]] | None = None
@@ -47,6 +49,10 @@ class Readiness:
     def model_ready(self, name: str) -> bool:
         """Whether this model answered in the last round."""
         return name in self._answering
+
+    def saw_answer(self, name: str) -> None:
+        """Hear that this model has just answered a caller."""
+        self._answered_s[name] = time.monotonic()
 
     async def start(self, tell: Callable[[bool], Awaitable[None]]) -> None:
         """Ask once, then again and again; `tell` hears of each change."""
@@ -81,6 +87,18 @@ class Readiness:
                 await self._tell(ready)
 
     async def _answers(self, manifest: Manifest) -> bool:
+        now_s = time.monotonic()
+        return (
+            self._answered_since(now_s - self._interval_s, manifest)
+            or await self._infers(manifest)
+            # Behind a crowd of callers our own inference may come too late.
+            or self._answered_since(now_s, manifest)
+        )
+
+    def _answered_since(self, time_s: float, manifest: Manifest) -> bool:
+        return self._answered_s.get(manifest.name, 0.0) > time_s
+
+    async def _infers(self, manifest: Manifest) -> bool:
         height, width = manifest.input_size
         blank = np.zeros((1, height, width, 3), np.uint8)
         deadline = Deadline.after(self._timeout_s)
@@ -91,5 +109,9 @@ class Readiness:
                 )
         except PawsightError as error:
             logger.warning("%s does not answer: %s", manifest.name, error)
+            return False
+        except Exception:
+            # Whatever an engine raises, the watch goes on.
+            logger.exception("%s does not answer", manifest.name)
             return False
         return bool(np.isfinite(outputs["probabilities"]).all())

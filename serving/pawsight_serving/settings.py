@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -17,33 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from pawsight_serving.addresses import Address
+
 DEFAULT_REPOSITORY: Final = Path("model_repository")
-
-
-class Address(NamedTuple):
-    """Where a server listens or is found; port 0 lets the system choose a free one."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: object) -> Address:
-        """Read `HOST:PORT`, or `[HOST]:PORT` for IPv6.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        if isinstance(text, cls):
-            return text
-        host, _, port = str(text).rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError("it must be HOST:PORT")
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
@@ -58,13 +34,13 @@ class EngineSettings(BaseModel):
         None, description=f"Folder of the model repository [default: {DEFAULT_REPOSITORY}]."
     )
     triton: HostPort | None = Field(
-        None, description="HOST:PORT of a Triton's gRPC, to use it instead of the built-in engine."
+        None, description="gRPC address of a Triton that runs the models, instead of this process."
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."
     )
     timeout_s: PositiveFloat = Field(
-        30.0, description="Seconds that a request may take where its caller does not ask for less."
+        30.0, description="How long a request may take where its caller does not ask for less."
     )
     max_picture_bytes: PositiveInt = Field(
         10 * 1024 * 1024, description="Bytes that one encoded picture may have."
@@ -84,13 +60,13 @@ class EngineSettings(BaseModel):
         description="Threads that decode pictures [default: one a core].",
     )
     probe_interval_s: PositiveFloat = Field(
-        2.0, description="Seconds between checks that the engine still answers."
+        1.0, description="Time between two checks that the engine still answers."
     )
     probe_timeout_s: PositiveFloat = Field(
-        2.0, description="Seconds after which a check that was not answered counts as failed."
+        2.0, description="Time after which a check that was not answered has failed."
     )
     shutdown_grace_s: PositiveFloat = Field(
-        10.0, description="Seconds that requests under way may take after a signal to stop."
+        10.0, description="How long requests under way may take after a signal to stop."
     )
 
     @model_validator(mode="after")
@@ -108,17 +84,17 @@ class EngineSettings(BaseModel):
 class GatewaySettings(EngineSettings):
     """Settings of `pawsight serve`."""
 
-    http: HostPort = Field(Address("127.0.0.1", 8080), description="HOST:PORT of HTTP.")
-    grpc: HostPort = Field(Address("127.0.0.1", 50051), description="HOST:PORT of gRPC.")
+    http: HostPort = Field(Address("127.0.0.1", 8080), description="Address of HTTP.")
+    grpc: HostPort = Field(Address("127.0.0.1", 50051), description="Address of gRPC.")
     explainer: HostPort | None = Field(
         None,
-        description="HOST:PORT of a running explainer; without it, one is started and supervised.",
+        description="Address of a running explainer; without it, one is started and supervised.",
     )
     stream_pictures_at_once: PositiveInt = Field(
         8, description="Pictures of one PredictStream that are worked on at once."
     )
     explainer_start_s: PositiveFloat = Field(
-        15.0, description="Seconds to wait for the explainer before serving without it."
+        15.0, description="How long to wait for the explainer before serving without it."
     )
 
     def for_sidecar(self) -> ExplainerSettings:
@@ -130,7 +106,7 @@ class GatewaySettings(EngineSettings):
 class ExplainerSettings(EngineSettings):
     """Settings of `pawsight explainer`."""
 
-    grpc: HostPort = Field(Address("127.0.0.1", 50052), description="HOST:PORT of gRPC.")
+    grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address of gRPC.")
     render_threads: PositiveInt = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1),
         description="Threads that draw overlays and grids [default: one a core].",

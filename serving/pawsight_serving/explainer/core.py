@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.readiness import Readiness
     from pawsight_serving.workers import Workers
 
 
@@ -31,6 +32,7 @@ class Explainer:
         decoder: what decodes pictures.
         painters: the threads to draw in.
         admission: the bound on requests in flight.
+        readiness: hears of every answer of the engine.
         default_model: answers requests that name none.
         max_overlay_side: pixels that a drawing over a picture may have, on its longer side.
     """
@@ -41,6 +43,7 @@ class Explainer:
         decoder: Decoder,
         painters: Workers,
         admission: Admission,
+        readiness: Readiness,
         *,
         default_model: str,
         max_overlay_side: int,
@@ -49,6 +52,7 @@ class Explainer:
         self._decoder = decoder
         self._painters = painters
         self._admission = admission
+        self._readiness = readiness
         self._default_model = default_model
         self._max_side = max_overlay_side
 
@@ -82,6 +86,7 @@ class Explainer:
         outputs = await self._engine.infer(
             method.graph, manifest.version, images, ("probabilities", method.output), deadline
         )
+        self._readiness.saw_answer(manifest.name)
         predicted = predicted_by(manifest, method.graph, outputs["probabilities"])
         maps = [
             method.read(values, prediction.label)

@@ -22,8 +22,9 @@ from pawsight_serving.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.settings import Address, ExplainerSettings
+    from pawsight_serving.settings import ExplainerSettings
 
 
 def run(settings: ExplainerSettings) -> None:
@@ -33,18 +34,12 @@ def run(settings: ExplainerSettings) -> None:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     start_logging()
-
-    async def process() -> None:
-        stop = stop_signal()
-        await serve(settings, engine_of(settings), stop.wait, _say)
-
-    uvloop.run(process())
+    uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 
 def engine_of(settings: ExplainerSettings) -> Engine:
     """Return the engine that the settings name; it is not started yet."""
-    triton = None if settings.triton is None else str(settings.triton)
-    return open_engine(settings.repository_or_default, triton)
+    return open_engine(settings.repository_or_default, settings.triton and str(settings.triton))
 
 
 async def serve(
@@ -63,11 +58,13 @@ async def serve(
     """
     decoders = Workers(settings.decode_threads, "decode")
     painters = Workers(settings.render_threads, "render")
+    readiness = Readiness(engine, settings)
     explainer = Explainer(
         engine,
         Decoder(decoders, settings),
         painters,
         Admission(settings.max_in_flight),
+        readiness,
         default_model=settings.default_model,
         max_overlay_side=settings.max_overlay_side,
     )
@@ -75,7 +72,6 @@ async def serve(
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
-    readiness = Readiness(engine, settings)
     try:
         await engine.start()
         address = await server.start(settings.grpc)

@@ -18,8 +18,8 @@ from pawsight_serving.settings import ExplainerSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.settings import Address
 
 _STDOUT: Final = 1
 _STDERR: Final = 2
@@ -33,8 +33,8 @@ def main(open_engine: Callable[[ExplainerSettings], Engine] = engine_of) -> None
     os.dup2(_STDERR, _STDOUT)
 
     def announce(address: Address) -> None:
+        # Left open: its end tells the parent that this process has ended.
         os.write(announcement, json.dumps({"address": str(address)}).encode() + b"\n")
-        os.close(announcement)
 
     async def process() -> None:
         parent = asyncio.StreamReader()

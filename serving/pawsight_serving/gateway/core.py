@@ -9,7 +9,7 @@ from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.predictions import Predictions, predicted_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
     from pawsight_serving.admission import Admission
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.ordered import A, Q
+    from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
 
 
@@ -38,6 +40,8 @@ class Gateway:
         admission: the bound on predictions in flight.
         explain_admission: the bound on explanations in flight: a crowd there keeps nobody out
             here.
+        readiness: hears of every answer of the engine.
+        metrics: hears of every request.
         default_model: answers requests that name none.
         stream_pictures_at_once: pictures of one stream that are worked on at once.
     """
@@ -49,6 +53,8 @@ class Gateway:
         decoder: Decoder,
         admission: Admission,
         explain_admission: Admission,
+        readiness: Readiness,
+        metrics: Metrics,
         *,
         default_model: str,
         stream_pictures_at_once: int,
@@ -56,6 +62,8 @@ class Gateway:
         self._engine = engine
         self._explainer = explainer
         self._decoder = decoder
+        self._readiness = readiness
+        self._metrics = metrics
         self._default_model = default_model
         self._stream_pictures_at_once = stream_pictures_at_once
         self.admission = admission
@@ -85,14 +93,14 @@ class Gateway:
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self.admission.place():
+        with self._metrics.request("predict"), self.admission.place():
             return await self._predict(name, version, pictures, deadline)
 
     async def predict_stream(
         self,
         requests: AsyncIterator[Q],
         answer: Callable[[Q, Predict], Awaitable[A]],
-    ) -> AsyncIterator[A]:
+    ) -> AsyncGenerator[A, None]:
         """Answer requests as they come, several at once, in their order.
 
         The stream holds one place among the requests in flight, for as long as it lasts.
@@ -104,7 +112,7 @@ class Gateway:
         Raises:
             Overloaded: too many requests are in flight.
         """
-        with self.admission.place():
+        with self._metrics.request("predict_stream"), self.admission.place():
             async for result in in_order(
                 requests,
                 lambda request: answer(request, self._predict),
@@ -123,7 +131,7 @@ class Gateway:
             ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self.explain_admission.place():
+        with self._metrics.request("explain"), self.explain_admission.place():
             manifest = self.model(request.model, request.version)
             self._decoder.check_count(len(request.images))
             request.model, request.version = manifest.name, manifest.version
@@ -139,6 +147,7 @@ class Gateway:
         outputs = await self._engine.infer(
             manifest.name, manifest.version, images, ("probabilities",), deadline
         )
+        self._readiness.saw_answer(manifest.name)
         return predicted_by(manifest, manifest.name, outputs["probabilities"])
 
 

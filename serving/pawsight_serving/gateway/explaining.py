@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import grpc
 
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
-from pawsight_serving.calls import UNFORESEEN
+from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.rpc.methods import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import error_of
 
 if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
+    from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
+    from pawsight_serving.addresses import Address
     from pawsight_serving.calls import Call
-    from pawsight_serving.settings import Address
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
@@ -37,13 +39,13 @@ class ExplainerClient:
 
     def __init__(self) -> None:
         self._channel: grpc.aio.Channel | None = None
-        self._stub: ExplainerStub | None = None
+        self._stub: ExplainerAsyncStub | None = None
 
     async def connect(self, address: Address) -> None:
         """Send calls to this address from now on."""
         await self.disconnect()
         self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
-        self._stub = ExplainerStub(self._channel)  # type: ignore[no-untyped-call]
+        self._stub = ExplainerStub(self._channel)
 
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`, those under way included."""
@@ -62,11 +64,16 @@ class ExplainerClient:
         if self._stub is None:
             raise ExplainerUnavailable(_DOWN)
         try:
-            response: ExplainResponse = await self._stub.Explain(
+            response = await self._stub.Explain(
                 request,
                 timeout=call.deadline.remaining_s(),
                 metadata=((REQUEST_ID_KEY, call.request_id),),
             )
+        except asyncio.CancelledError as error:
+            if caller_left():
+                raise
+            # It was `disconnect` that cancelled the call.
+            raise ExplainerUnavailable(_DOWN) from error
         except grpc.aio.AioRpcError as status:
             if ours := error_of(status):
                 raise ours from status

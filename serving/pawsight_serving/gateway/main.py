@@ -22,6 +22,7 @@ from pawsight_serving.gateway.explaining import ExplainerClient
 from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
@@ -30,8 +31,9 @@ from pawsight_serving.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.settings import Address, GatewaySettings
+    from pawsight_serving.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +60,9 @@ def run(settings: GatewaySettings) -> None:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     start_logging()
-
-    async def process() -> None:
-        stop = stop_signal()
-        triton = None if settings.triton is None else str(settings.triton)
-        engine = open_engine(settings.repository_or_default, triton, graphs="hot")
-        await serve(settings, engine, stop.wait, click.echo)
-
-    uvloop.run(process())
+    triton = settings.triton and str(settings.triton)
+    engine = open_engine(settings.repository_or_default, triton, graphs="hot")
+    uvloop.run(serve(settings, engine, stop_signal, click.echo))
 
 
 async def serve(
@@ -89,21 +86,25 @@ async def serve(
     sidecar = None
     if settings.explainer is None:
         sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
+    readiness = Readiness(engine, settings)
+    metrics = Metrics()
     gateway = Gateway(
         engine,
         explainer,
         Decoder(decoders, settings),
         Admission(settings.max_in_flight),
         Admission(settings.max_in_flight),
+        readiness,
+        metrics,
         default_model=settings.default_model,
         stream_pictures_at_once=settings.stream_pictures_at_once,
     )
-    readiness = Readiness(engine, settings)
+    metrics.watch(readiness, predict=gateway.admission, explain=gateway.explain_admission)
     servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
     rpc = RpcServer(
         {SERVICE: partial(add_PawsightServicer_to_server, servicer)}, settings.max_request_bytes
     )
-    http = HttpServer(create_app(gateway, readiness, settings), settings.shutdown_grace_s)
+    http = HttpServer(create_app(gateway, readiness, metrics, settings), settings.shutdown_grace_s)
     try:
         if sidecar is not None:
             sidecar.start()

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -14,7 +14,7 @@ A = TypeVar("A")
 
 async def in_order(
     items: AsyncIterator[Q], work: Callable[[Q], Awaitable[A]], at_once: int
-) -> AsyncIterator[A]:
+) -> AsyncGenerator[A, None]:
     """Yield `work(item)` for each item, in the items' order.
 
     A slow reader of the results stops the reading of the items: at most `at_once` items are

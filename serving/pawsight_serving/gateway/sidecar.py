@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.settings import Address
+from pawsight_serving.addresses import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ class Sidecar:
         self._settings = settings
         self._client = client
         self._command = command
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._supervision: asyncio.Task[None] | None = None
         self._reachable = asyncio.Event()
 
@@ -70,18 +72,25 @@ class Sidecar:
         return True
 
     async def stop(self, grace_s: float) -> None:
-        """End the process: its input is closed, and it is killed after `grace_s`."""
+        """End the process: its input is closed, and it is killed after `grace_s`.
+
+        One that is still starting has nothing to finish, and is killed at once.
+        """
+        starting = not self._reachable.is_set()
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
         await self._client.disconnect()
-        await self._end(grace_s)
+        await self._end(0.0 if starting else grace_s)
 
     async def _supervise(self) -> None:
         delay_s = _FIRST_DELAY_S
         while True:
             started_s = time.monotonic()
-            await self._run()
+            try:
+                await self._run()
+            except OSError as error:
+                logger.warning("the explainer cannot be started: %s", error)
             if time.monotonic() - started_s > _HEALTHY_AFTER_S:
                 delay_s = _FIRST_DELAY_S
             logger.warning("the explainer ended; starting it again in %.1f s", delay_s)
@@ -90,32 +99,52 @@ class Sidecar:
 
     async def _run(self) -> None:
         """Start one process and return when it has ended."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
-            start_new_session=True,
+        process = self._process = _spawn(self._command, self._settings)
+        said = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(said), process.stdout
         )
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the explainer was started without its pipes")
-        stdin.write(self._settings.model_dump_json().encode() + b"\n")
-        if announcement := await stdout.readline():
-            await self._client.connect(Address.parse(json.loads(announcement)["address"]))
-            self._reachable.set()
-        await self._process.wait()
-        self._reachable.clear()
+        try:
+            if announcement := await said.readline():
+                await self._client.connect(Address.parse(json.loads(announcement)["address"]))
+                self._reachable.set()
+                # The process holds its end open as long as it lives.
+                await said.read()
+        finally:
+            self._reachable.clear()
+            pipe.close()
         await self._client.disconnect()
+        await asyncio.to_thread(process.wait)
+        _close_input(process)
 
     async def _end(self, grace_s: float) -> None:
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
+        _close_input(process)
         try:
-            await asyncio.wait_for(process.wait(), grace_s)
-        except TimeoutError:
+            await asyncio.to_thread(process.wait, grace_s)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _spawn(command: Sequence[str], settings: ExplainerSettings) -> subprocess.Popen[bytes]:
+    # Not the event loop's own way: uvloop forks, which gRPC's threads do not survive well.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
+        start_new_session=True,
+    )
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.write(settings.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+    return process

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import math
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
-from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id
+from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id, caller_left
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
 from pawsight_serving.rpc.statuses import metadata_of, status_of
@@ -44,6 +45,11 @@ def unary(
         try:
             async with call.deadline.enforced():
                 return await method(servicer, request, call)
+        except asyncio.CancelledError as error:
+            if caller_left():
+                raise
+            # Without a status the caller would wait for ever.
+            await _abort(context, call, error)
         except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves the process
             await _abort(context, call, error)
 
@@ -85,7 +91,7 @@ def _open(
     )
 
 
-async def _abort(context: ServicerContext[Any, Any], call: Call, error: Exception) -> NoReturn:
+async def _abort(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> NoReturn:
     if not isinstance(error, PawsightError):
         logger.error("request %s failed", call.request_id, exc_info=error)
         error = InternalError(UNFORESEEN)

@@ -8,8 +8,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
-from pawsight_serving.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +40,8 @@ class RpcServer:
         Raises:
             AddressUnavailable: the address is taken.
         """
+        # gRPC would tell of a taken port on standard error, in its own words.
+        bind(address).close()
         # The server takes hold of the running loop, so it is made here.
         server = grpc.aio.server(
             options=(

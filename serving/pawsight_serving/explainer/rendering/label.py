@@ -6,16 +6,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 def draw_label(picture: Image.Image, text: str) -> Image.Image:
-    """Return the picture, untouched, above a strip with the text; the strip is as wide as it."""
-    size = max(10, min(24, picture.width // 20))
-    strip = Image.new("RGB", (picture.width, 2 * size), "black")
-    pen = ImageDraw.Draw(strip)
+    """Return the picture, untouched, above a strip with the text, as many lines as it takes."""
+    size = max(10, min(24, picture.width // 25))
     font = ImageFont.load_default(size)
-    while size > 6 and pen.textlength(text, font) > picture.width - 8:
-        size -= 1
-        font = ImageFont.load_default(size)
-    pen.text((picture.width // 2, strip.height // 2), text, "white", font, anchor="mm")
-    labelled = Image.new("RGB", (picture.width, picture.height + strip.height))
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > picture.width - size:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    labelled = Image.new("RGB", (picture.width, picture.height + round(1.4 * size * len(lines))))
     labelled.paste(picture, (0, 0))
-    labelled.paste(strip, (0, picture.height))
+    pen = ImageDraw.Draw(labelled)
+    for number, line in enumerate(lines):
+        middle = picture.height + round(1.4 * size * (number + 0.5))
+        pen.text((picture.width // 2, middle), line, "white", font, anchor="mm")
     return labelled

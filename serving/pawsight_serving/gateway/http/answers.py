@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import base64
-import math
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.responses import Response
 
-from pawsight_serving.gateway.http.statuses import status_of
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pawsight_proto.v1 import pawsight_pb2 as pb
-    from pawsight_serving.errors import PawsightError
     from pawsight_serving.predictions import Prediction, Predictions
     from pawsight_serving.repository.manifest import Manifest
 
@@ -28,24 +24,6 @@ class Json(Response):
     def render(self, content: object) -> bytes:
         """Return the body."""
         return orjson.dumps(content)
-
-
-def error_answer(
-    error: PawsightError,
-    request_id: str,
-    *,
-    status: int | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Json:
-    """Return the answer to a request that failed."""
-    sent = dict(headers or {})
-    if error.retry_after_s is not None:
-        sent["retry-after"] = str(math.ceil(error.retry_after_s))
-    return Json(
-        {"error": str(error), "code": error.code, "request_id": request_id},
-        status or status_of(error),
-        sent,
-    )
 
 
 def predict_answer(predicted: Predictions, request_id: str) -> dict[str, Any]:

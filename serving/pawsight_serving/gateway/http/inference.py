@@ -2,83 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Query
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import Response
 
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
 from pawsight_serving.gateway.http.options import ExplainOptions, open_call, wants_png
-from pawsight_serving.gateway.http.schemas import (
-    PICTURES_BODY,
-    ExplainAnswer,
-    PredictAnswer,
-    failures,
-)
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.settings import GatewaySettings
 
-_FAILURES = failures(400, 404, 413, 415, 429, 500, 503, 504)
 
+class InferenceEndpoints:
+    """The endpoints that take pictures.
 
-def inference_routes(gateway: Gateway, settings: GatewaySettings) -> APIRouter:
-    """Return the routes that take pictures."""
-    routes = APIRouter(tags=["inference"])
+    Args:
+        gateway: the core.
+        settings: the limits of bodies and time.
+    """
 
-    @routes.post(
-        "/v1/models/{name}:predict",
-        responses={200: {"model": PredictAnswer}, **_FAILURES},
-        response_class=Json,
-        openapi_extra=PICTURES_BODY,
-    )
-    async def predict(name: str, request: Request) -> Response:
-        """Classify one or more pictures; predictions keep the pictures' order."""
-        call = open_call(request, settings.timeout_s)
+    def __init__(self, gateway: Gateway, settings: GatewaySettings) -> None:
+        self._gateway = gateway
+        self._settings = settings
+
+    async def predict(self, request: Request) -> Response:
+        """Classify one or more pictures."""
+        call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
-        gateway.admission.check()
+        self._gateway.admission.check()
         async with call.deadline.enforced():
-            pictures = await read_pictures(request, settings)
-            predicted = await gateway.predict(name, "", pictures, call.deadline)
+            pictures = await read_pictures(request, self._settings)
+            predicted = await self._gateway.predict(*_model(request), pictures, call.deadline)
         return Json(predict_answer(predicted, call.request_id))
 
-    @routes.post(
-        "/v1/models/{name}:explain",
-        responses={
-            200: {"model": ExplainAnswer, "content": {"image/png": {}}},
-            **_FAILURES,
-        },
-        response_class=Json,
-        openapi_extra=PICTURES_BODY,
-    )
-    async def explain(
-        name: str, request: Request, options: Annotated[ExplainOptions, Query()]
-    ) -> Response:
-        """Classify pictures and say why.
-
-        JSON holds the values; `Accept: image/png` gives the overlay, or the grid of activation
-        maps, of one picture.
-        """
-        call = open_call(request, settings.timeout_s)
-        gateway.explain_admission.check()
+    async def explain(self, request: Request) -> Response:
+        """Classify pictures and say why: values as JSON, or one picture's drawing as PNG."""
+        call = open_call(request, self._settings.timeout_s)
+        options = ExplainOptions.of(request)
         png = wants_png(request)
+        self._gateway.explain_admission.check()
         async with call.deadline.enforced():
-            pictures = await read_pictures(request, settings)
+            pictures = await read_pictures(request, self._settings)
             if png and len(pictures) > 1:
                 raise OptionInvalid(
                     "A PNG shows one picture; send one, or ask for application/json."
                 )
-            response = await gateway.explain(
-                options.request(name, pictures, draw=png or options.overlay), call
-            )
+            asked = options.message(*_model(request), pictures, draw=png or options.overlay)
+            response = await self._gateway.explain(asked, call)
         if png:
             return Response(response.explanations[0].overlay_png, media_type="image/png")
-        return Json(
-            explain_answer(response, gateway.model(response.model, response.version).classes)
-        )
+        classes = self._gateway.model(response.model, response.version).classes
+        return Json(explain_answer(response, classes))
 
-    return routes
+
+def _model(request: Request) -> tuple[str, str]:
+    return request.path_params["name"], request.path_params.get("version", "")

@@ -1,60 +1,39 @@
-"""What is served, and whether it is."""
+"""What is served."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotation
-
-from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.gateway.http.answers import Json, model_answer
-from pawsight_serving.gateway.http.schemas import (
-    ModelAnswer,
-    ModelsAnswer,
-    StatusAnswer,
-    failures,
-)
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.repository.manifest import Manifest
 
 
-def model_routes(gateway: Gateway, readiness: Readiness) -> APIRouter:
-    """Return the routes that describe models and tell the server's health."""
-    routes = APIRouter()
+class ModelEndpoints:
+    """The endpoints that describe models.
 
-    @routes.get("/healthz", response_model=StatusAnswer, tags=["health"])
-    async def alive() -> Response:
-        """Say that the process is alive."""
-        return Json({"status": "alive"})
+    Args:
+        gateway: the core.
+        readiness: says which models answer.
+    """
 
-    @routes.get("/readyz", response_model=StatusAnswer, responses=failures(503), tags=["health"])
-    async def ready() -> Response:
-        """Say whether every model has just answered a real inference."""
-        if not readiness.ready:
-            raise EngineUnavailable("The models do not answer now; try again in a moment.")
-        return Json({"status": "ready"})
+    def __init__(self, gateway: Gateway, readiness: Readiness) -> None:
+        self._gateway = gateway
+        self._readiness = readiness
 
-    @routes.get("/v1/models", response_model=ModelsAnswer, tags=["models"])
-    async def list_models() -> Response:
-        """Describe every served model."""
-        return Json(
-            {
-                "models": [
-                    model_answer(manifest, ready=readiness.model_ready(manifest.name))
-                    for manifest in gateway.models()
-                ]
-            }
-        )
+    async def list_models(self, request: Request) -> Json:  # noqa: ARG002
+        """Describe every version of every model."""
+        return Json({"models": [self._describe(each) for each in self._gateway.models()]})
 
-    @routes.get(
-        "/v1/models/{name}", response_model=ModelAnswer, responses=failures(404), tags=["models"]
-    )
-    async def get_model(name: str) -> Response:
-        """Describe one model."""
-        manifest = gateway.model(name)
-        return Json(model_answer(manifest, ready=readiness.model_ready(name)))
+    async def get_model(self, request: Request) -> Json:
+        """Describe one version of a model, the newest where none is named."""
+        name, version = request.path_params["name"], request.path_params.get("version", "")
+        return Json(self._describe(self._gateway.model(name, version)))
 
-    return routes
+    def _describe(self, manifest: Manifest) -> dict[str, object]:
+        return model_answer(manifest, ready=self._readiness.model_ready(manifest.name))

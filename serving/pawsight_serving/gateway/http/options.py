@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.calls import Call
@@ -38,10 +38,29 @@ class ExplainOptions(BaseModel):
         True, description="Whether the JSON holds the drawing, `overlay_png`, beside the values."
     )
 
-    def request(self, model: str, pictures: list[bytes], *, draw: bool) -> pb.ExplainRequest:
+    @classmethod
+    def of(cls, request: Request) -> ExplainOptions:
+        """Read the query of a request.
+
+        Raises:
+            OptionInvalid: an option that does not exist, or a value that does not fit.
+        """
+        try:
+            return cls.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            name = error.errors()[0]["loc"][0]
+            raise OptionInvalid(
+                f"The option {name!r} is unknown or its value does not fit; "
+                f"the options are: {', '.join(cls.model_fields)}."
+            ) from error
+
+    def message(
+        self, model: str, version: str, pictures: list[bytes], *, draw: bool
+    ) -> pb.ExplainRequest:
         """Return the request to the sidecar."""
         return pb.ExplainRequest(
             model=model,
+            version=version,
             images=pictures,
             method=self.method,
             layer=self.layer,

@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-_ASSETS: Final = "/docs/assets"
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+DOCS_ASSETS: Final = "/docs/assets"
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 _HEADERS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-        "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
+    "content-security-policy": _POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
 
 
-def page_routes() -> APIRouter:
-    """Return the routes for browsers."""
-    routes = APIRouter(include_in_schema=False)
-    page = resources.files(__package__).joinpath("index.html").read_text(encoding="utf-8")
+class Pages:
+    """The pages, read once."""
 
-    @routes.get("/")
-    async def index() -> HTMLResponse:
-        return HTMLResponse(page, headers=_HEADERS)
+    def __init__(self) -> None:
+        folder = resources.files(__package__).joinpath("static")
+        self._index = folder.joinpath("index.html").read_text(encoding="utf-8")
+        self._docs = folder.joinpath("docs.html").read_text(encoding="utf-8")
+        self.docs_assets = StaticFiles(directory=swagger_ui_path)
 
-    @routes.get("/docs")
-    async def documentation() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="Pawsight: HTTP",
-            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{_ASSETS}/favicon-32x32.png",
-        )
+    async def index(self, request: Request) -> HTMLResponse:  # noqa: ARG002
+        """Return the page that takes a picture and shows the answer."""
+        return HTMLResponse(self._index, headers=_HEADERS)
 
-    routes.mount(_ASSETS, StaticFiles(directory=swagger_ui_path))
-    return routes
+    async def docs(self, request: Request) -> HTMLResponse:  # noqa: ARG002
+        """Return the documentation of the HTTP interface."""
+        return HTMLResponse(self._docs, headers=_HEADERS)

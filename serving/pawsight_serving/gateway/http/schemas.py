@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -95,75 +95,3 @@ class StatusAnswer(BaseModel):
     """How the server is."""
 
     status: str
-
-
-_PICTURE: Final = {"schema": {"type": "string", "format": "binary"}}
-_B64: Final = {
-    "type": "object",
-    "required": ["b64"],
-    "properties": {"b64": {"type": "string", "format": "byte"}},
-}
-PICTURES_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "description": "A picture, or several.",
-        "content": {
-            "image/*": _PICTURE,
-            "application/octet-stream": _PICTURE,
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {
-                        "image": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
-                }
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["instances"],
-                    "properties": {
-                        "instances": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {
-                                "anyOf": [
-                                    _B64,
-                                    {
-                                        "type": "object",
-                                        "required": ["image_bytes"],
-                                        "properties": {"image_bytes": _B64},
-                                    },
-                                ]
-                            },
-                        }
-                    },
-                }
-            },
-        },
-    }
-}
-
-
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of these error statuses."""
-    return {
-        status: {"model": ErrorAnswer, "description": _DESCRIPTIONS[status]} for status in statuses
-    }
-
-
-_DESCRIPTIONS: Final = {
-    400: "The picture or an option is invalid.",
-    404: "Unknown model, version or route.",
-    413: "Over the byte limit or the pixel limit.",
-    415: "The media type is not read here.",
-    429: "Too many requests are in flight; `Retry-After` says when to try again.",
-    500: "The server failed.",
-    503: "Engine or explainer are down; `Retry-After` says when to try again.",
-    504: "The deadline passed.",
-}

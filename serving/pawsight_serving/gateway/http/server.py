@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pawsight_serving.errors import AddressUnavailable
-from pawsight_serving.settings import Address
+from pawsight_serving.addresses import Address, bind
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 
 class HttpServer:
@@ -26,7 +25,7 @@ class HttpServer:
         grace_s: seconds that requests under way may take at the end.
     """
 
-    def __init__(self, app: FastAPI, grace_s: float) -> None:
+    def __init__(self, app: ASGIApp, grace_s: float) -> None:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -36,6 +35,10 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
+                # Longer than proxies and clients keep idle connections, so that none of them
+                # sends a request into one that is just being closed.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, round(grace_s)),
             )
         )
@@ -47,7 +50,7 @@ class HttpServer:
         Raises:
             AddressUnavailable: the address is taken.
         """
-        bound = _bind(address)
+        bound = bind(address)
         port = bound.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([bound]))
         await self._server.listening.wait()
@@ -73,15 +76,3 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
-
-
-def _bind(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise AddressUnavailable(address) from error
-    return bound

@@ -1,0 +1,51 @@
+"""Where a server listens or is found."""
+
+from __future__ import annotations
+
+import socket
+from typing import NamedTuple
+
+from pawsight_serving.errors import AddressUnavailable
+
+
+class Address(NamedTuple):
+    """A host and a port; port 0 lets the system choose a free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: object) -> Address:
+        """Read `HOST:PORT`, or `[HOST]:PORT` for IPv6.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if isinstance(text, cls):
+            return text
+        host, _, port = str(text).rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("it must be HOST:PORT")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a socket that holds the address and does not listen yet.
+
+    Raises:
+        AddressUnavailable: the address is taken, or none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise AddressUnavailable(address) from error
+    return bound

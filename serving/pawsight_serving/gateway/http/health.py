@@ -1,0 +1,44 @@
+"""Whether the process lives, whether it is of use, and how it fares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.gateway.http.answers import Json
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from pawsight_serving.gateway.metrics import Metrics
+    from pawsight_serving.readiness import Readiness
+
+
+class HealthEndpoints:
+    """The endpoints that platforms probe.
+
+    Args:
+        readiness: says whether the models answer.
+        metrics: what Prometheus is told.
+    """
+
+    def __init__(self, readiness: Readiness, metrics: Metrics) -> None:
+        self._readiness = readiness
+        self._metrics = metrics
+
+    async def alive(self, request: Request) -> Json:  # noqa: ARG002
+        """Say that the process is alive."""
+        return Json({"status": "alive"})
+
+    async def ready(self, request: Request) -> Json:  # noqa: ARG002
+        """Say whether every model has just answered a real inference."""
+        if not self._readiness.ready:
+            raise EngineUnavailable("The models do not answer now; try again in a moment.")
+        return Json({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:  # noqa: ARG002
+        """Return the metrics in Prometheus' text format."""
+        return Response(self._metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,182 @@
+"""The OpenAPI document: what `/docs` shows and generators of clients read."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from pawsight_serving.gateway.http.options import TIMEOUT_HEADER, ExplainOptions
+from pawsight_serving.gateway.http.schemas import (
+    ErrorAnswer,
+    ExplainAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    PredictAnswer,
+    StatusAnswer,
+)
+
+Json = dict[str, Any]
+
+_REF: Final = "#/components/schemas/{model}"
+_FAILURES: Final = {
+    400: "The picture or an option is invalid.",
+    404: "Unknown model or version.",
+    413: "Over the byte limit or the pixel limit.",
+    415: "The media type is not read here.",
+    429: "Too many requests are in flight; `Retry-After` says when to try again.",
+    500: "The server failed.",
+    503: "Engine or explainer are down; `Retry-After` says when to try again.",
+    504: "The deadline passed.",
+}
+_OF_INFERENCE: Final = tuple(_FAILURES)
+
+
+def openapi_document() -> Json:
+    """Return the document of every route that programs call."""
+    answers = (ErrorAnswer, ExplainAnswer, ModelAnswer, ModelsAnswer, PredictAnswer, StatusAnswer)
+    _, schemas = models_json_schema(
+        [(answer, "serialization") for answer in answers], ref_template=_REF
+    )
+    model, of_version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
+    return {
+        # The bundled Swagger UI reads 3.0 and no newer.
+        "openapi": "3.0.3",
+        "info": {
+            "title": "Pawsight",
+            "description": "Cat or dog, and why.",
+            "version": version("pawsight"),
+        },
+        "paths": {
+            f"{model}:predict": {"post": _predict("predict", _NAME)},
+            f"{model}:explain": {"post": _explain("explain", _NAME)},
+            f"{of_version}:predict": {"post": _predict("predictVersion", _NAME, _VERSION)},
+            f"{of_version}:explain": {"post": _explain("explainVersion", _NAME, _VERSION)},
+            "/v1/models": {"get": _get("listModels", "Every served model", ModelsAnswer)},
+            model: {"get": _get("getModel", "A model's newest version", ModelAnswer, _NAME)},
+            of_version: {
+                "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
+            },
+            "/healthz": {"get": _get("alive", "Whether the process lives", StatusAnswer)},
+            "/readyz": {
+                "get": _get(
+                    "ready",
+                    "Whether every model answered a real inference",
+                    StatusAnswer,
+                    fails=503,
+                )
+            },
+            "/metrics": {"get": _METRICS},
+        },
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _predict(operation: str, *parameters: Json) -> Json:
+    return {
+        "operationId": operation,
+        "summary": "Classify one or more pictures",
+        "description": "The predictions keep the order of the pictures.",
+        "parameters": [*parameters, _TIMEOUT],
+        "requestBody": _PICTURES,
+        "responses": {"200": _json(PredictAnswer, "The predictions."), **_failures(*_OF_INFERENCE)},
+    }
+
+
+def _explain(operation: str, *parameters: Json) -> Json:
+    explained = _json(ExplainAnswer, "The predictions and their explanations.")
+    explained["content"]["image/png"] = _PICTURE
+    return {
+        "operationId": operation,
+        "summary": "Classify pictures and say why",
+        "description": "JSON holds the values. `Accept: image/png` gives the overlay, or the grid "
+        "of activation maps, of one picture. Without `channels`, activation maps are those of the "
+        "16 channels with the largest mean, strongest first.",
+        "parameters": [*parameters, *_options(), _TIMEOUT],
+        "requestBody": _PICTURES,
+        "responses": {"200": explained, **_failures(*_OF_INFERENCE)},
+    }
+
+
+def _get(operation: str, summary: str, answer: type, *parameters: Json, fails: int = 404) -> Json:
+    fail = _failures(fails) if parameters or fails != 404 else {}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {"200": _json(answer, f"{summary}."), **fail},
+    }
+
+
+def _json(answer: type, description: str) -> Json:
+    schema = {"$ref": _REF.format(model=answer.__name__)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _failures(*statuses: int) -> Json:
+    return {str(status): _json(ErrorAnswer, _FAILURES[status]) for status in statuses}
+
+
+def _options() -> list[Json]:
+    schema = ExplainOptions.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": option.pop("description"),
+            "schema": {key: option[key] for key in option if key != "title"},
+        }
+        for name, option in schema["properties"].items()
+    ]
+
+
+def _path_parameter(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+_NAME: Final = _path_parameter("name")
+_VERSION: Final = _path_parameter("version")
+_TIMEOUT: Final[Json] = {
+    "name": TIMEOUT_HEADER,
+    "in": "header",
+    "description": "Seconds after which the answer is of no use any more.",
+    "schema": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+}
+_METRICS: Final[Json] = {
+    "operationId": "metrics",
+    "summary": "Metrics for Prometheus",
+    "parameters": [],
+    "responses": {
+        "200": {"description": "The metrics.", "content": {"text/plain": {"schema": {}}}}
+    },
+}
+_PICTURE: Final[Json] = {"schema": {"type": "string", "format": "binary"}}
+_B64: Final[Json] = {
+    "type": "object",
+    "required": ["b64"],
+    "properties": {"b64": {"type": "string", "format": "byte"}},
+}
+_IMAGE_BYTES: Final[Json] = {
+    "type": "object",
+    "required": ["image_bytes"],
+    "properties": {"image_bytes": _B64},
+}
+
+
+def _object_of_many(name: str, items: Json) -> Json:
+    many = {"type": "array", "minItems": 1, "items": items}
+    return {"schema": {"type": "object", "required": [name], "properties": {name: many}}}
+
+
+_PICTURES: Final[Json] = {
+    "required": True,
+    "description": "A picture as it is, or several: as files named `image`, or in the JSON of "
+    "KServe's and TF-Serving's v1 protocol.",
+    "content": {
+        "image/*": _PICTURE,
+        "application/octet-stream": _PICTURE,
+        "multipart/form-data": _object_of_many("image", _PICTURE["schema"]),
+        "application/json": _object_of_many("instances", {"anyOf": [_B64, _IMAGE_BYTES]}),
+    },
+}

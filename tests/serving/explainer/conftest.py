@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving.admission import Admission
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.explainer.core import Explainer
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.settings import ExplainerSettings
+from pawsight_serving.workers import Workers
+from tests.serving.fakes import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def explainer(engine: FakeEngine) -> Iterator[Explainer]:
+    decoders, painters = Workers(2, "decode"), Workers(2, "render")
+    yield Explainer(
+        engine,
+        Decoder(decoders, ExplainerSettings()),
+        painters,
+        Admission(1),
+        Readiness(engine, ExplainerSettings()),
+        default_model="cats_dogs_vgg16",
+        max_overlay_side=64,
+    )
+    painters.close()
+    decoders.close()

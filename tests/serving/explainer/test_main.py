@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
+from pawsight_serving.addresses import Address
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.explainer.main import serve
+from pawsight_serving.settings import ExplainerSettings
+from tests.serving.fakes import FakeEngine, picture
+from tests.serving.grpc_client import SERVING, check_health
+
+SETTINGS = ExplainerSettings(grpc=Address("127.0.0.1", 0))
+
+
+async def test_it_explains_and_is_healthy_until_it_is_stopped() -> None:
+    engine, stop = FakeEngine(), asyncio.Event()
+    started: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(SETTINGS, engine, stop.wait, started.set_result))
+    address = await asyncio.wait_for(started, 30)
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        assert await check_health(channel, "pawsight.v1.Explainer") == SERVING
+        response = await ExplainerStub(channel).Explain(pb.ExplainRequest(images=[picture()]))
+        assert response.explanations[0].evidence
+    stop.set()
+    await asyncio.wait_for(serving, 30)
+    assert engine.closed
+
+
+async def test_an_engine_that_cannot_start_ends_the_start() -> None:
+    class Empty(FakeEngine):
+        async def start(self) -> None:
+            raise RepositoryInvalid("empty")
+
+    engine = Empty()
+    with pytest.raises(RepositoryInvalid):
+        await serve(SETTINGS, engine, asyncio.Event().wait, lambda _: None)
+    assert engine.closed

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from pawsight_serving.addresses import Address
+from pawsight_serving.settings import ExplainerSettings
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def start(settings: ExplainerSettings) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pawsight_serving.explainer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(settings.model_dump_json().encode() + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def test_it_says_its_address_and_ends_with_its_input(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    with start(ExplainerSettings(repository=tmp_path, grpc=Address("127.0.0.1", 0))) as process:
+        assert process.stdout is not None
+        address = Address.parse(json.loads(process.stdout.readline())["address"])
+        assert (address.host, address.port > 0) == ("127.0.0.1", True)
+        out, _ = process.communicate(timeout=20)
+        assert (out, process.returncode) == (b"", 0)
+
+
+def test_a_bad_repository_is_one_sentence(tmp_path: Path) -> None:
+    with start(ExplainerSettings(repository=tmp_path / "missing")) as process:
+        out, error = process.communicate(timeout=20)
+    assert (out, process.returncode) == (b"", 1)
+    assert error.decode().startswith("The explainer cannot start: There is no model repository")
+    assert b"Traceback" not in error

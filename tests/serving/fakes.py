@@ -1,0 +1,124 @@
+"""An engine without a model, whose answers can be computed in the head: red is dog, blue is cat."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.deadlines import Deadline
+
+SIDE = 8
+LAYERS = (
+    Layer(name="conv1", kind="conv", channels=20, height=4, width=4),
+    Layer(name="pool1", kind="pool", channels=20, height=2, width=2),
+    Layer(name="conv2", kind="conv", channels=3, height=2, width=2),
+)
+
+
+def manifest(name: str = "tiny", version: str = "1") -> Manifest:
+    explain = f"{name}_explain"
+    outputs: dict[str, tuple[int, ...]] = {"probabilities": (2,)}
+    for layer in LAYERS:
+        outputs[f"activation:{layer.name}"] = (layer.channels, layer.height, layer.width)
+        if layer.kind == "conv":
+            outputs[f"gradcam:{layer.name}"] = (2, layer.height, layer.width)
+    hot: dict[str, tuple[int, ...]] = {"probabilities": (2,), "gradcam": (2, 2, 2)}
+    return Manifest(
+        name=name,
+        version=version,
+        created=datetime(2026, 1, 2, tzinfo=UTC),
+        architecture="fake",
+        classes=("cat", "dog"),
+        input_size=(SIDE, SIDE),
+        preprocessing=Preprocessing(mean=(0, 0, 0), std=(1, 1, 1)),
+        layers=LAYERS,
+        precision="fp32",
+        engine="onnxruntime",
+        weights_sha256="0" * 64,
+        graphs={
+            name: Graph(file="model.onnx", sha256="a" * 64, outputs=hot),
+            explain: Graph(file="model.onnx", sha256="b" * 64, outputs=outputs),
+        },
+    )
+
+
+@dataclass
+class FakeEngine:
+    """Answers from the colours; see `Engine`.
+
+    A map holds the share of its class's colour in every place; channel k of a layer holds k.
+    """
+
+    served: list[Manifest] = field(default_factory=lambda: [manifest()])
+    failure: Exception | None = None
+    asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_again: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
+
+    async def start(self) -> None:
+        pass
+
+    def manifests(self) -> Sequence[Manifest]:
+        return self.served
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Mapping[str, NDArray[np.float32]]:
+        self.asked.append((graph, version, tuple(outputs), len(images)))
+        self.asked_again.set()
+        await self.may_answer.wait()
+        if self.failure is not None:
+            raise self.failure
+        found = find_model(self.served, graph.removesuffix("_explain"), version)
+        red, blue = (images[..., c].mean(axis=(1, 2)) for c in (0, 2))
+        evidence = np.stack([blue, red], axis=1).astype(np.float32) / 255
+        answers = {}
+        for name in outputs:
+            shape = found.graphs[graph].outputs[name]
+            if name == "probabilities":
+                answers[name] = (evidence + 1e-3) / (evidence + 1e-3).sum(axis=1, keepdims=True)
+            elif name.startswith("gradcam"):
+                answers[name] = np.tile(evidence[:, :, None, None], (1, 1, *shape[1:]))
+            else:
+                one = np.arange(shape[0], dtype=np.float32)[:, None, None] + np.zeros(shape)
+                answers[name] = np.stack([one] * len(images)).astype(np.float32)
+        return answers
+
+    async def wait_asked(self, times: int) -> None:
+        """Wait until it was asked so often, within a bound."""
+        async with asyncio.timeout(10):
+            while len(self.asked) < times:
+                self.asked_again.clear()
+                await self.asked_again.wait()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (32, 24), kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.admission import Admission
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.settings import GatewaySettings
+from pawsight_serving.workers import Workers
+from tests.serving.fakes import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from pawsight_serving.calls import Call
+
+
+@dataclass
+class FakeExplainer:
+    """Answers every request with the same map."""
+
+    failure: Exception | None = None
+    asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
+
+    async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
+        self.asked.append((request, call))
+        if self.failure is not None:
+            raise self.failure
+        explanation = pb.Explanation(
+            method=request.method or "grad-cam", layer="conv2", evidence=True, digest="sha256:b"
+        )
+        values = pb.Map(height=2, width=3, values=[0, 1, 2, 3, 4, 5])
+        if request.method == "activations":
+            explanation.channels.append(pb.Channel(channel=7, mean=2.5, max=5, map=values))
+        else:
+            explanation.target = request.target or "dog"
+            explanation.map.CopyFrom(values)
+        if request.rendering == pb.RENDERING_PNG:
+            explanation.overlay_png = b"PNG"
+        prediction = pb.Prediction(
+            label="dog", score=0.75, probabilities={"dog": 0.75, "cat": 0.25}
+        )
+        return pb.ExplainResponse(
+            model=request.model,
+            version=request.version,
+            predictions=[prediction] * len(request.images),
+            explanations=[explanation] * len(request.images),
+            digest="sha256:b",
+        )
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def explainer() -> FakeExplainer:
+    return FakeExplainer()
+
+
+@pytest.fixture
+def settings() -> GatewaySettings:
+    return GatewaySettings(
+        max_in_flight=2,
+        max_pictures=3,
+        max_picture_bytes=10_000,
+        max_request_bytes=20_000,
+        timeout_s=5,
+    )
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def gateway(
+    engine: FakeEngine,
+    explainer: FakeExplainer,
+    readiness: Readiness,
+    metrics: Metrics,
+    settings: GatewaySettings,
+) -> Iterator[Gateway]:
+    workers = Workers(2, "decode")
+    yield Gateway(
+        engine,
+        explainer,
+        Decoder(workers, settings),
+        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight),
+        readiness,
+        metrics,
+        default_model=settings.default_model,
+        stream_pictures_at_once=2,
+    )
+    workers.close()
+
+
+async def unheard(ready: bool) -> None:
+    """Hear of readiness, and do nothing."""
+
+
+@pytest.fixture
+async def readiness(engine: FakeEngine, settings: GatewaySettings) -> AsyncIterator[Readiness]:
+    readiness = Readiness(engine, settings)
+    await readiness.start(unheard)
+    yield readiness
+    await readiness.stop()
+
+
+@pytest.fixture
+async def http(
+    gateway: Gateway, readiness: Readiness, metrics: Metrics, settings: GatewaySettings
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, without a socket between."""
+    app = create_app(gateway, readiness, metrics, settings)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://gateway"
+    ) as client:
+        yield client

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@pytest.mark.parametrize(
+    "path", ["/nope", "/v1", "/v1/models/tiny:train", "/v1/models/tiny/versions", "/v3"]
+)
+async def test_an_unknown_route_is_an_error_like_any_other(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    answer = await http.get(path)
+    assert answer.status_code == 404
+    body = answer.json()
+    assert set(body) == {"error", "code", "request_id"}
+    assert body["code"] in {"ROUTE_NOT_FOUND", "MODEL_NOT_FOUND"}
+    assert body["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/readyz"), ("PUT", "/v1/models/tiny:predict"), ("DELETE", "/v1/models/tiny")],
+)
+async def test_a_wrong_method_is_told_the_right_one(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await http.request(method, path)
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "ROUTE_NOT_FOUND"
+    assert answer.headers["allow"]

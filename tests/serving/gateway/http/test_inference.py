@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    ExplainerUnavailable,
+    LayerUnknown,
+    TargetUnknown,
+)
+from tests.serving.fakes import picture
+
+if TYPE_CHECKING:
+    import httpx
+
+    from pawsight_serving.gateway.core import Gateway
+    from tests.serving.fakes import FakeEngine
+    from tests.serving.gateway.conftest import FakeExplainer
+
+RED, BLUE = picture("red"), picture("blue")
+PREDICT, EXPLAIN = "/v1/models/tiny:predict", "/v1/models/tiny:explain"
+JPEG = {"content-type": "image/jpeg", "x-request-id": "mine"}
+
+
+def failed(answer: httpx.Response, status: int, code: str) -> str:
+    """Check an error's answer, and return its sentence."""
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert set(body) == {"error", "code", "request_id"}
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert ("retry-after" in answer.headers) == (status in {429, 503})
+    return str(body["error"])
+
+
+async def test_a_prediction_is_the_contracts_word_for_word(http: httpx.AsyncClient) -> None:
+    answer = await http.post(PREDICT, content=RED, headers=JPEG)
+    assert answer.status_code == 200
+    body = answer.json()
+    (prediction,) = body.pop("predictions")
+    assert body == {
+        "model": "tiny",
+        "version": "1",
+        "digest": "sha256:" + "a" * 64,
+        "request_id": "mine",
+    }
+    assert set(prediction) == {"label", "score", "probabilities"}
+    assert prediction["label"] == "dog"
+    assert prediction["score"] == prediction["probabilities"]["dog"] > 0.99
+    assert list(prediction["probabilities"]) == ["cat", "dog"]
+
+
+async def test_a_version_can_be_named(http: httpx.AsyncClient) -> None:
+    path = "/v1/models/tiny/versions/{}:predict"
+    assert (await http.post(path.format(1), content=RED, headers=JPEG)).json()["version"] == "1"
+    failed(await http.post(path.format(2), content=RED, headers=JPEG), 404, "VERSION_NOT_FOUND")
+
+
+async def test_grad_cam_is_the_contracts_word_for_word(http: httpx.AsyncClient) -> None:
+    answer = await http.post(EXPLAIN, content=RED, headers=JPEG)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert list(body["predictions"][0]["probabilities"]) == ["cat", "dog"]
+    assert set(body) == {
+        *("model", "version", "predictions", "explanations", "digest", "request_id")
+    }
+    assert body["explanations"] == [
+        {
+            "method": "grad-cam",
+            "layer": "conv2",
+            "target": "dog",
+            "height": 2,
+            "width": 3,
+            "map": [[0, 1, 2], [3, 4, 5]],
+            "evidence": True,
+            "overlay_png": base64.b64encode(b"PNG").decode(),
+            "digest": "sha256:b",
+        }
+    ]
+
+
+async def test_activations_are_the_contracts_word_for_word(http: httpx.AsyncClient) -> None:
+    answer = await http.post(f"{EXPLAIN}?method=activations", content=RED, headers=JPEG)
+    (explanation,) = answer.json()["explanations"]
+    assert explanation == {
+        "method": "activations",
+        "layer": "conv2",
+        "height": 2,
+        "width": 3,
+        "channels": [{"channel": 7, "mean": 2.5, "max": 5, "map": [[0, 1, 2], [3, 4, 5]]}],
+        "evidence": True,
+        "overlay_png": base64.b64encode(b"PNG").decode(),
+        "digest": "sha256:b",
+    }
+
+
+async def test_the_options_reach_the_sidecar(
+    http: httpx.AsyncClient, explainer: FakeExplainer
+) -> None:
+    query = "?method=activations&layer=conv1&channels=3,0,17&overlay=false"
+    body = (await http.post(EXPLAIN + query, content=RED, headers=JPEG)).json()
+    (request, call), *_ = explainer.asked
+    assert request == pb.ExplainRequest(
+        model="tiny",
+        version="1",
+        images=[RED],
+        method="activations",
+        layer="conv1",
+        channels=[3, 0, 17],
+    )
+    assert call.request_id == "mine"
+    assert "overlay_png" not in body["explanations"][0]
+
+
+async def test_png_is_the_drawing(http: httpx.AsyncClient) -> None:
+    png = {**JPEG, "accept": "image/png"}
+    answer = await http.post(f"{EXPLAIN}?overlay=false", content=RED, headers=png)
+    assert (answer.headers["content-type"], answer.content) == ("image/png", b"PNG")
+    assert answer.headers["x-request-id"] == "mine"
+    two = await http.post(
+        EXPLAIN, files=[("image", RED), ("image", BLUE)], headers={"accept": "image/png"}
+    )
+    assert "one picture" in failed(two, 400, "OPTION_INVALID")
+
+
+@pytest.mark.parametrize("path", [PREDICT, EXPLAIN])
+async def test_several_pictures_are_answered_in_their_order(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    body = (await http.post(path, files=[("image", RED), ("image", BLUE)])).json()
+    assert len(body["predictions"]) == 2
+    if path == PREDICT:
+        assert [each["label"] for each in body["predictions"]] == ["dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("layr=conv1", "'layr'"),
+        ("channels=one", "'channels'"),
+        ("channels=-1", "'channels'"),
+        ("channels=1,", "'channels'"),
+        ("channels=99999999999", "'channels'"),
+        ("overlay=perhaps", "'overlay'"),
+    ],
+)
+async def test_a_bad_option_is_named(http: httpx.AsyncClient, query: str, word: str) -> None:
+    answer = await http.post(f"{EXPLAIN}?{query}", content=RED, headers=JPEG)
+    assert word in failed(answer, 400, "OPTION_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (LayerUnknown("x", ("conv1",)), 400, "LAYER_UNKNOWN"),
+        (TargetUnknown("x", ("cat",)), 400, "TARGET_UNKNOWN"),
+        (ExplainerUnavailable("Down."), 503, "EXPLAINER_UNAVAILABLE"),
+        (EngineUnavailable("Down."), 503, "ENGINE_UNAVAILABLE"),
+    ],
+)
+async def test_the_sidecars_errors_are_the_callers(
+    http: httpx.AsyncClient, explainer: FakeExplainer, error: Exception, status: int, code: str
+) -> None:
+    explainer.failure = error
+    answer = await http.post(EXPLAIN, content=RED, headers=JPEG)
+    assert failed(answer, status, code) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "media_type", "status", "code"),
+    [
+        (PREDICT, b"nonsense", "image/jpeg", 400, "IMAGE_INVALID"),
+        (PREDICT, RED[:60], "image/png", 400, "IMAGE_INVALID"),
+        (PREDICT, b"", "image/png", 400, "IMAGE_MISSING"),
+        (PREDICT, b"x" * 10_001, "image/png", 413, "IMAGE_TOO_LARGE"),
+        (PREDICT, RED, "text/plain", 415, "MEDIA_TYPE_UNSUPPORTED"),
+        ("/v1/models/other:predict", RED, "image/png", 404, "MODEL_NOT_FOUND"),
+        ("/v1/models/other:explain", RED, "image/png", 404, "MODEL_NOT_FOUND"),
+    ],
+)
+async def test_the_callers_errors_are_the_contracts(
+    http: httpx.AsyncClient, path: str, body: bytes, media_type: str, status: int, code: str
+) -> None:
+    answer = await http.post(path, content=body, headers={"content-type": media_type})
+    failed(answer, status, code)
+
+
+async def test_a_bomb_is_refused_by_its_header(http: httpx.AsyncClient) -> None:
+    bomb = bytearray(RED)
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    answer = await http.post(PREDICT, content=bytes(bomb), headers=JPEG)
+    failed(answer, 413, "IMAGE_TOO_LARGE")
+
+
+async def test_beyond_the_bound_a_request_is_refused(
+    http: httpx.AsyncClient, engine: FakeEngine, gateway: Gateway
+) -> None:
+    before = len(engine.asked)
+    engine.may_answer.clear()
+    waiting = [asyncio.create_task(http.post(PREDICT, content=RED, headers=JPEG)) for _ in "12"]
+    await engine.wait_asked(before + 2)
+    failed(await http.post(PREDICT, content=RED, headers=JPEG), 429, "OVERLOADED")
+    explained = await http.post(EXPLAIN, content=RED, headers=JPEG)
+    assert explained.status_code == 200, "explanations have places of their own"
+    engine.may_answer.set()
+    assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
+    assert gateway.admission.in_flight == 0
+
+
+async def test_the_engines_failure_is_503(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    engine.failure = EngineUnavailable("The engine is down; try again.")
+    answer = await http.post(PREDICT, content=RED, headers=JPEG)
+    assert failed(answer, 503, "ENGINE_UNAVAILABLE") == "The engine is down; try again."
+
+
+async def test_the_callers_deadline_ends_the_request(
+    http: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.may_answer.clear()
+    headers = {**JPEG, "x-request-timeout": "0.05"}
+    failed(await http.post(PREDICT, content=RED, headers=headers), 504, "DEADLINE_EXCEEDED")
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", ""])
+async def test_a_bad_deadline_is_refused(http: httpx.AsyncClient, value: str) -> None:
+    headers = {**JPEG, "x-request-timeout": value}
+    answer = await http.post(PREDICT, content=RED, headers=headers)
+    assert "X-Request-Timeout" in failed(answer, 400, "OPTION_INVALID")
+
+
+async def test_an_unforeseen_failure_tells_nothing(
+    http: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.failure = ZeroDivisionError("a secret at /srv/models")
+    answer = await http.post(PREDICT, content=RED, headers=JPEG)
+    assert "secret" not in failed(answer, 500, "INTERNAL")
+
+
+async def test_v1_json_is_read_in_both_spellings(http: httpx.AsyncClient) -> None:
+    def b64(data: bytes) -> dict[str, Any]:
+        return {"b64": base64.b64encode(data).decode()}
+
+    body = {"instances": [b64(RED), {"image_bytes": b64(BLUE)}]}
+    answer = (await http.post(PREDICT, json=body)).json()
+    assert [each["label"] for each in answer["predictions"]] == ["dog", "cat"]

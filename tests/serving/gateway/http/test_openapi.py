@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.openapi import openapi_document
+
+if TYPE_CHECKING:
+    import httpx
+
+    from pawsight_serving.gateway.core import Gateway
+    from pawsight_serving.gateway.metrics import Metrics
+    from pawsight_serving.readiness import Readiness
+    from pawsight_serving.settings import GatewaySettings
+
+NOT_FOR_PROGRAMS = {"/", "/docs", "/openapi.json"}
+
+
+def documented() -> set[tuple[str, str]]:
+    return {
+        (path, method.upper())
+        for path, item in openapi_document()["paths"].items()
+        for method in item
+    }
+
+
+async def test_every_route_is_documented_and_every_document_has_a_route(
+    gateway: Gateway, readiness: Readiness, metrics: Metrics, settings: GatewaySettings
+) -> None:
+    routes = {
+        (route.path, method)
+        for route in create_app(gateway, readiness, metrics, settings).routes
+        if isinstance(route, Route) and route.path not in NOT_FOR_PROGRAMS
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert documented() == routes
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = json.dumps(openapi_document())
+    schemas = openapi_document()["components"]["schemas"]
+    references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', text))
+    assert references
+    assert references <= set(schemas)
+
+
+def test_every_parameter_of_a_path_is_declared_and_every_operation_named_once() -> None:
+    operations: list[str] = []
+    for path, item in openapi_document()["paths"].items():
+        for operation in item.values():
+            declared = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+            assert declared == set(re.findall(r"{(\w+)}", path))
+            operations.append(operation["operationId"])
+    assert len(set(operations)) == len(operations)
+
+
+def test_the_options_of_explain_are_described() -> None:
+    operation: dict[str, Any] = openapi_document()["paths"]["/v1/models/{name}:explain"]["post"]
+    options = {p["name"]: p for p in operation["parameters"] if p["in"] == "query"}
+    assert set(options) == {"method", "layer", "target", "channels", "overlay"}
+    assert "16" in options["channels"]["description"]
+
+
+async def test_it_is_served(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/openapi.json")).json() == openapi_document()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+
+async def test_the_page_needs_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", answer.text)
+
+
+async def test_the_documentation_has_its_assets_here(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    assert "/openapi.json" in page
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) == 3
+    for asset in assets:
+        assert asset.startswith("/docs/assets/")
+        assert (await http.get(asset)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs/assets/nope.js", "/docs/assets/../../setup.py"])
+async def test_a_missing_asset_is_an_error_like_any_other(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    answer = await http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "ROUTE_NOT_FOUND")

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.calls import Call
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    ExplainerUnavailable,
+    ImageInvalid,
+    ImageMissing,
+    ModelNotFound,
+    OptionInvalid,
+    Overloaded,
+    VersionNotFound,
+)
+from tests.serving.fakes import FakeEngine, manifest, picture
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pawsight_serving.gateway.core import Gateway, Predict
+    from tests.serving.gateway.conftest import FakeExplainer
+
+RED, BLUE = picture("red"), picture("blue")
+
+
+def soon() -> Deadline:
+    return Deadline.after(10)
+
+
+async def test_predictions_keep_the_order_of_the_pictures(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    predicted = await gateway.predict("tiny", "", [RED, BLUE, RED], soon())
+    assert [each.label for each in predicted.predictions] == ["dog", "cat", "dog"]
+    assert (predicted.model, predicted.version) == ("tiny", "1")
+    assert engine.asked[-1] == ("tiny", "1", ("probabilities",), 3)
+
+
+async def test_the_newest_version_answers_unless_another_is_named(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    engine.served = [manifest(version="1"), manifest(version="2")]
+    assert (await gateway.predict("tiny", "", [RED], soon())).version == "2"
+    assert (await gateway.predict("tiny", "1", [RED], soon())).version == "1"
+
+
+async def test_the_default_model_answers_where_none_is_named(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    assert gateway.model("").name == "tiny"
+    engine.served = [manifest("other"), manifest("cats_dogs_vgg16")]
+    assert gateway.model("").name == "cats_dogs_vgg16"
+    engine.served = [manifest("one"), manifest("two")]
+    with pytest.raises(OptionInvalid, match="one, two"):
+        gateway.model("")
+
+
+async def test_what_is_not_served_is_not_found(gateway: Gateway) -> None:
+    with pytest.raises(ModelNotFound):
+        await gateway.predict("other", "", [RED], soon())
+    with pytest.raises(VersionNotFound):
+        await gateway.predict("tiny", "9", [RED], soon())
+
+
+async def test_beyond_the_bound_a_request_is_refused_at_once(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    engine.may_answer.clear()
+    waiting = [asyncio.create_task(gateway.predict("tiny", "", [RED], soon())) for _ in range(2)]
+    await engine.wait_asked(2)
+    with pytest.raises(Overloaded):
+        await gateway.predict("tiny", "", [RED], soon())
+    engine.may_answer.set()
+    await asyncio.gather(*waiting)
+    await gateway.predict("tiny", "", [RED], soon())
+
+
+async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeEngine) -> None:
+    engine.failure = EngineUnavailable("dead")
+    with pytest.raises(EngineUnavailable):
+        await gateway.predict("tiny", "", [RED], soon())
+
+
+async def test_an_explanation_is_the_sidecars(gateway: Gateway, explainer: FakeExplainer) -> None:
+    response = await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
+    assert response.request_id == "id"
+    (request, call), *_ = explainer.asked
+    assert (request.model, request.version, call.request_id) == ("tiny", "1", "id")
+
+
+async def test_what_cannot_be_explained_is_never_sent(
+    gateway: Gateway, explainer: FakeExplainer
+) -> None:
+    with pytest.raises(ModelNotFound):
+        await gateway.explain(pb.ExplainRequest(model="x", images=[RED]), Call("id", soon()))
+    with pytest.raises(ImageMissing):
+        await gateway.explain(pb.ExplainRequest(), Call("id", soon()))
+    assert explainer.asked == []
+
+
+async def test_predictions_go_on_without_the_sidecar(
+    gateway: Gateway, explainer: FakeExplainer
+) -> None:
+    explainer.failure = ExplainerUnavailable("down")
+    with pytest.raises(ExplainerUnavailable):
+        await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
+    await gateway.predict("tiny", "", [RED], soon())
+
+
+async def test_a_stream_keeps_its_order_and_holds_one_place(gateway: Gateway) -> None:
+    async def pictures() -> AsyncIterator[bytes]:
+        for each in (RED, b"nonsense", BLUE):
+            yield each
+
+    async def answer(data: bytes, predict: Predict) -> str:
+        try:
+            return (await predict("tiny", "", [data], soon())).predictions[0].label
+        except ImageInvalid as error:
+            return error.code
+
+    answers = []
+    async for each in gateway.predict_stream(pictures(), answer):
+        assert gateway.admission.in_flight == 1
+        answers.append(each)
+    assert answers == ["dog", "IMAGE_INVALID", "cat"]
+    assert gateway.admission.in_flight == 0

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1 import pawsight_pb2_grpc
+from pawsight_serving.addresses import Address
+from pawsight_serving.calls import Call
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
+from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.rpc.methods import unary
+from pawsight_serving.rpc.server import RpcServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+IMAGE = pb.ExplainRequest(images=[b"x"])
+
+
+class Servicer(pawsight_pb2_grpc.ExplainerServicer):
+    """Does what its request's layer says."""
+
+    timeout_s = 10.0
+
+    def __init__(self) -> None:
+        self.busy = asyncio.Event()
+
+    @unary
+    async def Explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:  # noqa: N802
+        if request.layer == "unknown":
+            raise LayerUnknown("unknown", ("conv1",))
+        if request.layer == "slow":
+            self.busy.set()
+            await asyncio.Event().wait()
+        return pb.ExplainResponse(
+            request_id=call.request_id, version=str(call.deadline.remaining_s())
+        )
+
+
+@pytest.fixture
+def servicer() -> Servicer:
+    return Servicer()
+
+
+@pytest.fixture
+async def address(servicer: Servicer) -> AsyncIterator[Address]:
+    add = partial(pawsight_pb2_grpc.add_ExplainerServicer_to_server, servicer)
+    server = RpcServer({"pawsight.v1.Explainer": add}, 1 << 20)
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.stop(0)
+
+
+@pytest.fixture
+async def client(address: Address) -> AsyncIterator[ExplainerClient]:
+    client = ExplainerClient()
+    await client.connect(address)
+    yield client
+    await client.disconnect()
+
+
+async def test_the_id_and_what_is_left_of_the_deadline_go_along(client: ExplainerClient) -> None:
+    response = await client.explain(IMAGE, Call("mine", Deadline.after(2)))
+    assert response.request_id == "mine"
+    assert 0 < float(response.version) < 2.5
+
+
+async def test_the_sidecars_error_is_raised_as_it_was(client: ExplainerClient) -> None:
+    with pytest.raises(LayerUnknown, match=r"^Layer 'unknown' is not one of: conv1\.$"):
+        await client.explain(pb.ExplainRequest(layer="unknown"), Call("id", Deadline.after(5)))
+
+
+async def test_the_deadline_ends_the_wait(client: ExplainerClient) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(0.1)))
+
+
+async def test_where_nobody_listens_it_is_unavailable() -> None:
+    client = ExplainerClient()
+    with pytest.raises(ExplainerUnavailable):
+        await client.explain(IMAGE, Call("id", Deadline.after(5)))
+    await client.connect(Address("127.0.0.1", 1))
+    with pytest.raises(ExplainerUnavailable):
+        await client.explain(IMAGE, Call("id", Deadline.after(5)))
+    await client.disconnect()
+
+
+async def test_a_call_under_way_fails_clearly_when_the_sidecar_is_lost(
+    client: ExplainerClient, servicer: Servicer
+) -> None:
+    under_way = asyncio.create_task(
+        client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(5)))
+    )
+    await asyncio.wait_for(servicer.busy.wait(), 5)
+    await client.disconnect()
+    with pytest.raises(ExplainerUnavailable):
+        await under_way
+
+
+async def test_a_caller_who_leaves_is_not_held(client: ExplainerClient, servicer: Servicer) -> None:
+    under_way = asyncio.create_task(
+        client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(5)))
+    )
+    await asyncio.wait_for(servicer.busy.wait(), 5)
+    under_way.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await under_way

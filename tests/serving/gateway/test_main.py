@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import httpx
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
+from pawsight_serving.addresses import Address
+from pawsight_serving.errors import AddressUnavailable, EngineUnavailable
+from pawsight_serving.explainer import main as explainer_main
+from pawsight_serving.gateway.main import Running, serve
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from tests.serving.fakes import FakeEngine, picture
+from tests.serving.grpc_client import NOT_SERVING, SERVING, next_health, watch_health
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FREE = Address("127.0.0.1", 0)
+RED = picture("red")
+NEVER = (sys.executable, "-c", "")
+
+
+def make_settings(**changes: object) -> GatewaySettings:
+    return GatewaySettings.model_validate(
+        {
+            "http": FREE,
+            "grpc": FREE,
+            "probe_interval_s": 0.02,
+            "shutdown_grace_s": 2,
+            "explainer_start_s": 0.2,
+            **changes,
+        }
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: GatewaySettings, engine: FakeEngine, command: tuple[str, ...] = NEVER
+) -> AsyncIterator[Running]:
+    """Run a gateway in this event loop."""
+    started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+    serving = asyncio.create_task(serve(settings, engine, stop.wait, started.set_result, command))
+    await asyncio.wait({serving, started}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    try:
+        yield started.result()
+    finally:
+        stop.set()
+        await asyncio.wait_for(serving, 30)
+
+
+@asynccontextmanager
+async def explaining() -> AsyncIterator[Address]:
+    """Run an explainer in this event loop."""
+    settings = ExplainerSettings(grpc=FREE)
+    started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+    serving = asyncio.create_task(
+        explainer_main.serve(settings, FakeEngine(), stop.wait, started.set_result)
+    )
+    yield await asyncio.wait_for(started, 30)
+    stop.set()
+    await asyncio.wait_for(serving, 30)
+
+
+async def test_both_protocols_and_a_named_explainer_work_together() -> None:
+    async with (
+        explaining() as explainer,
+        running(make_settings(explainer=explainer), FakeEngine()) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+        grpc.aio.insecure_channel(str(gateway.grpc)) as channel,
+    ):
+        assert gateway.sidecar is None
+        assert (await http.get("/readyz")).status_code == 200
+        over_http = (await http.post("/v1/models/tiny:explain", content=RED)).json()
+        over_grpc = await PawsightStub(channel).Explain(pb.ExplainRequest(images=[RED]))
+        assert over_http["explanations"][0]["map"] == [[1, 1], [1, 1]]
+        assert list(over_grpc.explanations[0].map.values) == [1, 1, 1, 1]
+        score = over_http["predictions"][0]["score"]
+        assert score == over_grpc.predictions[0].score
+
+
+async def test_the_greeting_says_what_and_where() -> None:
+    async with running(make_settings(), FakeEngine()) as gateway:
+        assert str(gateway) == (
+            f"Pawsight serves tiny on http://{gateway.http} and grpc://{gateway.grpc}"
+        )
+
+
+async def test_health_follows_the_engine_over_both_protocols() -> None:
+    engine = FakeEngine()
+    async with (
+        running(make_settings(), engine) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+        grpc.aio.insecure_channel(str(gateway.grpc)) as channel,
+    ):
+        watch = watch_health(channel, "pawsight.v1.Pawsight")
+        assert await next_health(watch) == SERVING
+        engine.failure = EngineUnavailable("dead")
+        async with asyncio.timeout(5):
+            assert await next_health(watch) == NOT_SERVING
+            assert (await http.get("/readyz")).status_code == 503
+            assert (await http.get("/healthz")).status_code == 200
+            engine.failure = None
+            assert await next_health(watch) == SERVING
+            assert (await http.get("/readyz")).status_code == 200
+        watch.cancel()
+
+
+async def test_without_an_explainer_it_serves_predictions() -> None:
+    async with (
+        running(make_settings(), FakeEngine()) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+    ):
+        assert (await http.post("/v1/models/tiny:predict", content=RED)).status_code == 200
+        answer = await http.post("/v1/models/tiny:explain", content=RED)
+        assert (answer.status_code, answer.json()["code"]) == (503, "EXPLAINER_UNAVAILABLE")
+
+
+async def test_the_end_finishes_what_is_under_way_and_closes_the_engine() -> None:
+    engine = FakeEngine()
+    async with httpx.AsyncClient() as http:
+        async with running(make_settings(probe_interval_s=60), engine) as gateway:
+            asked = len(engine.asked)
+            engine.may_answer.clear()
+            url = f"http://{gateway.http}/v1/models/tiny:predict"
+            under_way = asyncio.create_task(http.post(url, content=RED))
+            await engine.wait_asked(asked + 1)
+            asyncio.get_running_loop().call_later(0.05, engine.may_answer.set)
+        assert (await under_way).status_code == 200
+    assert engine.closed
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_a_taken_port_ends_the_start_and_closes_everything(protocol: str) -> None:
+    async with running(make_settings(), FakeEngine()) as first:
+        second = FakeEngine()
+        with pytest.raises(AddressUnavailable):
+            async with running(make_settings(**{protocol: getattr(first, protocol)}), second):
+                pass
+        assert second.closed
+
+
+async def test_an_engine_that_cannot_start_ends_the_start() -> None:
+    class Dead(FakeEngine):
+        async def start(self) -> None:
+            raise EngineUnavailable("dead")
+
+    engine = Dead()
+    with pytest.raises(EngineUnavailable):
+        async with running(make_settings(), engine):
+            pass
+    assert engine.closed

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import (
+    PawsightServicer,
+    PawsightStub,
+    add_PawsightServicer_to_server,
+)
+from pawsight_serving.addresses import Address
+from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.rpc.methods import streaming, unary
+from pawsight_serving.rpc.server import RpcServer
+from tests.serving.grpc_client import trailing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
+    from pawsight_serving.calls import Call
+
+
+class Servicer(PawsightServicer):
+    """Does what its request's model says."""
+
+    timeout_s = 5.0
+
+    @unary
+    async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.Model:  # noqa: N802
+        if request.model == "unknown":
+            raise ModelNotFound("unknown", ("known",))
+        if request.model == "broken":
+            raise ZeroDivisionError("a secret")
+        if request.model == "cancelled":
+            lost: asyncio.Future[pb.Model] = asyncio.get_running_loop().create_future()
+            lost.cancel()
+            return await lost
+        if request.model == "slow":
+            await asyncio.Event().wait()
+        return pb.Model(name=call.request_id, version=str(call.deadline.remaining_s()))
+
+    @streaming
+    async def PredictStream(  # noqa: N802
+        self, requests: AsyncIterator[pb.PredictStreamRequest], call: Call
+    ) -> AsyncIterator[pb.PredictStreamResponse]:
+        async for request in requests:
+            if request.model == "broken":
+                raise ZeroDivisionError("a secret")
+            yield pb.PredictStreamResponse(id=str(call.deadline.remaining_s()))
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[PawsightAsyncStub]:
+    add = partial(add_PawsightServicer_to_server, Servicer())  # type: ignore[abstract]
+    server = RpcServer({"pawsight.v1.Pawsight": add}, 1 << 20)
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        yield PawsightStub(channel)
+    await server.stop(0)
+
+
+async def failure(
+    call: grpc.aio.UnaryUnaryCall[pb.GetModelRequest, pb.Model],
+) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return raised.value
+
+
+async def test_the_callers_id_is_taken_and_echoed(stub: PawsightAsyncStub) -> None:
+    call = stub.GetModel(pb.GetModelRequest(), metadata=(("x-request-id", "mine"),))
+    assert (await call).name == "mine"
+    assert ("x-request-id", "mine") in list(await call.trailing_metadata())
+
+
+async def test_an_id_is_made_where_none_came(stub: PawsightAsyncStub) -> None:
+    call = stub.GetModel(pb.GetModelRequest())
+    model = await call
+    assert len(model.name) == 32
+    assert ("x-request-id", model.name) in list(await call.trailing_metadata())
+
+
+async def test_the_deadline_is_the_callers_within_the_servers(
+    stub: PawsightAsyncStub,
+) -> None:
+    assert float((await stub.GetModel(pb.GetModelRequest())).version) <= 5
+    assert float((await stub.GetModel(pb.GetModelRequest(), timeout=60)).version) <= 5
+    assert float((await stub.GetModel(pb.GetModelRequest(), timeout=2)).version) < 2.5
+
+
+async def test_an_error_comes_with_its_code_and_id(stub: PawsightAsyncStub) -> None:
+    error = await failure(
+        stub.GetModel(pb.GetModelRequest(model="unknown"), metadata=(("x-request-id", "mine"),))
+    )
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert error.details() == "Model 'unknown' is not served here; the models are: known."
+    assert trailing(error)["pawsight-code"] == "MODEL_NOT_FOUND"
+    assert trailing(error)["x-request-id"] == "mine"
+
+
+async def test_an_unforeseen_error_tells_nothing(stub: PawsightAsyncStub) -> None:
+    error = await failure(stub.GetModel(pb.GetModelRequest(model="broken")))
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(error.details())
+    assert trailing(error)["pawsight-code"] == "INTERNAL"
+
+
+async def test_what_was_cancelled_behind_it_is_still_answered(stub: PawsightAsyncStub) -> None:
+    error = await failure(stub.GetModel(pb.GetModelRequest(model="cancelled"), timeout=5))
+    assert error.code() is grpc.StatusCode.INTERNAL
+
+
+async def test_the_servers_deadline_ends_a_call(
+    stub: PawsightAsyncStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Servicer, "timeout_s", 0.05)
+    error = await failure(stub.GetModel(pb.GetModelRequest(model="slow")))
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
+
+
+async def test_a_stream_lasts_as_long_as_its_caller(stub: PawsightAsyncStub) -> None:
+    call = stub.PredictStream()
+    await call.write(pb.PredictStreamRequest())
+    response = await call.read()
+    assert isinstance(response, pb.PredictStreamResponse)
+    assert math.isinf(float(response.id))
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_streams_error_is_mapped_too(stub: PawsightAsyncStub) -> None:
+    call = stub.PredictStream(iter([pb.PredictStreamRequest(model="broken")]))
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call.read()
+    assert raised.value.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(raised.value.details())

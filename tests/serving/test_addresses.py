@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from pawsight_serving.addresses import Address, bind
+from pawsight_serving.errors import AddressUnavailable
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080),
+        ("localhost:0", "localhost", 0),
+        ("[::1]:50051", "::1", 50051),
+        ("0.0.0.0:65535", "0.0.0.0", 65535),
+    ],
+)
+def test_addresses_are_read_and_written_alike(text: str, host: str, port: int) -> None:
+    assert Address.parse(text) == (host, port)
+    assert str(Address(host, port)) == text
+
+
+@pytest.mark.parametrize("text", ["", "localhost", ":80", "localhost:", "a:b", "a:65536", "a:-1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        Address.parse(text)
+
+
+def test_a_bound_address_is_held_until_it_is_closed() -> None:
+    with bind(Address("127.0.0.1", 0)) as first:
+        held = Address(*first.getsockname())
+        first.listen()
+        with pytest.raises(AddressUnavailable, match=f"Cannot listen on {held}"):
+            bind(held)
+    bind(held).close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_an_address_of_another_machine_is_one_sentence(host: str) -> None:
+    with pytest.raises(AddressUnavailable, match="Cannot listen"):
+        bind(Address(host, 1))

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.settings import GatewaySettings
+from tests.serving.fakes import FakeEngine, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from numpy.typing import NDArray
+
+SETTINGS = GatewaySettings(probe_interval_s=0.01, probe_timeout_s=0.2)
+
+
+class Ear:
+    """Hears of each change."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def tell(self, ready: bool) -> None:
+        await self.heard.put(ready)
+
+    async def next(self) -> bool:
+        return await asyncio.wait_for(self.heard.get(), 5)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(served=[manifest("one"), manifest("two")])
+
+
+@pytest.fixture
+async def readiness(engine: FakeEngine) -> AsyncIterator[Readiness]:
+    readiness = Readiness(engine, SETTINGS)
+    yield readiness
+    await readiness.stop()
+
+
+async def test_ready_comes_from_an_inference_of_every_model(
+    engine: FakeEngine, readiness: Readiness
+) -> None:
+    ear = Ear()
+    assert not readiness.ready
+    await readiness.start(ear.tell)
+    assert readiness.ready
+    assert await ear.next() is True
+    assert [graph for graph, *_ in engine.asked[:2]] == ["one", "two"]
+
+
+async def test_it_turns_when_the_engine_fails_and_turns_back(
+    engine: FakeEngine, readiness: Readiness
+) -> None:
+    ear = Ear()
+    await readiness.start(ear.tell)
+    assert await ear.next() is True
+    engine.failure = EngineUnavailable("dead")
+    assert await ear.next() is False
+    assert not readiness.ready
+    assert not readiness.model_ready("one")
+    engine.failure = None
+    assert await ear.next() is True
+    assert readiness.model_ready("one")
+
+
+async def test_an_engine_that_hangs_is_not_ready(engine: FakeEngine, readiness: Readiness) -> None:
+    ear = Ear()
+    await readiness.start(ear.tell)
+    assert await ear.next() is True
+    engine.may_answer.clear()
+    assert await ear.next() is False
+
+
+async def test_callers_answers_spare_the_engine_ours(
+    engine: FakeEngine, readiness: Readiness
+) -> None:
+    readiness.saw_answer("one")
+    await readiness.start(Ear().tell)
+    assert readiness.ready
+    assert engine.asked[0][0] == "two"
+
+
+async def test_a_crowd_before_our_own_inference_is_no_failure(
+    engine: FakeEngine, readiness: Readiness
+) -> None:
+    ear = Ear()
+    await readiness.start(ear.tell)
+    assert await ear.next() is True
+    engine.may_answer.clear()
+    asked = len(engine.asked)
+    await engine.wait_asked(asked + 1)
+    for _ in range(100):
+        readiness.saw_answer("one")
+        readiness.saw_answer("two")
+        await asyncio.sleep(0.005)
+    assert ear.heard.empty()
+    assert readiness.ready
+    assert await ear.next() is False
+
+
+async def test_an_unforeseen_failure_does_not_end_the_watch(
+    engine: FakeEngine, readiness: Readiness
+) -> None:
+    ear = Ear()
+    await readiness.start(ear.tell)
+    assert await ear.next() is True
+    engine.failure = ZeroDivisionError()
+    assert await ear.next() is False
+    engine.failure = None
+    assert await ear.next() is True
+
+
+async def test_an_answer_of_nonsense_is_not_ready() -> None:
+    class Nonsense(FakeEngine):
+        async def infer(self, *_: object) -> Mapping[str, NDArray[np.float32]]:
+            return {"probabilities": np.full((1, 2), np.nan, np.float32)}
+
+    readiness = Readiness(Nonsense(), SETTINGS)
+    await readiness.start(Ear().tell)
+    assert not readiness.ready
+    await readiness.stop()
+
+
+async def test_without_a_model_nothing_is_ready() -> None:
+    readiness = Readiness(FakeEngine(served=[]), SETTINGS)
+    await readiness.start(Ear().tell)
+    assert not readiness.ready
+    await readiness.stop()
+
+
+async def test_stopped_is_not_ready(readiness: Readiness) -> None:
+    ear = Ear()
+    await readiness.start(ear.tell)
+    await readiness.stop()
+    assert [await ear.next(), await ear.next()] == [True, False]
+    assert not readiness.ready

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from pawsight_serving.settings import DEFAULT_REPOSITORY, ExplainerSettings, GatewaySettings
+
+
+def test_the_repository_is_the_default_engine() -> None:
+    assert GatewaySettings().repository_or_default == DEFAULT_REPOSITORY
+    assert GatewaySettings.model_validate({"triton": "h:1"}).repository_or_default is None
+
+
+def test_two_engines_are_refused() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        GatewaySettings.model_validate({"triton": "h:1", "repository": "r"})
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        GatewaySettings().timeout_s = 1.0  # type: ignore[misc]
+
+
+def test_the_sidecar_shares_what_it_can() -> None:
+    settings = GatewaySettings.model_validate({"repository": "r", "timeout_s": 3, "http": "h:1"})
+    sidecar = settings.for_sidecar()
+    assert (sidecar.repository, sidecar.timeout_s) == (settings.repository, 3)
+    assert sidecar.grpc == ("127.0.0.1", 0)
+    assert ExplainerSettings.model_validate_json(sidecar.model_dump_json()) == sidecar
+
+
+@pytest.mark.parametrize("settings", [GatewaySettings, ExplainerSettings])
+def test_every_setting_has_one_sentence(settings: type[GatewaySettings]) -> None:
+    for name, field in settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+        assert ". " not in field.description, name
