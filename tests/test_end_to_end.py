@@ -5,13 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
-import selectors
 import signal
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,50 +17,10 @@ from PIL import Image
 
 from pawsight_client import Client, ExplainerUnavailable, PawsightError
 from tests.drawn_pictures import draw_folder, jpeg
+from tests.processes import Served, pawsight, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-START_S = 60
-READY = re.compile(r"serves (\S+) on (http://\S+) and (grpc://\S+)")
-
-
-@dataclass(frozen=True)
-class Served:
-    """A gateway's process with its sidecar, serving a model that was trained here."""
-
-    process: subprocess.Popen[str]
-    repository: Path
-    http: str
-    grpc: str
-
-
-def pawsight(*arguments: str | Path, cwd: Path) -> str:
-    """Run a command to its end and return what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pawsight_client", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def first_line(process: subprocess.Popen[str], pattern: re.Pattern[str]) -> re.Match[str]:
-    """Return the first line of a process that matches, within `START_S`."""
-    assert process.stdout is not None
-    deadline = time.monotonic() + START_S
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline - time.monotonic())):
-            line = process.stdout.readline()
-            if found := pattern.search(line):
-                return found
-            if not line:
-                break
-    raise AssertionError(f"the server did not say {pattern.pattern!r} in {START_S} s")
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -90,23 +45,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         *("export", "run", "--name", "shapes", "--repository", "repository", "--data", "pictures"),
         cwd=home,
     )
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "pawsight_client", "serve", "--repository", "repository"),
-            *("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
-        ],
-        cwd=home,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            ready = first_line(process, READY)
-            yield Served(process, home / "repository", ready[2], ready[3])
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
+    with serving(home / "repository") as served:
+        yield served
 
 
 @pytest.fixture(params=["http", "grpc"])

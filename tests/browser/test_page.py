@@ -1,0 +1,125 @@
+"""The web page in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.photographs import cat_jpeg
+from tests.processes import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+REPOSITORY = Path(__file__).parent.parent.parent / "model_repository"
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-dev-shm-usage", "--window-size=1200,900"),
+)
+WAIT_S = 30
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (BROWSER and DRIVER), reason="Chromium and its driver are not here"),
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = Options()
+    options.binary_location = str(BROWSER)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with serving(REPOSITORY) as served:
+        browser = webdriver.Chrome(options, Service(str(DRIVER)))
+        try:
+            browser.get(served.http)
+            yield browser
+        finally:
+            browser.quit()
+
+
+@pytest.fixture(scope="module")
+def cat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "cat.jpg"
+    path.write_bytes(cat_jpeg())
+    return path
+
+
+def element(page: Chrome, name: str) -> WebElement:
+    return page.find_element(By.ID, name)
+
+
+def drawing(page: Chrome) -> str:
+    """Return where the shown drawing comes from, once it is drawn; empty until then."""
+    shown = element(page, "shown")
+    drawn = page.execute_script("return arguments[0].naturalWidth > 0", shown)
+    working = "working" in (element(page, "drop").get_attribute("class") or "")
+    return (shown.get_attribute("src") or "") if drawn and not working else ""
+
+
+def next_drawing(page: Chrome, before: str) -> str:
+    def changed(page: Chrome) -> str:
+        now = drawing(page)
+        return now if now != before else ""
+
+    return WebDriverWait(page, WAIT_S).until(changed)
+
+
+def test_a_picture_is_predicted_and_explained(page: Chrome, cat: Path) -> None:
+    element(page, "file").send_keys(str(cat))
+    next_drawing(page, "")
+    WebDriverWait(page, WAIT_S).until(lambda page: element(page, "label").text.lower() == "cat")
+    assert "%" in element(page, "bars").text
+
+
+def test_another_layer_gives_another_drawing(page: Chrome) -> None:
+    layers = Select(element(page, "layer"))
+    names = [option.get_attribute("value") for option in layers.options]
+    assert len(names) >= 4
+    before = drawing(page)
+    layers.select_by_index(0 if layers.options[-1].is_selected() else len(names) - 1)
+    assert next_drawing(page, before) != before
+
+
+def test_activation_maps_can_be_chosen(page: Chrome) -> None:
+    before = drawing(page)
+    Select(element(page, "method")).select_by_value("activations")
+    assert next_drawing(page, before) != before
+
+
+def test_the_keyboard_reaches_everything(page: Chrome) -> None:
+    page.execute_script("document.activeElement.blur()")
+    reached = set()
+    for _ in range(12):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        reached.add(page.switch_to.active_element.get_attribute("id"))
+    assert {"file", "model", "method", "layer"} <= reached
+
+
+def test_the_page_asked_nobody_else_and_nothing_failed(page: Chrome) -> None:
+    entries = page.get_log("browser")  # type: ignore[no-untyped-call]
+    assert [entry for entry in entries if entry["level"] == "SEVERE"] == []
+    origins = page.execute_script(
+        "return [...new Set(performance.getEntriesByType('resource')"
+        ".map(entry => new URL(entry.name).origin))].filter(o => o !== location.origin "
+        "&& o !== 'null')"
+    )
+    assert origins == []
