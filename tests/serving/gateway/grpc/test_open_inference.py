@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2 as oip
+from tritonclient.grpc.service_pb2_grpc import (
+    GRPCInferenceServiceStub,
+    add_GRPCInferenceServiceServicer_to_server,
+)
+
+from pawsight_serving.addresses import Address
+from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
+from pawsight_serving.gateway.grpc.open_inference import SERVICE, OpenInferenceServicer
+from pawsight_serving.rpc.server import RpcServer
+from tests.serving.fakes import SIDE, FakeEngine, picture
+from tests.serving.grpc_client import trailing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.readiness import Readiness
+    from tests.serving.gateway.conftest import FakeSidecar
+
+RED, BLUE = picture("red"), picture("blue")
+
+
+@pytest.fixture
+async def stub(open_inference: OpenInference) -> AsyncIterator[Any]:
+    servicer = OpenInferenceServicer(open_inference, timeout_s=5)
+    add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
+    server = RpcServer({SERVICE: add}, 20_000)
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        yield GRPCInferenceServiceStub(channel)
+    await server.stop(0)
+
+
+def request(*pictures: bytes, **fields: Any) -> oip.ModelInferRequest:
+    contents = oip.InferTensorContents(bytes_contents=pictures)
+    given = oip.ModelInferRequest.InferInputTensor(
+        name="image", datatype="BYTES", shape=[len(pictures)], contents=contents
+    )
+    return oip.ModelInferRequest(**{"model_name": "tiny", "inputs": [given], **fields})
+
+
+def element(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "little") + data
+
+
+def probabilities(response: oip.ModelInferResponse) -> Any:
+    names = [output.name for output in response.outputs]
+    place = names.index("probabilities")
+    values = np.frombuffer(response.raw_output_contents[place], "<f4")
+    return values.reshape(response.outputs[place].shape)
+
+
+def test_the_service_is_the_protocols() -> None:
+    assert SERVICE == "inference.GRPCInferenceService"
+
+
+async def test_typed_pictures(stub: Any) -> None:
+    response = await stub.ModelInfer(request(RED, BLUE, id="mine"))
+    assert probabilities(response).argmax(axis=1).tolist() == [1, 0]
+    assert (response.model_name, response.model_version, response.id) == ("tiny", "1", "mine")
+    assert response.outputs[0].parameters["digest"].string_param == "sha256:" + "a" * 64
+
+
+async def test_raw_pictures(stub: Any) -> None:
+    given = oip.ModelInferRequest.InferInputTensor(name="image", datatype="BYTES", shape=[2])
+    raw = element(BLUE) + element(RED)
+    response = await stub.ModelInfer(request(inputs=[given], raw_input_contents=[raw]))
+    assert probabilities(response).argmax(axis=1).tolist() == [0, 1]
+
+
+async def test_typed_pixels(stub: Any) -> None:
+    contents = oip.InferTensorContents(uint_contents=[255, 0, 0] * SIDE * SIDE)
+    given = oip.ModelInferRequest.InferInputTensor(
+        name="image", datatype="UINT8", shape=[1, SIDE, SIDE, 3], contents=contents
+    )
+    response = await stub.ModelInfer(request(inputs=[given]))
+    assert probabilities(response).argmax(axis=1).tolist() == [1]
+
+
+async def test_the_default_model_answers_where_none_is_named(stub: Any) -> None:
+    response = await stub.ModelInfer(request(RED, model_name=""))
+    assert response.model_name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (request(), "INVALID_ARGUMENT", "IMAGE_MISSING"),
+        (request(inputs=[]), "INVALID_ARGUMENT", "IMAGE_MISSING"),
+        (request(b"x"), "INVALID_ARGUMENT", "IMAGE_INVALID"),
+        (request(b"x" * 10_001), "INVALID_ARGUMENT", "IMAGE_TOO_LARGE"),
+        (request(RED, raw_input_contents=[b"", b""]), "INVALID_ARGUMENT", "REQUEST_INVALID"),
+        (request(RED, raw_input_contents=[b"\x09"]), "INVALID_ARGUMENT", "REQUEST_INVALID"),
+        (
+            request(outputs=[oip.ModelInferRequest.InferRequestedOutputTensor(name="x")]),
+            "INVALID_ARGUMENT",
+            "OPTION_INVALID",
+        ),
+        (request(RED, model_name="x"), "NOT_FOUND", "MODEL_NOT_FOUND"),
+        (request(RED, model_version="9"), "NOT_FOUND", "VERSION_NOT_FOUND"),
+    ],
+)
+async def test_the_callers_errors_are_the_contracts(
+    stub: Any, request_: oip.ModelInferRequest, status: str, code: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request_)
+    assert raised.value.code() is grpc.StatusCode[status]
+    assert trailing(raised.value)["pawsight-code"] == code
+
+
+async def test_what_is_down_is_unavailable_and_says_when_to_come_back(
+    stub: Any, engine: FakeEngine, sidecar: FakeSidecar
+) -> None:
+    engine.failure = EngineUnavailable("Down.")
+    sidecar.failure = ExplainerUnavailable("Down.")
+    for model in ("tiny", "tiny_explain"):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.ModelInfer(request(RED, model_name=model))
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert trailing(raised.value)["retry-after"] == "1"
+
+
+async def test_the_transports_own_limit_is_resource_exhausted(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request(b"x" * 20_001))
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_deadline_that_passes(stub: Any, engine: FakeEngine) -> None:
+    engine.may_answer.clear()
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request(RED), timeout=0.1)
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_what_is_not_offered_is_unimplemented(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="tiny"))
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_the_index_can_be_of_what_answers(
+    stub: Any, sidecar: FakeSidecar, readiness: Readiness
+) -> None:
+    sidecar.alive = False
+    index = await stub.RepositoryIndex(oip.RepositoryIndexRequest(ready=True))
+    assert [model.name for model in index.models] == ["tiny"]
+    await readiness.stop()
+    index = await stub.RepositoryIndex(oip.RepositoryIndexRequest())
+    assert {model.state for model in index.models} == {"UNAVAILABLE"}
+    assert not (await stub.ServerReady(oip.ServerReadyRequest())).ready
+    assert not (await stub.ModelReady(oip.ModelReadyRequest(name="tiny"))).ready
+    assert (await stub.ServerLive(oip.ServerLiveRequest())).live
+
+
+async def test_metadata_of_an_unknown_model(stub: Any) -> None:
+    for ask in (
+        stub.ModelMetadata(oip.ModelMetadataRequest(name="x")),
+        stub.ModelConfig(oip.ModelConfigRequest(name="x")),
+        stub.ModelStatistics(oip.ModelStatisticsRequest(name="x")),
+        stub.ModelReady(oip.ModelReadyRequest(name="x")),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await ask
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
