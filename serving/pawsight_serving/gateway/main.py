@@ -121,7 +121,11 @@ async def serve(
     )
     metrics.watch(readiness, predict=admission, explain=explain_admission)
     servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
-    oip_servicer = OpenInferenceServicer(inference, settings.timeout_s)
+    oip_servicer = OpenInferenceServicer(
+        inference,
+        settings.timeout_s,
+        stream_requests_at_once=settings.stream_pictures_at_once,
+    )
     rpc = RpcServer(
         {
             SERVICE: partial(add_PawsightServicer_to_server, servicer),

@@ -51,7 +51,7 @@ async def addresses(
     app: Starlette, open_inference: OpenInference
 ) -> AsyncIterator[dict[str, Address]]:
     http = HttpServer(app, grace_s=1)
-    servicer = OpenInferenceServicer(open_inference, timeout_s=5)
+    servicer = OpenInferenceServicer(open_inference, timeout_s=5, stream_requests_at_once=2)
     add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
     rpc = RpcServer({SERVICE: add}, 1 << 20)
     free = Address("127.0.0.1", 0)
@@ -183,6 +183,20 @@ async def test_config_statistics_and_index(ask: Ask, library: Any) -> None:
         ("tiny", "READY"),
         ("tiny_explain", "READY"),
     ]
+
+
+async def test_a_stream(addresses: dict[str, Address]) -> None:
+    async def requests() -> AsyncIterator[dict[str, Any]]:
+        for data in (RED, b"nonsense", BLUE):
+            values = np.array([data], dtype=np.object_)
+            yield {"model_name": "tiny", "inputs": [image(tritonclient.grpc, values)]}
+
+    async with tritonclient.grpc.aio.InferenceServerClient(str(addresses["grpc"])) as client:
+        answers = [answer async for answer in client.stream_infer(requests())]
+    assert [error is None for _, error in answers] == [True, False, True]
+    assert [
+        result.as_numpy("probabilities").argmax() for result, error in answers if error is None
+    ] == [1, 0]
 
 
 async def test_json_without_binary_tensors(addresses: dict[str, Address]) -> None:

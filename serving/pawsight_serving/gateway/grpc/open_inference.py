@@ -8,6 +8,7 @@ models or shared memory, is UNIMPLEMENTED.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,9 @@ from google.protobuf.json_format import ParseDict
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
-from pawsight_serving.errors import RequestError
+from pawsight_serving.calls import UNFORESEEN, Call
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import InternalError, PawsightError, RequestError
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
@@ -24,13 +27,15 @@ from pawsight_serving.gateway.open_inference.tensors import (
     Asked,
     InputTensor,
 )
-from pawsight_serving.rpc.methods import unary
+from pawsight_serving.gateway.ordered import in_order
+from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from pawsight_serving.calls import Call
     from pawsight_serving.gateway.open_inference.core import OpenInference
+
+logger = logging.getLogger(__name__)
 
 SERVICE: Final[str] = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _FLOAT32: Final = np.dtype("<f4")
@@ -42,10 +47,14 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
     Args:
         inference: the core.
         timeout_s: seconds that a call may take where its caller does not ask for less.
+        stream_requests_at_once: requests of one stream that are worked on at once.
     """
 
-    def __init__(self, inference: OpenInference, timeout_s: float) -> None:
+    def __init__(
+        self, inference: OpenInference, timeout_s: float, *, stream_requests_at_once: int
+    ) -> None:
         self._inference = inference
+        self._at_once = stream_requests_at_once
         self.timeout_s = timeout_s
 
     @unary
@@ -119,6 +128,33 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
         """Run a model."""
         answered = await self._inference.infer(_asked(request), call)
         return _response(answered, request.id)
+
+    @streaming
+    async def ModelStreamInfer(
+        self, requests: AsyncIterator[oip.ModelInferRequest], call: Call
+    ) -> AsyncIterator[oip.ModelStreamInferResponse]:
+        """Run models as requests come; one that fails leaves the others alone."""
+
+        async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse:
+            deadline = Deadline.after(min(self.timeout_s, call.deadline.remaining_s()))
+            try:
+                async with deadline.enforced():
+                    answered = await self._inference.infer(
+                        _asked(request), Call(call.request_id, deadline)
+                    )
+            except PawsightError as error:
+                failure = error
+            except Exception:
+                logger.exception("request %s failed", call.request_id)
+                failure = InternalError(UNFORESEEN)
+            else:
+                return oip.ModelStreamInferResponse(infer_response=_response(answered, request.id))
+            response = oip.ModelInferResponse(id=request.id)
+            response.parameters["code"].string_param = failure.code
+            return oip.ModelStreamInferResponse(error_message=str(failure), infer_response=response)
+
+        async for response in in_order(requests, answer, self._at_once):
+            yield response
 
 
 def _asked(request: oip.ModelInferRequest) -> Asked:

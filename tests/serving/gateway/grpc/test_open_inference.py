@@ -31,7 +31,7 @@ RED, BLUE = picture("red"), picture("blue")
 
 @pytest.fixture
 async def stub(open_inference: OpenInference) -> AsyncIterator[Any]:
-    servicer = OpenInferenceServicer(open_inference, timeout_s=5)
+    servicer = OpenInferenceServicer(open_inference, timeout_s=5, stream_requests_at_once=2)
     add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
     server = RpcServer({SERVICE: add}, 20_000)
     address = await server.start(Address("127.0.0.1", 0))
@@ -141,6 +141,29 @@ async def test_a_deadline_that_passes(stub: Any, engine: FakeEngine) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.ModelInfer(request(RED), timeout=0.1)
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_streams_answers_keep_order_and_ids_and_fail_alone(
+    stub: Any, engine: FakeEngine
+) -> None:
+    pictures = {"1": RED, "2": b"nonsense", "3": BLUE}
+    call = stub.ModelStreamInfer(request(data, id=number) for number, data in pictures.items())
+    one, two, three = [response async for response in call]
+    assert [each.infer_response.id for each in (one, two, three)] == ["1", "2", "3"]
+    assert probabilities(one.infer_response).argmax() == 1
+    assert probabilities(three.infer_response).argmax() == 0
+    assert (one.error_message, three.error_message) == ("", "")
+    assert "not a readable picture" in two.error_message
+    assert two.infer_response.parameters["code"].string_param == "IMAGE_INVALID"
+
+
+async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
+    stub: Any, engine: FakeEngine
+) -> None:
+    engine.failure = ZeroDivisionError("a secret")
+    (response,) = [each async for each in stub.ModelStreamInfer(iter([request(RED)]))]
+    assert response.infer_response.parameters["code"].string_param == "INTERNAL"
+    assert "secret" not in response.error_message
 
 
 async def test_what_is_not_offered_is_unimplemented(stub: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 from starlette.responses import Response
 
+from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH
 from pawsight_serving.gateway.open_inference.tensors import FP32
 
@@ -16,10 +17,24 @@ if TYPE_CHECKING:
     from pawsight_serving.gateway.open_inference.tensors import Answered
 
 _FLOAT32: Final = np.dtype("<f4")
+# More would hold up every other request while they are written.
+_MAX_JSON_NUMBERS: Final = 2_000_000
 
 
 def infer_answer(answered: Answered, request: InferRequest) -> Response:
-    """Return the answer to `infer`."""
+    """Return the answer to `infer`.
+
+    Raises:
+        OptionInvalid: too many numbers for JSON.
+    """
+    numbers = sum(
+        output.values.size for output in answered.outputs if not request.wants_binary(output.name)
+    )
+    if numbers > _MAX_JSON_NUMBERS:
+        raise OptionInvalid(
+            f"The outputs asked for have {numbers} numbers, and JSON takes {_MAX_JSON_NUMBERS}; "
+            "ask for fewer outputs, or for their binary form with binary_data."
+        )
     outputs, tail = [], []
     for output in answered.outputs:
         tensor: dict[str, Any] = {

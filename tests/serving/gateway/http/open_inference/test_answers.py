@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import orjson
+import pytest
 
+from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import InferRequest
 from pawsight_serving.gateway.open_inference.tensors import Answered, Asked, OutputTensor
@@ -56,3 +58,11 @@ def test_binary_tensors_follow_the_json_and_mix_with_it() -> None:
     assert two["parameters"]["binary_data_size"] == len(tail) == 16
     assert np.frombuffer(tail, "<f4").tolist() == [3, 5, 4, 6]
     assert "id" not in header
+
+
+def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
+    large = OutputTensor("one", np.zeros((1, 2_000_001), np.float32), "sha256:1")
+    answered = Answered("tiny", "1", [large])
+    with pytest.raises(OptionInvalid, match="2000001 numbers"):
+        infer_answer(answered, request())
+    assert len(infer_answer(answered, request("one")).body) > 8_000_000
