@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.gateway.open_inference.statistics import Duration, Statistics
+    from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.graphs import ServedGraph
 
 Json = dict[str, Any]
@@ -29,7 +29,6 @@ _PLATFORMS: Final = {
     "tensorrt": "tensorrt_plan",
     "python": "python",
 }
-_UNTIMED: Final = ("queue", "compute_input", "compute_output", "cache_hit", "cache_miss")
 
 
 def server_metadata() -> Json:
@@ -101,13 +100,9 @@ async def repository_index(inference: OpenInference, *, ready_only: bool) -> lis
 
 def _statistics(graph: ServedGraph, statistics: Statistics) -> Json:
     of_graph = statistics.of(graph.name, graph.manifest.version)
-    # An engine's executions are timed as a whole.
-    durations: dict[str, Duration] = {
-        "success": of_graph.success,
-        "fail": of_graph.fail,
-        "compute_infer": of_graph.success,
-    }
-    nothing = {"count": 0, "ns": 0}
+    success = asdict(of_graph.success)
+    # Triton's perf_analyzer takes a version without counts here for one that never ran.
+    untimed = {"count": of_graph.success.count, "ns": 0}
     return {
         "name": graph.name,
         "version": graph.manifest.version,
@@ -115,8 +110,14 @@ def _statistics(graph: ServedGraph, statistics: Statistics) -> Json:
         "inference_count": of_graph.pictures,
         "execution_count": of_graph.success.count,
         "inference_stats": {
-            **{stage: asdict(duration) for stage, duration in durations.items()},
-            **dict.fromkeys(_UNTIMED, nothing),
+            "success": success,
+            "fail": asdict(of_graph.fail),
+            "queue": untimed,
+            "compute_input": untimed,
+            "compute_infer": success,
+            "compute_output": untimed,
+            "cache_hit": {"count": 0, "ns": 0},
+            "cache_miss": {"count": 0, "ns": 0},
         },
         "batch_stats": [],
     }

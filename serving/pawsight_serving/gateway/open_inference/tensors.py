@@ -19,6 +19,8 @@ UINT8: Final = "UINT8"
 FP32: Final = "FP32"
 
 _LENGTH_BYTES: Final = 4
+# Millions of empty ones would hold up every other request.
+_MAX_ELEMENTS: Final = 10_000
 _MAX_UINT8: Final = 255
 
 
@@ -102,8 +104,13 @@ def _not_pixels(name: str) -> RequestError:
 
 
 def _split(name: str, raw: bytes) -> list[bytes]:
-    elements, start = [], 0
+    elements: list[bytes] = []
+    start = 0
     while start < len(raw):
+        if len(elements) == _MAX_ELEMENTS:
+            raise RequestError(
+                f"The input {name!r} has more than {_MAX_ELEMENTS} elements; send fewer pictures."
+            )
         first = start + _LENGTH_BYTES
         end = first + int.from_bytes(raw[start:first], "little")
         if first > len(raw) or end > len(raw):

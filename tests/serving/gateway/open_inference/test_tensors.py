@@ -27,6 +27,11 @@ def test_byte_strings_that_end_too_soon(raw: bytes) -> None:
         InputTensor.from_raw("image", "BYTES", (1,), raw)
 
 
+def test_more_byte_strings_than_any_request_may_hold() -> None:
+    with pytest.raises(RequestError, match="more than 10000 elements"):
+        InputTensor.from_raw("image", "BYTES", (10_001,), element(b"") * 10_001)
+
+
 def test_pixels_in_binary_form() -> None:
     tensor = InputTensor.from_raw("image", "UINT8", (3,), b"\x00\x7f\xff")
     assert np.asarray(tensor.elements).tolist() == [0, 127, 255]

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH
+from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, MAX_JSON_NUMBERS
 from pawsight_serving.gateway.open_inference.tensors import FP32
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pawsight_serving.gateway.open_inference.tensors import Answered
 
 _FLOAT32: Final = np.dtype("<f4")
-# More would hold up every other request while they are written.
-_MAX_JSON_NUMBERS: Final = 2_000_000
 
 
 def infer_answer(answered: Answered, request: InferRequest) -> Response:
@@ -30,9 +28,9 @@ def infer_answer(answered: Answered, request: InferRequest) -> Response:
     numbers = sum(
         output.values.size for output in answered.outputs if not request.wants_binary(output.name)
     )
-    if numbers > _MAX_JSON_NUMBERS:
+    if numbers > MAX_JSON_NUMBERS:
         raise OptionInvalid(
-            f"The outputs asked for have {numbers} numbers, and JSON takes {_MAX_JSON_NUMBERS}; "
+            f"The outputs asked for have {numbers} numbers, and JSON takes {MAX_JSON_NUMBERS}; "
             "ask for fewer outputs, or for their binary form with binary_data."
         )
     outputs, tail = [], []

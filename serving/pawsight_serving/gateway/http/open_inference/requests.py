@@ -14,6 +14,8 @@ from pawsight_serving.gateway.open_inference.image import IMAGE
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+# More would hold up every other request while they are read or written.
+MAX_JSON_NUMBERS: Final = 2_000_000
 _SHAPE: Final = (
     '{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["<base64>"]}]}'
 )
@@ -142,6 +144,10 @@ def _length(header: str | None, size: int) -> int:
 
 
 def _parse(text: bytes) -> InferBody:
+    if text.count(b",") > MAX_JSON_NUMBERS:
+        raise RequestError(
+            f"JSON takes {MAX_JSON_NUMBERS} numbers; send fewer pictures, or their binary form."
+        )
     try:
         return InferBody.model_validate(orjson.loads(text))
     except orjson.JSONDecodeError as error:

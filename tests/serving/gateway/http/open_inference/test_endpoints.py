@@ -140,6 +140,8 @@ async def test_statistics(http: httpx.AsyncClient) -> None:
     (tiny,) = (await http.get("/v2/models/tiny/stats")).json()["model_stats"]
     assert (tiny["inference_count"], tiny["execution_count"]) == (2, 1)
     assert tiny["inference_stats"]["success"]["ns"] > 0
+    # What perf_analyzer looks at.
+    assert tiny["inference_stats"]["queue"]["count"] == 1
     assert tiny["inference_stats"]["fail"] == {"count": 0, "ns": 0}
     everything = (await http.get("/v2/models/stats")).json()["model_stats"]
     assert [each["name"] for each in everything] == ["tiny", "tiny_explain"]

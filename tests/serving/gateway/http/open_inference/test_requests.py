@@ -162,3 +162,8 @@ def test_a_length_that_is_none(length: str) -> None:
 def test_a_body_that_is_not_json(body: bytes) -> None:
     with pytest.raises(RequestError, match=r"send \{"):
         read_request(body, None, "tiny", "")
+
+
+def test_more_numbers_than_json_takes_are_not_even_parsed() -> None:
+    with pytest.raises(RequestError, match="binary form"):
+        read_request(b"0," * 2_000_001, None, "tiny", "")
