@@ -9,10 +9,11 @@ models or shared memory, is UNIMPLEMENTED.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from google.protobuf.json_format import ParseDict
+from grpc import StatusCode
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
@@ -32,6 +33,8 @@ from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from grpc.aio import ServicerContext
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
 
@@ -155,6 +158,20 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
         async for response in in_order(requests, answer, self._at_once):
             yield response
+
+    async def _not_offered(self, request: Any, context: ServicerContext[Any, Any]) -> None:
+        await context.abort(
+            StatusCode.UNIMPLEMENTED,
+            "This server does not manage models, memory, traces or logs for its callers; "
+            "change its model repository or its settings instead.",
+        )
+
+    RepositoryModelLoad = RepositoryModelUnload = _not_offered
+    SystemSharedMemoryStatus = _not_offered
+    SystemSharedMemoryRegister = SystemSharedMemoryUnregister = _not_offered
+    CudaSharedMemoryStatus = _not_offered
+    CudaSharedMemoryRegister = CudaSharedMemoryUnregister = _not_offered
+    TraceSetting = LogSettings = _not_offered
 
 
 def _asked(request: oip.ModelInferRequest) -> Asked:

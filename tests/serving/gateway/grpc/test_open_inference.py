@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import numpy as np
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import (
     GRPCInferenceServiceStub,
@@ -30,14 +31,19 @@ RED, BLUE = picture("red"), picture("blue")
 
 
 @pytest.fixture
-async def stub(open_inference: OpenInference) -> AsyncIterator[Any]:
+async def channel(open_inference: OpenInference) -> AsyncIterator[grpc.aio.Channel]:
     servicer = OpenInferenceServicer(open_inference, timeout_s=5, stream_requests_at_once=2)
     add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
     server = RpcServer({SERVICE: add}, 20_000)
     address = await server.start(Address("127.0.0.1", 0))
     async with grpc.aio.insecure_channel(str(address)) as channel:
-        yield GRPCInferenceServiceStub(channel)
+        yield channel
     await server.stop(0)
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> Any:
+    return GRPCInferenceServiceStub(channel)
 
 
 def request(*pictures: bytes, **fields: Any) -> oip.ModelInferRequest:
@@ -61,6 +67,20 @@ def probabilities(response: oip.ModelInferResponse) -> Any:
 
 def test_the_service_is_the_protocols() -> None:
     assert SERVICE == "inference.GRPCInferenceService"
+
+
+async def test_reflection_knows_the_service(channel: grpc.aio.Channel) -> None:
+    ask = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    call = ask(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE)]))
+    response = await call.read()
+    assert isinstance(response, reflection_pb2.ServerReflectionResponse)
+    (file, *_) = response.file_descriptor_response.file_descriptor_proto
+    assert b"GRPCInferenceService" in file
+    call.cancel()
 
 
 async def test_typed_pictures(stub: Any) -> None:
@@ -166,10 +186,29 @@ async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
     assert "secret" not in response.error_message
 
 
-async def test_what_is_not_offered_is_unimplemented(stub: Any) -> None:
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("RepositoryModelLoad", oip.RepositoryModelLoadRequest(model_name="tiny")),
+        ("RepositoryModelUnload", oip.RepositoryModelUnloadRequest(model_name="tiny")),
+        ("SystemSharedMemoryStatus", oip.SystemSharedMemoryStatusRequest()),
+        ("SystemSharedMemoryRegister", oip.SystemSharedMemoryRegisterRequest()),
+        ("SystemSharedMemoryUnregister", oip.SystemSharedMemoryUnregisterRequest()),
+        ("CudaSharedMemoryStatus", oip.CudaSharedMemoryStatusRequest()),
+        ("CudaSharedMemoryRegister", oip.CudaSharedMemoryRegisterRequest()),
+        ("CudaSharedMemoryUnregister", oip.CudaSharedMemoryUnregisterRequest()),
+        ("TraceSetting", oip.TraceSettingRequest()),
+        ("LogSettings", oip.LogSettingsRequest()),
+    ],
+)
+async def test_what_is_not_offered_is_unimplemented_and_no_fault(
+    stub: Any, method: str, request_: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="tiny"))
+        await getattr(stub, method)(request_)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "instead" in (raised.value.details() or "")
+    assert "Traceback" not in caplog.text
 
 
 async def test_the_index_can_be_of_what_answers(
