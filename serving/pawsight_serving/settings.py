@@ -91,7 +91,12 @@ class GatewaySettings(EngineSettings):
         description="Address of a running explainer; without it, one is started and supervised.",
     )
     stream_pictures_at_once: PositiveInt = Field(
-        8, description="Pictures of one PredictStream that are worked on at once."
+        8, description="Requests of one gRPC stream that are worked on at once."
+    )
+    max_answer_bytes: PositiveInt = Field(
+        64 * 1024 * 1024,
+        description="Bytes that the tensors of one answer may have, over the Open Inference "
+        "Protocol.",
     )
     explainer_start_s: PositiveFloat = Field(
         15.0, description="How long to wait for the explainer before serving without it."

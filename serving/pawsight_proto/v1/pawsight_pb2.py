@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pawsight_proto/v1/pawsight.proto\x12\x0bpawsight.v1\x1a\x1cgoogle/protobuf/struct.proto\"@\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06images\x18\x03 \x03(\x0c\"\xa3\x01\n\nPrediction\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x41\n\rprobabilities\x18\x03 \x03(\x0b\x32*.pawsight.v1.Prediction.ProbabilitiesEntry\x1a\x34\n\x12ProbabilitiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"\x83\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.pawsight.v1.Prediction\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Q\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05image\x18\x04 \x01(\x0c\"\x84\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x1c.pawsight.v1.PredictResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.pawsight.v1.ErrorH\x00\x42\x08\n\x06result\"8\n\x05\x45rror\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\xac\x01\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06images\x18\x03 \x03(\x0c\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\r\n\x05layer\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x10\n\x08\x63hannels\x18\x07 \x03(\r\x12)\n\trendering\x18\x08 \x01(\x0e\x32\x16.pawsight.v1.Rendering\"4\n\x03Map\x12\x0e\n\x06height\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x03(\x02\"T\n\x07\x43hannel\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\r\x12\x0c\n\x04mean\x18\x02 \x01(\x02\x12\x0b\n\x03max\x18\x03 \x01(\x02\x12\x1d\n\x03map\x18\x04 \x01(\x0b\x32\x10.pawsight.v1.Map\"\xba\x01\n\x0b\x45xplanation\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05layer\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x1d\n\x03map\x18\x04 \x01(\x0b\x32\x10.pawsight.v1.Map\x12\x10\n\x08\x65vidence\x18\x05 \x01(\x08\x12&\n\x08\x63hannels\x18\x06 \x03(\x0b\x32\x14.pawsight.v1.Channel\x12\x13\n\x0boverlay_png\x18\x07 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\"\xb3\x01\n\x0f\x45xplainResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.pawsight.v1.Prediction\x12.\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32\x18.pawsight.v1.Explanation\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.pawsight.v1.Model\"1\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"T\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08\x63hannels\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\r\n\x05width\x18\x05 \x01(\r\"\x95\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x03 \x03(\t\x12\"\n\x06layers\x18\x04 \x03(\x0b\x32\x12.pawsight.v1.Layer\x12\r\n\x05state\x18\x05 \x01(\t\x12)\n\x08manifest\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct*9\n\tRendering\x12\x19\n\x15RENDERING_UNSPECIFIED\x10\x00\x12\x11\n\rRENDERING_PNG\x10\x01\x32\xff\x02\n\x08Pawsight\x12\x44\n\x07Predict\x12\x1b.pawsight.v1.PredictRequest\x1a\x1c.pawsight.v1.PredictResponse\x12Z\n\rPredictStream\x12!.pawsight.v1.PredictStreamRequest\x1a\".pawsight.v1.PredictStreamResponse(\x01\x30\x01\x12\x44\n\x07\x45xplain\x12\x1b.pawsight.v1.ExplainRequest\x1a\x1c.pawsight.v1.ExplainResponse\x12M\n\nListModels\x12\x1e.pawsight.v1.ListModelsRequest\x1a\x1f.pawsight.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.pawsight.v1.GetModelRequest\x1a\x12.pawsight.v1.Model2Q\n\tExplainer\x12\x44\n\x07\x45xplain\x12\x1b.pawsight.v1.ExplainRequest\x1a\x1c.pawsight.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pawsight_proto/v1/pawsight.proto\x12\x0bpawsight.v1\x1a\x1cgoogle/protobuf/struct.proto\"@\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06images\x18\x03 \x03(\x0c\"\xa3\x01\n\nPrediction\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x41\n\rprobabilities\x18\x03 \x03(\x0b\x32*.pawsight.v1.Prediction.ProbabilitiesEntry\x1a\x34\n\x12ProbabilitiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"\x83\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.pawsight.v1.Prediction\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Q\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05image\x18\x04 \x01(\x0c\"\x84\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x1c.pawsight.v1.PredictResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.pawsight.v1.ErrorH\x00\x42\x08\n\x06result\"8\n\x05\x45rror\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\xac\x01\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06images\x18\x03 \x03(\x0c\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\r\n\x05layer\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x10\n\x08\x63hannels\x18\x07 \x03(\r\x12)\n\trendering\x18\x08 \x01(\x0e\x32\x16.pawsight.v1.Rendering\"4\n\x03Map\x12\x0e\n\x06height\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x03(\x02\"T\n\x07\x43hannel\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\r\x12\x0c\n\x04mean\x18\x02 \x01(\x02\x12\x0b\n\x03max\x18\x03 \x01(\x02\x12\x1d\n\x03map\x18\x04 \x01(\x0b\x32\x10.pawsight.v1.Map\"\xba\x01\n\x0b\x45xplanation\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05layer\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x1d\n\x03map\x18\x04 \x01(\x0b\x32\x10.pawsight.v1.Map\x12\x10\n\x08\x65vidence\x18\x05 \x01(\x08\x12&\n\x08\x63hannels\x18\x06 \x03(\x0b\x32\x14.pawsight.v1.Channel\x12\x13\n\x0boverlay_png\x18\x07 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\"\xb3\x01\n\x0f\x45xplainResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12,\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x17.pawsight.v1.Prediction\x12.\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32\x18.pawsight.v1.Explanation\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"O\n\x0cInferRequest\x12\r\n\x05graph\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06pixels\x18\x03 \x01(\x0c\x12\x0f\n\x07outputs\x18\x04 \x03(\t\"5\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"Y\n\rInferResponse\x12$\n\x07tensors\x18\x01 \x03(\x0b\x32\x13.pawsight.v1.Tensor\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.pawsight.v1.Model\"1\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"T\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08\x63hannels\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\r\n\x05width\x18\x05 \x01(\r\"\x95\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x03 \x03(\t\x12\"\n\x06layers\x18\x04 \x03(\x0b\x32\x12.pawsight.v1.Layer\x12\r\n\x05state\x18\x05 \x01(\t\x12)\n\x08manifest\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct*9\n\tRendering\x12\x19\n\x15RENDERING_UNSPECIFIED\x10\x00\x12\x11\n\rRENDERING_PNG\x10\x01\x32\xff\x02\n\x08Pawsight\x12\x44\n\x07Predict\x12\x1b.pawsight.v1.PredictRequest\x1a\x1c.pawsight.v1.PredictResponse\x12Z\n\rPredictStream\x12!.pawsight.v1.PredictStreamRequest\x1a\".pawsight.v1.PredictStreamResponse(\x01\x30\x01\x12\x44\n\x07\x45xplain\x12\x1b.pawsight.v1.ExplainRequest\x1a\x1c.pawsight.v1.ExplainResponse\x12M\n\nListModels\x12\x1e.pawsight.v1.ListModelsRequest\x1a\x1f.pawsight.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.pawsight.v1.GetModelRequest\x1a\x12.pawsight.v1.Model2\x91\x01\n\tExplainer\x12\x44\n\x07\x45xplain\x12\x1b.pawsight.v1.ExplainRequest\x1a\x1c.pawsight.v1.ExplainResponse\x12>\n\x05Infer\x12\x19.pawsight.v1.InferRequest\x1a\x1a.pawsight.v1.InferResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PREDICTION_PROBABILITIESENTRY']._loaded_options = None
   _globals['_PREDICTION_PROBABILITIESENTRY']._serialized_options = b'8\001'
-  _globals['_RENDERING']._serialized_start=1775
-  _globals['_RENDERING']._serialized_end=1832
+  _globals['_RENDERING']._serialized_start=2002
+  _globals['_RENDERING']._serialized_end=2059
   _globals['_PREDICTREQUEST']._serialized_start=79
   _globals['_PREDICTREQUEST']._serialized_end=143
   _globals['_PREDICTION']._serialized_start=146
@@ -60,18 +60,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLANATION']._serialized_end=1223
   _globals['_EXPLAINRESPONSE']._serialized_start=1226
   _globals['_EXPLAINRESPONSE']._serialized_end=1405
-  _globals['_LISTMODELSREQUEST']._serialized_start=1407
-  _globals['_LISTMODELSREQUEST']._serialized_end=1426
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1428
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1484
-  _globals['_GETMODELREQUEST']._serialized_start=1486
-  _globals['_GETMODELREQUEST']._serialized_end=1535
-  _globals['_LAYER']._serialized_start=1537
-  _globals['_LAYER']._serialized_end=1621
-  _globals['_MODEL']._serialized_start=1624
-  _globals['_MODEL']._serialized_end=1773
-  _globals['_PAWSIGHT']._serialized_start=1835
-  _globals['_PAWSIGHT']._serialized_end=2218
-  _globals['_EXPLAINER']._serialized_start=2220
-  _globals['_EXPLAINER']._serialized_end=2301
+  _globals['_INFERREQUEST']._serialized_start=1407
+  _globals['_INFERREQUEST']._serialized_end=1486
+  _globals['_TENSOR']._serialized_start=1488
+  _globals['_TENSOR']._serialized_end=1541
+  _globals['_INFERRESPONSE']._serialized_start=1543
+  _globals['_INFERRESPONSE']._serialized_end=1632
+  _globals['_LISTMODELSREQUEST']._serialized_start=1634
+  _globals['_LISTMODELSREQUEST']._serialized_end=1653
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1655
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1711
+  _globals['_GETMODELREQUEST']._serialized_start=1713
+  _globals['_GETMODELREQUEST']._serialized_end=1762
+  _globals['_LAYER']._serialized_start=1764
+  _globals['_LAYER']._serialized_end=1848
+  _globals['_MODEL']._serialized_start=1851
+  _globals['_MODEL']._serialized_end=2000
+  _globals['_PAWSIGHT']._serialized_start=2062
+  _globals['_PAWSIGHT']._serialized_end=2445
+  _globals['_EXPLAINER']._serialized_start=2448
+  _globals['_EXPLAINER']._serialized_end=2593
 # @@protoc_insertion_point(module_scope)

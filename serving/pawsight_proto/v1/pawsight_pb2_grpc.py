@@ -290,6 +290,11 @@ class ExplainerStub:
                 request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Infer = channel.unary_unary(
+                '/pawsight.v1.Explainer/Infer',
+                request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.SerializeToString,
+                response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.FromString,
+                _registered_method=True)
 
 
 class ExplainerServicer:
@@ -302,6 +307,13 @@ class ExplainerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Infer(self, request, context):
+        """Runs a graph; how a gateway comes to the outputs of NAME_explain.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExplainerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -309,6 +321,11 @@ def add_ExplainerServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainRequest.FromString,
                     response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Infer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Infer,
+                    request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.FromString,
+                    response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -339,6 +356,33 @@ class Explainer:
             '/pawsight.v1.Explainer/Explain',
             pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainRequest.SerializeToString,
             pawsight__proto_dot_v1_dot_pawsight__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Infer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pawsight.v1.Explainer/Infer',
+            pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.SerializeToString,
+            pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.FromString,
             options,
             channel_credentials,
             insecure,

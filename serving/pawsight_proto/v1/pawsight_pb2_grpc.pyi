@@ -107,6 +107,8 @@ class ExplainerStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ExplainerAsyncStub: ...
     Explain: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]
+    Infer: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.InferRequest, _pawsight_pb2.InferResponse]
+    """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
 
 @_typing.type_check_only
 class ExplainerAsyncStub(ExplainerStub):
@@ -114,6 +116,8 @@ class ExplainerAsyncStub(ExplainerStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Explain: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]  # type: ignore[assignment]
+    Infer: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.InferRequest, _pawsight_pb2.InferResponse]  # type: ignore[assignment]
+    """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
 
 class ExplainerServicer(metaclass=_abc_1.ABCMeta):
     """What the sidecar serves to gateways."""
@@ -124,5 +128,13 @@ class ExplainerServicer(metaclass=_abc_1.ABCMeta):
         request: _pawsight_pb2.ExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pawsight_pb2.ExplainResponse, _abc.Awaitable[_pawsight_pb2.ExplainResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Infer(
+        self,
+        request: _pawsight_pb2.InferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pawsight_pb2.InferResponse, _abc.Awaitable[_pawsight_pb2.InferResponse]]:
+        """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
 
 def add_ExplainerServicer_to_server(servicer: ExplainerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.explanations import Explained, Explanation
 from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS
 from pawsight_serving.explainer.rendering.drawing import draw_png
+from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.predictions import predicted_by
 
 if TYPE_CHECKING:
@@ -71,6 +74,42 @@ class Explainer:
         """
         with self._admission.place():
             return await self._explain(query, pictures, deadline)
+
+    async def infer(
+        self, graph: str, version: str, pixels: bytes, outputs: Sequence[str], deadline: Deadline
+    ) -> Outputs:
+        """Return outputs of a graph as they are.
+
+        Args:
+            graph: `NAME` or `NAME_explain`.
+            version: empty means the newest.
+            pixels: RGB, uint8, [batch, height, width, 3] in the model's input size.
+            outputs: names of outputs of this graph.
+            deadline: when the answer is of no use any more.
+
+        Raises:
+            ModelNotFound, VersionNotFound: no such graph or version.
+            OptionInvalid: an output that the graph has not, or none, or half a picture.
+            ImageMissing, RequestError: no picture, or too many.
+            Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
+        """
+        with self._admission.place():
+            found = find_graph(
+                self._engine.manifests(), graph, version, default=self._default_model
+            )
+            if not outputs or not found.outputs.keys() >= set(outputs):
+                raise OptionInvalid(f"Name outputs of {found.name}: {', '.join(found.outputs)}.")
+            height, width = found.manifest.input_size
+            count, rest = divmod(len(pixels), height * width * 3)
+            if rest:
+                raise OptionInvalid(f"The pixels must be of pictures of {height}x{width}.")
+            self._decoder.check_count(count)
+            images = np.frombuffer(pixels, np.uint8).reshape(count, height, width, 3)
+            values = await self._engine.infer(
+                found.name, found.manifest.version, images, outputs, deadline
+            )
+            self._readiness.saw_answer(found.manifest.name)
+            return Outputs(values, found.manifest.graph_digest(found.name))
 
     async def _explain(
         self, query: Query, pictures: Sequence[bytes], deadline: Deadline

@@ -9,6 +9,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerServicer as ExplainerMe
 from pawsight_serving.explainer.explanations import GradCamMap, Query
 from pawsight_serving.rpc.messages import prediction_messages
 from pawsight_serving.rpc.methods import unary
+from pawsight_serving.rpc.tensors import tensor_message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,18 @@ class ExplainerServicer(ExplainerMethods):
         )
         explained = await self._explainer.explain(query, request.images, call.deadline)
         return _response(explained, call.request_id)
+
+    @unary
+    async def Infer(self, request: pb.InferRequest, call: Call) -> pb.InferResponse:  # noqa: N802
+        """Run a graph on pixels."""
+        outputs = await self._explainer.infer(
+            request.graph, request.version, request.pixels, request.outputs, call.deadline
+        )
+        return pb.InferResponse(
+            tensors=[tensor_message(name, outputs.values[name]) for name in request.outputs],
+            digest=outputs.digest,
+            request_id=call.request_id,
+        )
 
 
 def _response(explained: Explained, request_id: str) -> pb.ExplainResponse:

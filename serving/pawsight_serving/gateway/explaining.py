@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
 from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
+from pawsight_serving.graphs import Outputs
 from pawsight_serving.rpc.methods import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import error_of
+from pawsight_serving.rpc.tensors import read_tensor
 
 if TYPE_CHECKING:
-    from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
     from pawsight_serving.addresses import Address
     from pawsight_serving.calls import Call
 
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["Explainer"].full_name
+
+_CHECK_S: Final = 1.0
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -53,7 +67,7 @@ class ExplainerClient:
         if self._channel is not None:
             await self._channel.close()
 
-    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
+    async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Return the sidecar's answer.
 
         Raises:
@@ -61,10 +75,58 @@ class ExplainerClient:
             ExplainerUnavailable: it cannot be reached, or ended before it had answered.
             DeadlineExceeded: the deadline passed first.
         """
+        return await self._ask(self._connected().Explain, request, call)
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        call: Call,
+    ) -> Outputs:
+        """Run a graph there; the arguments are as those of `Engine.infer`.
+
+        Raises:
+            PawsightError: as `explain`.
+        """
+        request = pb.InferRequest(
+            graph=graph, version=version, pixels=images.tobytes(), outputs=outputs
+        )
+        response = await self._ask(self._connected().Infer, request, call)
+        values = {tensor.name: read_tensor(tensor) for tensor in response.tensors}
+        return Outputs(values, response.digest)
+
+    async def ready(self) -> bool:
+        """Return whether the sidecar says that its models answer; False where it is down."""
+        if self._channel is None:
+            return False
+        check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
+        check = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            HealthCheckRequest.SerializeToString,
+            HealthCheckResponse.FromString,
+        )
+        try:
+            response = await check(HealthCheckRequest(service=SERVICE), timeout=_CHECK_S)
+        except asyncio.CancelledError:
+            if caller_left():
+                raise
+            return False
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            return False
+        return response.status == HealthCheckResponse.SERVING
+
+    def _connected(self) -> ExplainerAsyncStub:
         if self._stub is None:
             raise ExplainerUnavailable(_DOWN)
+        return self._stub
+
+    async def _ask(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, call: Call
+    ) -> A:
         try:
-            response = await self._stub.Explain(
+            return await method(
                 request,
                 timeout=call.deadline.remaining_s(),
                 metadata=((REQUEST_ID_KEY, call.request_id),),
@@ -84,4 +146,3 @@ class ExplainerClient:
             if status.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
                 raise ExplainerUnavailable(_DOWN) from status
             raise InternalError(UNFORESEEN) from status
-        return response

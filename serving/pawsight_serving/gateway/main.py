@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 import uvloop
+from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.admission import Admission
@@ -19,10 +20,14 @@ from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.gateway import sidecar as sidecars
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
+from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
 from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.gateway.open_inference.core import OpenInference
+from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
@@ -88,23 +93,48 @@ async def serve(
         sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
     readiness = Readiness(engine, settings)
     metrics = Metrics()
+    statistics = Statistics()
+    counting = CountingEngine(engine, statistics)
+    decoder = Decoder(decoders, settings)
+    admission, explain_admission = (Admission(settings.max_in_flight) for _ in range(2))
     gateway = Gateway(
-        engine,
+        counting,
         explainer,
-        Decoder(decoders, settings),
-        Admission(settings.max_in_flight),
-        Admission(settings.max_in_flight),
+        decoder,
+        admission,
+        explain_admission,
         readiness,
         metrics,
         default_model=settings.default_model,
         stream_pictures_at_once=settings.stream_pictures_at_once,
     )
-    metrics.watch(readiness, predict=gateway.admission, explain=gateway.explain_admission)
-    servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
-    rpc = RpcServer(
-        {SERVICE: partial(add_PawsightServicer_to_server, servicer)}, settings.max_request_bytes
+    inference = OpenInference(
+        counting,
+        explainer,
+        decoder,
+        admission,
+        explain_admission,
+        readiness,
+        metrics,
+        statistics,
+        settings,
     )
-    http = HttpServer(create_app(gateway, readiness, metrics, settings), settings.shutdown_grace_s)
+    metrics.watch(readiness, predict=admission, explain=explain_admission)
+    servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
+    oip_servicer = OpenInferenceServicer(
+        inference,
+        settings.timeout_s,
+        stream_requests_at_once=settings.stream_pictures_at_once,
+    )
+    rpc = RpcServer(
+        {
+            SERVICE: partial(add_PawsightServicer_to_server, servicer),
+            OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip_servicer),
+        },
+        settings.max_request_bytes,
+    )
+    app = create_app(gateway, inference, readiness, metrics, settings)
+    http = HttpServer(app, settings.shutdown_grace_s)
     try:
         if sidecar is not None:
             sidecar.start()

@@ -11,14 +11,16 @@ from PIL import Image
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     ImageInvalid,
+    ImageMissing,
     LayerUnknown,
     ModelNotFound,
     OptionInvalid,
     Overloaded,
+    RequestError,
     TargetUnknown,
 )
 from pawsight_serving.explainer.explanations import ActivationMaps, GradCamMap, Query
-from tests.serving.fakes import FakeEngine, picture
+from tests.serving.fakes import SIDE, FakeEngine, picture
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.core import Explainer
@@ -113,3 +115,43 @@ async def test_beyond_the_bound_a_request_is_refused(
         await explainer.explain(Query(), [RED], soon())
     engine.may_answer.set()
     await waiting
+
+
+def pixels(pictures: int = 1) -> bytes:
+    red = np.zeros((pictures, SIDE, SIDE, 3), np.uint8)
+    red[..., 0] = 255
+    return red.tobytes()
+
+
+async def test_outputs_of_a_graph_as_they_are(explainer: Explainer, engine: FakeEngine) -> None:
+    names = ("gradcam:conv1", "probabilities")
+    outputs = await explainer.infer("tiny_explain", "", pixels(2), names, soon())
+    assert engine.asked == [("tiny_explain", "1", names, 2)]
+    assert outputs.digest == "sha256:" + "b" * 64
+    assert outputs.values["probabilities"].argmax(axis=1).tolist() == [1, 1]
+    assert outputs.values["gradcam:conv1"].shape == (2, 2, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("graph", "data", "names", "error"),
+    [
+        ("other_explain", pixels(), ("probabilities",), ModelNotFound),
+        ("tiny_explain", pixels(), (), OptionInvalid),
+        ("tiny_explain", pixels(), ("gradcam",), OptionInvalid),
+        ("tiny", pixels(), ("gradcam:conv1",), OptionInvalid),
+        ("tiny_explain", pixels()[:-1], ("probabilities",), OptionInvalid),
+        ("tiny_explain", b"", ("probabilities",), ImageMissing),
+        ("tiny_explain", pixels(65), ("probabilities",), RequestError),
+    ],
+)
+async def test_what_cannot_be_inferred_never_reaches_the_engine(
+    explainer: Explainer,
+    engine: FakeEngine,
+    graph: str,
+    data: bytes,
+    names: tuple[str, ...],
+    error: type[Exception],
+) -> None:
+    with pytest.raises(error):
+        await explainer.infer(graph, "", data, names, soon())
+    assert engine.asked == []

@@ -13,7 +13,8 @@ from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub, add_ExplainerServ
 from pawsight_serving.addresses import Address
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.rpc.server import RpcServer
-from tests.serving.fakes import picture
+from pawsight_serving.rpc.tensors import read_tensor
+from tests.serving.fakes import SIDE, picture
 from tests.serving.grpc_client import trailing
 
 if TYPE_CHECKING:
@@ -71,3 +72,15 @@ async def test_a_bad_option_keeps_its_code(stub: ExplainerAsyncStub) -> None:
         await stub.Explain(pb.ExplainRequest(images=[RED], target="mouse"))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert trailing(raised.value)["pawsight-code"] == "TARGET_UNKNOWN"
+
+
+async def test_outputs_as_tensors_in_the_order_asked_for(stub: ExplainerAsyncStub) -> None:
+    names = ["gradcam:conv1", "probabilities"]
+    request = pb.InferRequest(
+        graph="tiny_explain", pixels=bytes(2 * SIDE * SIDE * 3), outputs=names
+    )
+    response = await stub.Infer(request, metadata=(("x-request-id", "mine"),))
+    assert [tensor.name for tensor in response.tensors] == names
+    assert [tuple(tensor.shape) for tensor in response.tensors] == [(2, 2, 4, 4), (2, 2)]
+    assert read_tensor(response.tensors[1]).tolist() == [[0.5, 0.5]] * 2
+    assert (response.digest, response.request_id) == ("sha256:" + "b" * 64, "mine")

@@ -12,13 +12,20 @@ from pawsight_serving.decoding import Decoder
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.gateway.open_inference.core import OpenInference
+from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.graphs import Outputs
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import FakeEngine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from starlette.applications import Starlette
 
     from pawsight_serving.calls import Call
 
@@ -57,6 +64,33 @@ class FakeExplainer:
         )
 
 
+@dataclass
+class FakeSidecar:
+    """Answers with an engine of its own."""
+
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    failure: Exception | None = None
+    alive: bool = True
+    asked: list[Call] = field(default_factory=list)
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        call: Call,
+    ) -> Outputs:
+        self.asked.append(call)
+        if self.failure is not None:
+            raise self.failure
+        values = await self.engine.infer(graph, version, images, outputs, call.deadline)
+        return Outputs(values, "sha256:sidecar")
+
+    async def ready(self) -> bool:
+        return self.alive
+
+
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
@@ -68,12 +102,18 @@ def explainer() -> FakeExplainer:
 
 
 @pytest.fixture
+def sidecar() -> FakeSidecar:
+    return FakeSidecar()
+
+
+@pytest.fixture
 def settings() -> GatewaySettings:
     return GatewaySettings(
         max_in_flight=2,
         max_pictures=3,
         max_picture_bytes=10_000,
         max_request_bytes=20_000,
+        max_answer_bytes=5_000,
         timeout_s=5,
     )
 
@@ -106,6 +146,40 @@ def gateway(
     workers.close()
 
 
+@pytest.fixture
+def open_inference(
+    engine: FakeEngine,
+    sidecar: FakeSidecar,
+    readiness: Readiness,
+    metrics: Metrics,
+    settings: GatewaySettings,
+) -> Iterator[OpenInference]:
+    workers, statistics = Workers(2, "decode"), Statistics()
+    yield OpenInference(
+        CountingEngine(engine, statistics),
+        sidecar,
+        Decoder(workers, settings),
+        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight),
+        readiness,
+        metrics,
+        statistics,
+        settings,
+    )
+    workers.close()
+
+
+@pytest.fixture
+def app(
+    gateway: Gateway,
+    open_inference: OpenInference,
+    readiness: Readiness,
+    metrics: Metrics,
+    settings: GatewaySettings,
+) -> Starlette:
+    return create_app(gateway, open_inference, readiness, metrics, settings)
+
+
 async def unheard(ready: bool) -> None:
     """Hear of readiness, and do nothing."""
 
@@ -119,11 +193,8 @@ async def readiness(engine: FakeEngine, settings: GatewaySettings) -> AsyncItera
 
 
 @pytest.fixture
-async def http(
-    gateway: Gateway, readiness: Readiness, metrics: Metrics, settings: GatewaySettings
-) -> AsyncIterator[httpx.AsyncClient]:
+async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, without a socket between."""
-    app = create_app(gateway, readiness, metrics, settings)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway"
     ) as client:

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
@@ -15,6 +16,7 @@ from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, Laye
 from pawsight_serving.gateway.explaining import ExplainerClient
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.rpc.tensors import tensor_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +43,14 @@ class Servicer(pawsight_pb2_grpc.ExplainerServicer):
             request_id=call.request_id, version=str(call.deadline.remaining_s())
         )
 
+    @unary
+    async def Infer(self, request: pb.InferRequest, call: Call) -> pb.InferResponse:  # noqa: N802
+        values = np.frombuffer(request.pixels, np.uint8).astype(np.float32)
+        return pb.InferResponse(
+            tensors=[tensor_message(name, values[None]) for name in request.outputs],
+            digest=f"{request.graph} {request.version} {call.request_id}",
+        )
+
 
 @pytest.fixture
 def servicer() -> Servicer:
@@ -48,11 +58,16 @@ def servicer() -> Servicer:
 
 
 @pytest.fixture
-async def address(servicer: Servicer) -> AsyncIterator[Address]:
+async def server(servicer: Servicer) -> AsyncIterator[RpcServer]:
     add = partial(pawsight_pb2_grpc.add_ExplainerServicer_to_server, servicer)
     server = RpcServer({"pawsight.v1.Explainer": add}, 1 << 20)
-    yield await server.start(Address("127.0.0.1", 0))
+    yield server
     await server.stop(0)
+
+
+@pytest.fixture
+async def address(server: RpcServer) -> Address:
+    return await server.start(Address("127.0.0.1", 0))
 
 
 @pytest.fixture
@@ -109,3 +124,25 @@ async def test_a_caller_who_leaves_is_not_held(client: ExplainerClient, servicer
     under_way.cancel()
     with pytest.raises(asyncio.CancelledError):
         await under_way
+
+
+async def test_a_graphs_outputs_come_back_as_arrays(client: ExplainerClient) -> None:
+    images = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+    call = Call("mine", Deadline.after(5))
+    outputs = await client.infer("tiny_explain", "3", images, ("one", "two"), call)
+    assert outputs.digest == "tiny_explain 3 mine"
+    assert list(outputs.values) == ["one", "two"]
+    np.testing.assert_array_equal(outputs.values["two"], [np.arange(12)])
+
+
+async def test_readiness_is_what_the_sidecar_says(
+    client: ExplainerClient, server: RpcServer
+) -> None:
+    assert not await client.ready()
+    await server.set_ready(True)
+    assert await client.ready()
+    await server.stop(0)
+    assert not await client.ready()
+    await client.disconnect()
+    assert not await client.ready()
+    assert not await ExplainerClient().ready()

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import grpc
 import httpx
+import numpy as np
 import pytest
+from tritonclient.grpc import service_pb2 as oip
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
@@ -17,7 +21,7 @@ from pawsight_serving.explainer import main as explainer_main
 from pawsight_serving.gateway.main import Running, serve
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from tests.serving.fakes import FakeEngine, picture
-from tests.serving.grpc_client import NOT_SERVING, SERVING, next_health, watch_health
+from tests.serving.grpc_client import NOT_SERVING, SERVING, check_health, next_health, watch_health
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,6 +89,51 @@ async def test_both_protocols_and_a_named_explainer_work_together() -> None:
         assert list(over_grpc.explanations[0].map.values) == [1, 1, 1, 1]
         score = over_http["predictions"][0]["score"]
         assert score == over_grpc.predictions[0].score
+
+
+async def test_the_open_inference_protocol_reaches_both_graphs() -> None:
+    async with (
+        explaining() as explainer,
+        running(make_settings(explainer=explainer), FakeEngine()) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+        grpc.aio.insecure_channel(str(gateway.grpc)) as channel,
+    ):
+        outputs = ["probabilities", "activation:conv1"]
+        image = oip.ModelInferRequest.InferInputTensor(name="image", datatype="BYTES", shape=[1])
+        image.contents.bytes_contents.append(RED)
+        over_grpc = await GRPCInferenceServiceStub(channel).ModelInfer(
+            oip.ModelInferRequest(
+                model_name="tiny",
+                inputs=[image],
+                outputs=[
+                    oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in outputs
+                ],
+            )
+        )
+        over_http = (
+            await http.post(
+                "/v2/models/tiny/infer",
+                json={
+                    "inputs": [
+                        {
+                            "name": "image",
+                            "datatype": "BYTES",
+                            "shape": [1],
+                            "data": [base64.b64encode(RED).decode()],
+                        }
+                    ],
+                    "outputs": [{"name": name} for name in outputs],
+                },
+            )
+        ).json()
+        assert [output.name for output in over_grpc.outputs] == outputs
+        for raw, output in zip(over_grpc.raw_output_contents, over_http["outputs"], strict=True):
+            assert np.frombuffer(raw, "<f4").tolist() == np.float32(output["data"]).tolist()
+        assert over_http["outputs"][1]["shape"] == [1, 20, 4, 4]
+        assert (await http.get("/v2/models/tiny_explain/ready")).status_code == 200
+        assert await check_health(channel, "inference.GRPCInferenceService") == SERVING
+        statistics = (await http.get("/v2/models/stats")).json()["model_stats"]
+        assert [each["execution_count"] for each in statistics] == [2, 2]
 
 
 async def test_the_greeting_says_what_and_where() -> None:

@@ -15,6 +15,7 @@ from pawsight_serving.gateway.http.errors import on_error, on_no_route
 from pawsight_serving.gateway.http.health import HealthEndpoints
 from pawsight_serving.gateway.http.inference import InferenceEndpoints
 from pawsight_serving.gateway.http.models import ModelEndpoints
+from pawsight_serving.gateway.http.open_inference.endpoints import OpenInferenceEndpoints
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.pages import DOCS_ASSETS, Pages
 from pawsight_serving.gateway.http.request_ids import RequestIds
@@ -24,14 +25,19 @@ if TYPE_CHECKING:
 
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
+    from pawsight_serving.gateway.open_inference.core import OpenInference
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.settings import GatewaySettings
 
 
 def create_app(
-    gateway: Gateway, readiness: Readiness, metrics: Metrics, settings: GatewaySettings
+    gateway: Gateway,
+    open_inference: OpenInference,
+    readiness: Readiness,
+    metrics: Metrics,
+    settings: GatewaySettings,
 ) -> Starlette:
-    """Return the application: the routes over the core."""
+    """Return the application: the routes over the cores."""
     inference = InferenceEndpoints(gateway, settings)
     models = ModelEndpoints(gateway, readiness)
     health = HealthEndpoints(readiness, metrics)
@@ -54,6 +60,7 @@ def create_app(
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
             Route("/v1/models/{name}/versions/{version}", models.get_model),
+            *OpenInferenceEndpoints(open_inference, settings).routes(),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route("/metrics", health.metrics),

@@ -43,27 +43,33 @@ async def read_pictures(request: Request, settings: EngineSettings) -> list[byte
         ImageInvalid: a picture's base64 is broken.
         RequestError: the body is not what its media type says.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     media_type = request.headers.get("content-type", _RAW).partition(";")[0].strip().lower()
     if media_type == _RAW or media_type.startswith("image/"):
-        return [await _read(request, settings.max_picture_bytes)]
+        return [await read_body(request, settings.max_picture_bytes)]
     if media_type == "multipart/form-data":
         return await _from_form(request, settings)
     if media_type == "application/json":
-        return _from_instances(await _read(request, settings.max_request_bytes))
+        return _from_instances(await read_body(request, settings.max_request_bytes))
     raise MediaTypeUnsupported(
         f"The media type {media_type!r} is not read here; send image/*, application/octet-stream, "
         "multipart/form-data or application/json."
     )
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return a body as it is.
+
+    Raises:
+        MediaTypeUnsupported: it is compressed.
+        ImageTooLarge: it has more than `max_bytes`.
+    """
     return b"".join([chunk async for chunk in _limited(request, max_bytes)])
 
 
 async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     """Yield the body's chunks, and stop reading as soon as it is known to be too large."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
@@ -109,15 +115,24 @@ def _from_instances(body: bytes) -> list[bytes]:
         raise RequestError(f"The JSON has no list of instances; send {_INSTANCES_SHAPE}.")
     if not instances:
         raise ImageMissing("The list of instances is empty; send at least one picture.")
-    return [_from_instance(instance) for instance in instances]
+    return [_from_instance(instance, number) for number, instance in enumerate(instances, 1)]
 
 
-def _from_instance(instance: Any) -> bytes:
+def _from_instance(instance: Any, number: int) -> bytes:
     if isinstance(instance, dict):
         holder = instance.get("image_bytes", instance)
         if isinstance(holder, dict) and isinstance(text := holder.get("b64"), str):
-            try:
-                return base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise ImageInvalid("A picture's b64 is not base64; encode its bytes so.") from error
-    raise RequestError(f"An instance holds no b64; send {_INSTANCES_SHAPE}.")
+            return from_base64(text, number)
+    raise RequestError(f"Picture {number}: it holds no b64; send {_INSTANCES_SHAPE}.")
+
+
+def from_base64(text: str, number: int) -> bytes:
+    """Return the bytes of the picture of this number in its request.
+
+    Raises:
+        ImageInvalid: the text is not base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageInvalid(f"Picture {number}: it is not base64; encode its bytes so.") from error

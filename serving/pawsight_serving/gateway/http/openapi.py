@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from pawsight_serving.gateway.http.open_inference.openapi import open_inference_paths
 from pawsight_serving.gateway.http.options import TIMEOUT_HEADER, ExplainOptions
 from pawsight_serving.gateway.http.schemas import (
     ErrorAnswer,
@@ -58,6 +59,7 @@ def openapi_document() -> Json:
             of_version: {
                 "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
             },
+            **open_inference_paths(_failures, _OF_INFERENCE, _TIMEOUT),
             "/healthz": {"get": _get("alive", "Whether the process lives", StatusAnswer)},
             "/readyz": {
                 "get": _get(

@@ -129,6 +129,12 @@ async def test_instances_in_their_order() -> None:
     assert await read(body.encode(), "application/json; charset=utf-8") == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("second", ['{"b64": "not base64"}', '{"image_bytes": {}}', "3"])
+async def test_the_broken_one_of_several_instances_is_named(second: str) -> None:
+    with pytest.raises(RequestError, match=r"^Picture 2: "):
+        await read(f'{{"instances": [{{"b64": "eA=="}}, {second}]}}'.encode(), "application/json")
+
+
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 async def test_another_media_type(media_type: str) -> None:
     with pytest.raises(MediaTypeUnsupported):

@@ -1,0 +1,65 @@
+"""What the core answers, as JSON with or without binary tensors behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+from starlette.responses import Response
+
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, MAX_JSON_NUMBERS
+from pawsight_serving.gateway.open_inference.tensors import FP32
+
+if TYPE_CHECKING:
+    from pawsight_serving.gateway.http.open_inference.requests import InferRequest
+    from pawsight_serving.gateway.open_inference.tensors import Answered
+
+_FLOAT32: Final = np.dtype("<f4")
+
+
+def infer_answer(answered: Answered, request: InferRequest) -> Response:
+    """Return the answer to `infer`.
+
+    Raises:
+        OptionInvalid: too many numbers for JSON.
+    """
+    numbers = sum(
+        output.values.size for output in answered.outputs if not request.wants_binary(output.name)
+    )
+    if numbers > MAX_JSON_NUMBERS:
+        raise OptionInvalid(
+            f"The outputs asked for have {numbers} numbers, and JSON takes {MAX_JSON_NUMBERS}; "
+            "ask for fewer outputs, or for their binary form with binary_data."
+        )
+    outputs, tail = [], []
+    for output in answered.outputs:
+        tensor: dict[str, Any] = {
+            "name": output.name,
+            "datatype": FP32,
+            "shape": output.values.shape,
+            "parameters": {"digest": output.digest},
+        }
+        if request.wants_binary(output.name):
+            raw = output.values.astype(_FLOAT32).tobytes()
+            tensor["parameters"]["binary_data_size"] = len(raw)
+            tail.append(raw)
+        else:
+            tensor["data"] = np.ascontiguousarray(output.values).ravel()
+        outputs.append(tensor)
+    answer: dict[str, Any] = {
+        "model_name": answered.model,
+        "model_version": answered.version,
+        "outputs": outputs,
+    }
+    if request.id:
+        answer["id"] = request.id
+    header = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not tail:
+        return Response(header, media_type="application/json")
+    return Response(
+        b"".join([header, *tail]),
+        media_type="application/octet-stream",
+        headers={HEADER_LENGTH: str(len(header))},
+    )

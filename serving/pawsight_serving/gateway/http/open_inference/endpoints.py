@@ -1,0 +1,131 @@
+"""The endpoints under `/v2`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from starlette.routing import Route
+
+from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
+from pawsight_serving.gateway.http.answers import Json
+from pawsight_serving.gateway.http.bodies import read_body
+from pawsight_serving.gateway.http.open_inference.answers import infer_answer
+from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
+from pawsight_serving.gateway.http.options import open_call
+from pawsight_serving.gateway.open_inference import descriptions
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.graphs import ServedGraph
+    from pawsight_serving.settings import GatewaySettings
+
+
+_MAX_INDEX_BYTES: Final = 1024
+
+
+class OpenInferenceEndpoints:
+    """The Open Inference Protocol over HTTP.
+
+    Args:
+        inference: the core.
+        settings: the limits of bodies and time.
+    """
+
+    def __init__(self, inference: OpenInference, settings: GatewaySettings) -> None:
+        self._inference = inference
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """Return every route, those of a model with and without a version."""
+        return [
+            Route("/v2", self.server),
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v2/models/stats", self.statistics),
+            *(
+                route
+                for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+                for route in (
+                    Route(model, self.model),
+                    Route(f"{model}/ready", self.model_ready),
+                    Route(f"{model}/config", self.config),
+                    Route(f"{model}/stats", self.statistics),
+                    Route(f"{model}/infer", self.infer, methods=["POST"]),
+                )
+            ),
+        ]
+
+    async def server(self, request: Request) -> Json:  # noqa: ARG002
+        """Describe the server."""
+        return Json(descriptions.server_metadata())
+
+    async def live(self, request: Request) -> Json:  # noqa: ARG002
+        """Say that the process is alive."""
+        return Json({"live": True})
+
+    async def ready(self, request: Request) -> Json:  # noqa: ARG002
+        """Say whether every model has just answered a real inference."""
+        if not self._inference.ready:
+            raise EngineUnavailable("The models do not answer now; try again in a moment.")
+        return Json({"ready": True})
+
+    async def model(self, request: Request) -> Json:
+        """Describe a model's versions, input and outputs."""
+        graph = self._graph(request)
+        return Json(descriptions.model_metadata(graph, self._inference.graphs(graph.name)))
+
+    async def model_ready(self, request: Request) -> Json:
+        """Say whether one model answers."""
+        graph = self._graph(request)
+        if not await self._inference.graph_ready(graph):
+            down = EngineUnavailable if graph.hot else ExplainerUnavailable
+            raise down(f"{graph.name} does not answer now; try again in a moment.")
+        return Json({"name": graph.name, "ready": True})
+
+    async def config(self, request: Request) -> Json:
+        """Describe a model as Triton does."""
+        return Json(descriptions.model_config(self._graph(request), self._inference.max_pictures))
+
+    async def statistics(self, request: Request) -> Json:
+        """Say how often models ran, and for how long."""
+        graphs = self._inference.graphs(*_named(request))
+        return Json(descriptions.model_statistics(graphs, self._inference.statistics))
+
+    async def index(self, request: Request) -> Json:
+        """List the models, or those that answer."""
+        ready_only = _ready_only(await read_body(request, _MAX_INDEX_BYTES))
+        return Json(await descriptions.repository_index(self._inference, ready_only=ready_only))
+
+    async def infer(self, request: Request) -> Response:
+        """Run a model."""
+        call = open_call(request, self._settings.timeout_s)
+        # A crowd is turned away before its bodies are read.
+        self._inference.check_admission(self._graph(request))
+        async with call.deadline.enforced():
+            body = await read_body(request, self._settings.max_request_bytes)
+            asked = read_request(body, request.headers.get(HEADER_LENGTH), *_named(request))
+            answered = await self._inference.infer(asked.asked, call)
+        return infer_answer(answered, asked)
+
+    def _graph(self, request: Request) -> ServedGraph:
+        return self._inference.graph(*_named(request))
+
+
+def _named(request: Request) -> tuple[str, str]:
+    return request.path_params.get("name", ""), request.path_params.get("version", "")
+
+
+def _ready_only(body: bytes) -> bool:
+    try:
+        document = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
+        document = None
+    ready = document.get("ready", False) if isinstance(document, dict) else None
+    if not isinstance(ready, bool):
+        raise RequestError('The body must be empty or JSON such as {"ready": true}.')
+    return ready

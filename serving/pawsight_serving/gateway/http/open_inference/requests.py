@@ -1,0 +1,207 @@
+"""Bodies of `infer` to what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from pawsight_serving.errors import OptionInvalid, RequestError
+from pawsight_serving.gateway.http.bodies import from_base64
+from pawsight_serving.gateway.open_inference.image import IMAGE
+from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
+
+HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+# More would hold up every other request while they are read or written.
+MAX_JSON_NUMBERS: Final = 2_000_000
+_SHAPE: Final = (
+    '{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["<base64>"]}]}'
+)
+
+
+class _Open(BaseModel):
+    """Parameters and fields that mean nothing here are left, as the protocol has it."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class InputParameters(_Open):
+    """What stands beside an input."""
+
+    binary_data_size: NonNegativeInt | None = Field(
+        None, description="Bytes of this tensor behind the JSON, in the inputs' order."
+    )
+    content_type: str | None = Field(
+        None, description="`base64`, which the strings of a BYTES tensor are in any case."
+    )
+    shared_memory_region: str | None = Field(None, description="Not offered here.")
+
+
+class Input(_Open):
+    """The input `image`."""
+
+    name: str
+    datatype: str = Field(
+        description="`BYTES` (encoded pictures) or `UINT8` (pixels in the model's size)."
+    )
+    shape: list[NonNegativeInt]
+    parameters: InputParameters = InputParameters()
+    data: list[Any] | None = Field(
+        None, description="Pictures in base64, or the pixels' values, flat or nested."
+    )
+
+
+class OutputParameters(_Open):
+    """What stands beside a requested output."""
+
+    binary_data: bool | None = Field(None, description="Whether it is answered in binary form.")
+    classification: int = Field(0, description="Not offered here.")
+    shared_memory_region: str | None = Field(None, description="Not offered here.")
+
+
+class Output(_Open):
+    """An output that is asked for."""
+
+    name: str
+    parameters: OutputParameters = OutputParameters()
+
+
+class RequestParameters(_Open):
+    """What stands beside a request."""
+
+    binary_data_output: bool = Field(
+        False, description="Whether outputs that do not say otherwise are answered in binary form."
+    )
+
+
+class InferBody(_Open):
+    """The JSON of a request."""
+
+    id: str = ""
+    parameters: RequestParameters = RequestParameters()
+    inputs: list[Input] = Field(max_length=16)
+    outputs: Annotated[list[Output], Field(max_length=256)] = []
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """One request: what is asked, its caller's id, and which outputs are wanted in binary form."""
+
+    asked: Asked
+    id: str
+    binary: frozenset[str]
+    binary_by_default: bool
+
+    def wants_binary(self, output: str) -> bool:
+        """Whether this output is to be answered in binary form."""
+        return output in self.binary if self.asked.outputs else self.binary_by_default
+
+
+def read_request(body: bytes, json_length: str | None, model: str, version: str) -> InferRequest:
+    """Read a request.
+
+    Args:
+        body: JSON, behind which binary tensors may follow.
+        json_length: the header `Inference-Header-Content-Length`, if it was sent: how many bytes
+            of the body are JSON. Where it is 0, the body is one encoded picture.
+        model: from the path.
+        version: from the path; empty where it has none.
+
+    Raises:
+        RequestError: the body is not what the protocol says.
+        ImageInvalid: a picture's base64 is broken.
+        OptionInvalid: shared memory or classification, which are not offered.
+    """
+    length = _length(json_length, len(body))
+    if length == 0 and json_length is not None:
+        picture = InputTensor(IMAGE, BYTES, (1,), [body])
+        return InferRequest(Asked(model, version, [picture]), "", frozenset(), True)
+    document = _parse(body[:length])
+    default = document.parameters.binary_data_output
+    return InferRequest(
+        Asked(
+            model,
+            version,
+            _inputs(document.inputs, memoryview(body)[length:]),
+            tuple(output.name for output in document.outputs),
+        ),
+        document.id,
+        frozenset(output.name for output in document.outputs if _binary(output, default)),
+        default,
+    )
+
+
+def _length(header: str | None, size: int) -> int:
+    if header is None:
+        return size
+    if not header.isdecimal() or int(header) > size:
+        raise RequestError(
+            f"{HEADER_LENGTH} must be the number of bytes of the JSON at the body's start."
+        )
+    return int(header)
+
+
+def _parse(text: bytes) -> InferBody:
+    if text.count(b",") > MAX_JSON_NUMBERS:
+        raise RequestError(
+            f"JSON takes {MAX_JSON_NUMBERS} numbers; send fewer pictures, or their binary form."
+        )
+    try:
+        return InferBody.model_validate(orjson.loads(text))
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"The body is not JSON; send {_SHAPE}.") from error
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
+        raise RequestError(
+            f"The JSON's {place} is missing or does not fit; send {_SHAPE}."
+        ) from error
+
+
+def _binary(output: Output, default: bool) -> bool:
+    if output.parameters.classification:
+        raise OptionInvalid("Classification is not offered; read the output probabilities.")
+    _refuse_shared_memory(output.parameters.shared_memory_region)
+    wanted = output.parameters.binary_data
+    return default if wanted is None else wanted
+
+
+def _inputs(inputs: list[Input], tail: memoryview) -> list[InputTensor]:
+    tensors, start = [], 0
+    for each in inputs:
+        _refuse_shared_memory(each.parameters.shared_memory_region)
+        size = each.parameters.binary_data_size
+        if size is None:
+            tensors.append(_from_json(each))
+        elif each.data is not None:
+            raise RequestError(f"The input {each.name!r} has data and binary data; send one.")
+        else:
+            raw = bytes(tail[start : start + size])
+            tensors.append(InputTensor.from_raw(each.name, each.datatype, tuple(each.shape), raw))
+            start += size
+    if start != len(tail):
+        raise RequestError(
+            f"The inputs' binary_data_size say {start} bytes, and {len(tail)} follow the JSON; "
+            f"send as many as they say, and {HEADER_LENGTH}."
+        )
+    return tensors
+
+
+def _from_json(tensor: Input) -> InputTensor:
+    shape = tuple(tensor.shape)
+    if tensor.data is None:
+        raise RequestError(f"The input {tensor.name!r} has no data; send {_SHAPE}.")
+    if tensor.datatype != BYTES:
+        return InputTensor.from_numbers(tensor.name, tensor.datatype, shape, tensor.data)
+    if tensor.parameters.content_type not in {None, "base64"}:
+        raise OptionInvalid("The content_type of pictures is base64; send their bytes so.")
+    if not all(isinstance(element, str) for element in tensor.data):
+        raise RequestError(f"The data of the input {tensor.name!r} are pictures in base64.")
+    pictures = [from_base64(text, number) for number, text in enumerate(tensor.data, 1)]
+    return InputTensor(tensor.name, tensor.datatype, shape, pictures)
+
+
+def _refuse_shared_memory(region: str | None) -> None:
+    if region is not None:
+        raise OptionInvalid("Shared memory is not offered; send the tensor in the request.")

@@ -1,0 +1,180 @@
+"""What the gateway does for clients of the Open Inference Protocol, however they call."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.gateway.open_inference.image import read_image
+from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
+from pawsight_serving.graphs import Outputs, ServedGraph, every_graph, find_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.admission import Admission
+    from pawsight_serving.calls import Call
+    from pawsight_serving.decoding import Decoder
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.metrics import Metrics
+    from pawsight_serving.gateway.open_inference.statistics import Statistics
+    from pawsight_serving.gateway.open_inference.tensors import Asked
+    from pawsight_serving.readiness import Readiness
+    from pawsight_serving.settings import GatewaySettings
+
+_FLOAT32_BYTES = 4
+
+
+class Sidecar(Protocol):
+    """Who runs the `_explain` graphs."""
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        call: Call,
+    ) -> Outputs:
+        """Run a graph; see `ExplainerClient.infer`."""
+
+    async def ready(self) -> bool:
+        """Return whether it answers."""
+
+
+class OpenInference:
+    """Runs the hot graphs with an engine, and asks the sidecar for the others' outputs.
+
+    Args:
+        engine: a started engine.
+        sidecar: who runs the `_explain` graphs.
+        decoder: what decodes pictures.
+        admission: the bound on requests to the engine in flight.
+        explain_admission: the bound on requests to the sidecar in flight.
+        readiness: says which models answer, and hears of every answer of the engine.
+        metrics: hears of every request.
+        statistics: hears of every execution of the sidecar; the engine tells it of its own.
+        settings: default model and limits.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sidecar: Sidecar,
+        decoder: Decoder,
+        admission: Admission,
+        explain_admission: Admission,
+        readiness: Readiness,
+        metrics: Metrics,
+        statistics: Statistics,
+        settings: GatewaySettings,
+    ) -> None:
+        self._engine = engine
+        self._sidecar = sidecar
+        self._decoder = decoder
+        self._admission = admission
+        self._explain_admission = explain_admission
+        self._readiness = readiness
+        self._metrics = metrics
+        self._default_model = settings.default_model
+        self._max_answer_bytes = settings.max_answer_bytes
+        self.max_pictures = settings.max_pictures
+        self.statistics = statistics
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model has just answered a real inference."""
+        return self._readiness.ready
+
+    def graph(self, name: str, version: str = "") -> ServedGraph:
+        """Return the graph that a request means.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: as `find_graph`.
+        """
+        return find_graph(self._engine.manifests(), name, version, default=self._default_model)
+
+    def graphs(self, name: str = "", version: str = "") -> list[ServedGraph]:
+        """Return every graph of every version, or those of this name, or of this version.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: as `find_graph`.
+        """
+        graphs = every_graph(self._engine.manifests())
+        if not name:
+            return graphs
+        found = self.graph(name, version)
+        return [found] if version else [graph for graph in graphs if graph.name == found.name]
+
+    async def graph_ready(self, graph: ServedGraph) -> bool:
+        """Return whether this graph answers now."""
+        if graph.hot:
+            return self._readiness.model_ready(graph.name)
+        return await self._sidecar.ready()
+
+    def check_admission(self, graph: ServedGraph) -> None:
+        """Raise `Overloaded` where a request for this graph's own outputs would be refused."""
+        self._admission_of(graph).check()
+
+    async def infer(self, asked: Asked, call: Call) -> Answered:
+        """Return the outputs asked for, of one pass a graph.
+
+        Raises:
+            ModelNotFound, VersionNotFound: no such model or version.
+            OptionInvalid: an input or output that the model has not, or an answer too large.
+            ImageMissing, ImageInvalid, ImageTooLarge, RequestError: the pictures cannot be taken.
+            Overloaded: too many requests are in flight.
+            EngineUnavailable, ExplainerUnavailable: who has to answer is down.
+            DeadlineExceeded: the deadline passed first.
+        """
+        with self._metrics.request("infer"), ExitStack() as places:
+            graph = self.graph(asked.model, asked.version)
+            manifest = graph.manifest
+            names = tuple(dict.fromkeys(asked.outputs or graph.outputs))
+            sources = graph.sources(names)
+            for source, _ in sources:
+                places.enter_context(self._admission_of(source).place())
+            sent = read_image(asked.inputs, manifest.input_size)
+            self._check_size(sources, len(sent))
+            if isinstance(sent, np.ndarray):
+                images = sent
+            else:
+                images = await self._decoder.decode(sent, manifest.input_size, call.deadline)
+            answers: dict[str, OutputTensor] = {}
+            for source, wanted in sources:
+                outputs = await self._run(source, images, wanted, call)
+                for name in wanted:
+                    answers[name] = OutputTensor(name, outputs.values[name], outputs.digest)
+            return Answered(graph.name, manifest.version, [answers[name] for name in names])
+
+    async def _run(
+        self, graph: ServedGraph, images: NDArray[np.uint8], outputs: Sequence[str], call: Call
+    ) -> Outputs:
+        name, version = graph.name, graph.manifest.version
+        if not graph.hot:
+            with self.statistics.execution(name, version, len(images)):
+                return await self._sidecar.infer(name, version, images, outputs, call)
+        values = await self._engine.infer(name, version, images, outputs, call.deadline)
+        self._readiness.saw_answer(name)
+        return Outputs(values, graph.manifest.graph_digest(name))
+
+    def _admission_of(self, graph: ServedGraph) -> Admission:
+        return self._admission if graph.hot else self._explain_admission
+
+    def _check_size(
+        self, sources: Sequence[tuple[ServedGraph, Sequence[str]]], pictures: int
+    ) -> None:
+        self._decoder.check_count(pictures)
+        floats = sum(math.prod(graph.outputs[name]) for graph, names in sources for name in names)
+        size = floats * pictures * _FLOAT32_BYTES
+        if size > self._max_answer_bytes:
+            raise OptionInvalid(
+                f"The outputs asked for have {size} bytes; at most {self._max_answer_bytes} are "
+                "sent at once: ask for fewer outputs or send fewer pictures."
+            )

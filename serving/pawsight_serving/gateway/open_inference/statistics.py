@@ -1,0 +1,88 @@
+"""How often each graph ran for callers of this gateway, and for how long."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.protocol import Engine
+
+
+@dataclass(slots=True)
+class Duration:
+    """So many calls, and their time together."""
+
+    count: int = 0
+    ns: int = 0
+
+
+@dataclass(slots=True)
+class GraphStatistics:
+    """One graph's executions; `last_ms` is when the last one ended, by the epoch."""
+
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    pictures: int = 0
+    last_ms: int = 0
+
+
+class Statistics:
+    """Counts and times executions, by graph and version."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[tuple[str, str], GraphStatistics] = {}
+
+    def of(self, graph: str, version: str) -> GraphStatistics:
+        """Return one graph's statistics; zeros where it has not run yet."""
+        return self._graphs.setdefault((graph, version), GraphStatistics())
+
+    @contextmanager
+    def execution(self, graph: str, version: str, pictures: int) -> Iterator[None]:
+        """Time the body as one execution on so many pictures."""
+        statistics, started_ns = self.of(graph, version), time.perf_counter_ns()
+        outcome = statistics.fail
+        try:
+            yield
+            outcome = statistics.success
+            statistics.pictures += pictures
+            statistics.last_ms = time.time_ns() // 1_000_000
+        finally:
+            outcome.count += 1
+            outcome.ns += time.perf_counter_ns() - started_ns
+
+
+class CountingEngine:
+    """An engine whose executions are counted; see `Engine`.
+
+    Args:
+        engine: what runs the graphs.
+        statistics: hears of every execution.
+    """
+
+    def __init__(self, engine: Engine, statistics: Statistics) -> None:
+        self._engine = engine
+        self._statistics = statistics
+        self.start = engine.start
+        self.manifests = engine.manifests
+        self.close = engine.close
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Run one graph on a batch; see `Engine.infer`."""
+        with self._statistics.execution(graph, version, len(images)):
+            return await self._engine.infer(graph, version, images, outputs, deadline)

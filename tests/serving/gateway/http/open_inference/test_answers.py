@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import orjson
+import pytest
+
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.gateway.http.open_inference.answers import infer_answer
+from pawsight_serving.gateway.http.open_inference.requests import InferRequest
+from pawsight_serving.gateway.open_inference.tensors import Answered, Asked, OutputTensor
+
+ONE = np.array([[1, 2]], np.float32)
+TWO = np.array([[[3, 4], [5, 6]]], np.float32).transpose(0, 2, 1)
+ANSWERED = Answered(
+    "tiny", "1", [OutputTensor("one", ONE, "sha256:1"), OutputTensor("two", TWO, "sha256:2")]
+)
+
+
+def request(*binary: str, request_id: str = "") -> InferRequest:
+    asked = Asked("tiny", "", [], ("one", "two"))
+    return InferRequest(asked, request_id, frozenset(binary), binary_by_default=False)
+
+
+def test_json() -> None:
+    answer = infer_answer(ANSWERED, request(request_id="mine"))
+    assert answer.media_type == "application/json"
+    assert orjson.loads(answer.body) == {
+        "model_name": "tiny",
+        "model_version": "1",
+        "id": "mine",
+        "outputs": [
+            {
+                "name": "one",
+                "datatype": "FP32",
+                "shape": [1, 2],
+                "parameters": {"digest": "sha256:1"},
+                "data": [1.0, 2.0],
+            },
+            {
+                "name": "two",
+                "datatype": "FP32",
+                "shape": [1, 2, 2],
+                "parameters": {"digest": "sha256:2"},
+                "data": [3.0, 5.0, 4.0, 6.0],
+            },
+        ],
+    }
+
+
+def test_binary_tensors_follow_the_json_and_mix_with_it() -> None:
+    answer = infer_answer(ANSWERED, request("two"))
+    assert answer.media_type == "application/octet-stream"
+    length = int(answer.headers["inference-header-content-length"])
+    header, tail = orjson.loads(answer.body[:length]), answer.body[length:]
+    one, two = header["outputs"]
+    assert one["data"] == [1.0, 2.0]
+    assert "data" not in two
+    assert two["parameters"]["binary_data_size"] == len(tail) == 16
+    assert np.frombuffer(tail, "<f4").tolist() == [3, 5, 4, 6]
+    assert "id" not in header
+
+
+def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
+    large = OutputTensor("one", np.zeros((1, 2_000_001), np.float32), "sha256:1")
+    answered = Answered("tiny", "1", [large])
+    with pytest.raises(OptionInvalid, match="2000001 numbers"):
+        infer_answer(answered, request())
+    assert len(infer_answer(answered, request("one")).body) > 8_000_000

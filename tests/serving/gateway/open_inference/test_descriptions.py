@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from tritonclient.grpc import model_config_pb2, service_pb2
+
+from pawsight_serving.gateway.open_inference import descriptions
+from pawsight_serving.gateway.open_inference.statistics import Statistics
+from pawsight_serving.graphs import find_graph
+from pawsight_serving.repository.manifest import Manifest
+from tests.serving.fakes import manifest
+
+if TYPE_CHECKING:
+    from pawsight_serving.gateway.open_inference.core import OpenInference
+
+GRAPH = find_graph([manifest()], "tiny_explain")
+
+
+@pytest.mark.parametrize("engine", get_args(Manifest.model_fields["engine"].annotation))
+def test_every_engine_has_a_platform(engine: str) -> None:
+    served = find_graph([manifest().model_copy(update={"engine": engine})], "tiny")
+    assert descriptions.model_metadata(served, [served])["platform"]
+
+
+def test_descriptions_are_the_protocols_messages() -> None:
+    # ParseDict refuses a field that a message has not.
+    ParseDict(descriptions.server_metadata(), service_pb2.ServerMetadataResponse())
+    ParseDict(descriptions.model_metadata(GRAPH, [GRAPH]), service_pb2.ModelMetadataResponse())
+    ParseDict(
+        descriptions.model_statistics([GRAPH], Statistics()), service_pb2.ModelStatisticsResponse()
+    )
+    config = ParseDict(descriptions.model_config(GRAPH, 8), model_config_pb2.ModelConfig())
+    assert config.max_batch_size == 8
+    assert MessageToDict(config)["input"][0]["dims"] == ["8", "8", "3"]
+
+
+async def test_the_index_names_every_graph_of_every_version(open_inference: OpenInference) -> None:
+    index = await descriptions.repository_index(open_inference, ready_only=False)
+    assert [(each["name"], each["version"], each["state"]) for each in index] == [
+        ("tiny", "1", "READY"),
+        ("tiny_explain", "1", "READY"),
+    ]

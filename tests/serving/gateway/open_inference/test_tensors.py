@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pawsight_serving.errors import RequestError
+from pawsight_serving.gateway.open_inference.tensors import InputTensor
+
+
+def element(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "little") + data
+
+
+@pytest.mark.parametrize("elements", [[], [b""], [b"one"], [b"one", b"", b"three"]])
+def test_byte_strings_follow_their_lengths(elements: list[bytes]) -> None:
+    raw = b"".join(map(element, elements))
+    assert InputTensor.from_raw("image", "BYTES", (1,), raw).elements == elements
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\x01", b"\x00\x00\x00", b"\x02\x00\x00\x00a", element(b"a") + b"\xff\xff\xff\xff"]
+)
+def test_byte_strings_that_end_too_soon(raw: bytes) -> None:
+    with pytest.raises(RequestError, match="'image' end within an element"):
+        InputTensor.from_raw("image", "BYTES", (1,), raw)
+
+
+def test_more_byte_strings_than_any_request_may_hold() -> None:
+    with pytest.raises(RequestError, match="more than 10000 elements"):
+        InputTensor.from_raw("image", "BYTES", (10_001,), element(b"") * 10_001)
+
+
+def test_pixels_in_binary_form() -> None:
+    tensor = InputTensor.from_raw("image", "UINT8", (3,), b"\x00\x7f\xff")
+    assert np.asarray(tensor.elements).tolist() == [0, 127, 255]
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 254, 255], [[0, 1], [254, 255]]])
+def test_pixels_as_numbers_are_flat(numbers: list[Any]) -> None:
+    tensor = InputTensor.from_numbers("image", "UINT8", (4,), numbers)
+    assert np.asarray(tensor.elements).tolist() == [0, 1, 254, 255]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[-1], [256], [2**70], [0.5], [1.0], [True], ["1"], [None], [[1, 2], [3]], [{}]],
+)
+def test_what_is_no_pixel(numbers: list[Any]) -> None:
+    with pytest.raises(RequestError, match="whole numbers from 0 to 255"):
+        InputTensor.from_numbers("image", "UINT8", (1,), numbers)
+
+
+def test_numbers_of_another_datatype_are_left_to_be_refused() -> None:
+    assert not InputTensor.from_numbers("image", "FP32", (1,), [0.5]).elements
