@@ -10,7 +10,7 @@ COPY client client
 COPY export export
 COPY serving serving
 COPY training training
-RUN /pawsight/bin/pip install --constraint constraints.txt '.[serving]'
+RUN /pawsight/bin/pip install --constraint constraints.txt '.[serving,triton]'
 
 FROM python:${PYTHON}
 RUN useradd --system --uid 10001 pawsight

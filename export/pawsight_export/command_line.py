@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from pawsight_export.errors import ExportError
-from pawsight_export.exporting import export_run
+from pawsight_export.exporting import Engine, export_run
 from pawsight_serving.errors import PawsightError
 from pawsight_training.errors import TrainingError
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["onnxruntime"]),
+    type=click.Choice(get_args(Engine)),
     default="onnxruntime",
     show_default=True,
-    help="What runs the graphs in Triton.",
+    help="What runs the graphs in Triton: its ONNX Runtime backend, or its Python backend, which "
+    "`pawsight triton` has.",
 )
 @click.option(
     "--precision",
@@ -46,12 +47,12 @@ if TYPE_CHECKING:
     help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",
 )
 def export(
-    run: Path, name: str, repository: Path, engine: str, precision: str, data: Path | None
+    run: Path, name: str, repository: Path, engine: Engine, precision: str, data: Path | None
 ) -> None:
     """Publish RUN as a new version of a model, after its checks passed."""
-    del engine, precision  # one of each exists so far
+    del precision  # one exists so far
     try:
-        manifest = export_run(run, name, repository, data=data, say=click.echo)
+        manifest = export_run(run, name, repository, engine=engine, data=data, say=click.echo)
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_summary(manifest))

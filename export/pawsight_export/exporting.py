@@ -6,17 +6,19 @@ import importlib.metadata
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from torch import nn
 
+from pawsight_export.errors import PublicationFailed
 from pawsight_export.graphs import ExplainGraph, HotGraph
 from pawsight_export.onnx_graph import to_onnx
 from pawsight_export.parity import check_parity
 from pawsight_export.publication import next_version, publish
 from pawsight_export.staged_engine import infer_staged
 from pawsight_export.staging import stage_graph, stage_manifest
+from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Layer, Manifest
 from pawsight_training.dataset import load_dataset
 from pawsight_training.run import load_run
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from pawsight_training.run import Run
 
+Engine = Literal["onnxruntime", "python"]
+
 _LIBRARIES: Final = ("torch", "onnx", "onnxscript", "numpy", "pillow", "captum", "pawsight")
 _CHECK_PICTURES: Final = 8
 
@@ -37,6 +41,7 @@ def export_run(
     name: str,
     repository: Path,
     *,
+    engine: Engine = "onnxruntime",
     data: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
@@ -46,6 +51,8 @@ def export_run(
         run_folder: what `pawsight train` wrote.
         name: the model's name in the repository.
         repository: the model repository; made where it does not exist.
+        engine: what runs the graphs in Triton: its ONNX Runtime backend, or a `model.py` in its
+            Python backend. Pawsight's embedded engine runs either.
         data: pictures of the classes: some of them enter the parity check, and the accuracy of
             the exported graph on `test` enters the manifest. Without it the check draws noise.
         say: is told what happens.
@@ -57,11 +64,13 @@ def export_run(
         RunInvalid: no finished run there.
         DataInvalid: `data` holds no pictures of class folders.
         ArchitectureUnsupported, ParityFailed, PublicationFailed: nothing was published.
+        RepositoryInvalid: an earlier version of the model cannot be read.
     """
     run = load_run(run_folder)
     model = run.model()
     size = run.manifest.input_size
     version = next_version(repository, name)
+    earlier = _earlier(repository, name, engine)
     splits = load_dataset([data], size).splits if data else {}
 
     say(f"building the graphs of {name} version {version}")
@@ -82,13 +91,13 @@ def export_run(
             preprocessing=run.manifest.preprocessing,
             layers=_layers(model.features, graphs[name + EXPLAIN_SUFFIX].outputs),
             precision="fp32",
-            engine="onnxruntime",
+            engine=engine,
             weights_sha256=run.manifest.weights_sha256,
             graphs=graphs,
             training_run=_training_run(run),
             libraries={library: importlib.metadata.version(library) for library in _LIBRARIES},
         )
-        stage_manifest(staged, manifest)
+        stage_manifest(staged, manifest, earlier)
 
         say("checking both graphs against PyTorch and Captum")
         pictures = check_pictures(size, splits["test"].pictures if "test" in splits else None)
@@ -110,10 +119,24 @@ def export_run(
                 "pictures": float(len(hits)),
             }
         manifest = manifest.model_copy(update={"parity": parity, "metrics": metrics})
-        stage_manifest(staged, manifest)
+        stage_manifest(staged, manifest, earlier)
         publish(staged, repository, name, version)
     say(f"published {name} version {version} in {repository}")
     return manifest
+
+
+def _earlier(repository: Path, name: str, engine: Engine) -> list[Manifest]:
+    """Return the model's published versions; Triton runs all of them in one backend."""
+    versions = published_versions(repository, name)
+    earlier = [read_manifest(repository, name, version) for version in versions]
+    for manifest in earlier:
+        if manifest.engine != engine:
+            raise PublicationFailed(
+                f"{name} version {manifest.version} in {repository} was exported for "
+                f"{manifest.engine}, and all versions of a model run on one engine; export with "
+                f"--engine {manifest.engine}, under another --name or to another --repository."
+            )
+    return earlier
 
 
 def check_pictures(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from typing import TYPE_CHECKING, Final
 
-from pawsight_export.triton_config import LABELS_FILE, model_config
+from pawsight_serving.engines.triton_config import (
+    CONFIG_FILE,
+    LABELS_FILE,
+    model_config,
+    write_config,
+)
 from pawsight_serving.repository.directory import MANIFEST_FILE
 from pawsight_serving.repository.manifest import Graph
+from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import onnx
@@ -35,10 +43,21 @@ def stage_graph(folder: Path, name: str, version: str, model: onnx.ModelProto) -
     )
 
 
-def stage_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write, for both graphs, the manifest, Triton's configuration and the labels."""
+def stage_manifest(folder: Path, manifest: Manifest, earlier: Sequence[Manifest] = ()) -> None:
+    """Write, for both graphs, the manifest, Triton's configuration and what that names.
+
+    Args:
+        folder: where the graphs were staged.
+        manifest: of the staged version.
+        earlier: the published versions of the same model, newest last; one configuration is for
+            all of them.
+    """
     text = manifest.model_dump_json(indent=2) + "\n"
     for graph in manifest.graphs:
-        (folder / graph / manifest.version / MANIFEST_FILE).write_text(text)
-        (folder / graph / "config.pbtxt").write_text(model_config(manifest, graph))
+        version = folder / graph / manifest.version
+        (version / MANIFEST_FILE).write_text(text)
+        config = model_config([*earlier, manifest], graph)
+        (folder / graph / CONFIG_FILE).write_text(write_config(config))
         (folder / graph / LABELS_FILE).write_text("".join(f"{c}\n" for c in manifest.classes))
+        if manifest.engine == "python":
+            shutil.copyfile(MODEL_FILE, version / MODEL_FILE.name)

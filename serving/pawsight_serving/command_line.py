@@ -1,18 +1,34 @@
-"""`pawsight serve` and `pawsight explainer`."""
+"""`pawsight serve`, `pawsight explainer` and `pawsight triton`."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import with_settings
-from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from pawsight_serving.options import refuse_unknown, with_settings
+from pawsight_serving.settings import DEFAULT_REPOSITORY, ExplainerSettings, GatewaySettings
+from pawsight_serving.triton_server.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., None]")
+
+
+def _port(flag: str, default: int) -> Callable[[Command], Command]:
+    return click.option(
+        flag,
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        metavar="PORT",
+        help="Port on 127.0.0.1; 0 takes a free one.",
+    )
 
 
 @click.command()
@@ -31,6 +47,28 @@ def explainer(settings: ExplainerSettings) -> None:
     from pawsight_serving.explainer import main
 
     _run(lambda: main.run(settings))
+
+
+@click.command()
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    envvar="PAWSIGHT_REPOSITORY",
+    show_envvar=True,
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the model repository.",
+)
+@_port("--http-port", Ports().http)
+@_port("--grpc-port", Ports().grpc)
+@_port("--metrics-port", Ports().metrics)
+def triton(repository: Path, http_port: int, grpc_port: int, metrics_port: int) -> None:
+    """Run the real Triton server on this machine, without Docker."""
+    from pawsight_serving.triton_server import main
+
+    refuse_unknown(os.environ)
+    _run(lambda: main.run(repository, Ports(http_port, grpc_port, metrics_port)))
 
 
 def _run(process: Callable[[], None]) -> None:

@@ -9,14 +9,18 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from pawsight_export import exporting
-from pawsight_export.errors import ParityFailed
+from pawsight_export.errors import ParityFailed, PublicationFailed
 from pawsight_export.exporting import check_pictures, export_run
 from pawsight_export.graphs import HotGraph
+from pawsight_serving.engines.triton_config import (
+    configured_manifests,
+    model_config,
+    read_config,
+)
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
+from pawsight_serving.triton_server.view import MODEL_FILE
 from tests.export.conftest import SIZE, random_net
 
 if TYPE_CHECKING:
@@ -70,14 +74,35 @@ def test_parity_stands_in_the_manifest(published: tuple[Path, Manifest]) -> None
 @pytest.mark.parametrize("graph", ["pets", "pets_explain"])
 def test_triton_can_read_the_configuration(published: tuple[Path, Manifest], graph: str) -> None:
     repository, manifest = published
-    text = (repository / graph / "config.pbtxt").read_text()
-    config = text_format.Parse(text, model_config_pb2.ModelConfig())
-    assert config.name == graph
-    assert config.platform == "onnxruntime_onnx"
-    assert list(config.input[0].dims) == [*SIZE, 3]
+    config = read_config((repository / graph / "config.pbtxt").read_text(), graph)
+    assert config == model_config([manifest], graph)
     model = onnx.load(graph_path(repository, manifest, graph))
     assert [output.name for output in config.output] == [o.name for o in model.graph.output]
     assert (repository / graph / "labels.txt").read_text() == "cat\ndog\n"
+
+
+def test_for_the_python_backend_each_version_brings_its_model_py(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    manifests = [export_run(run_folder, "pets", tmp_path, engine="python") for _ in range(2)]
+    assert read_manifests(tmp_path) == manifests
+    for graph in ("pets", "pets_explain"):
+        config = read_config((tmp_path / graph / "config.pbtxt").read_text(), graph)
+        assert config.backend == "python"
+        for version in ("1", "2"):
+            model = tmp_path / graph / version / "model.py"
+            assert model.read_bytes() == MODEL_FILE.read_bytes()
+    config = read_config((tmp_path / "pets" / "config.pbtxt").read_text(), "pets")
+    assert configured_manifests(config) == manifests
+
+
+def test_versions_for_two_engines_are_not_mixed(
+    published: tuple[Path, Manifest], run_folder: Path
+) -> None:
+    repository, manifest = published
+    with pytest.raises(PublicationFailed, match="--engine onnxruntime"):
+        export_run(run_folder, "pets", repository, engine="python")
+    assert read_manifests(repository) == [manifest]
 
 
 def test_the_same_run_gives_the_same_graphs(

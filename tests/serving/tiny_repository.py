@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import onnx
 from onnx import TensorProto, helper
 
+from pawsight_serving.engines.triton_config import model_config, write_config
+from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
 
 if TYPE_CHECKING:
@@ -25,7 +27,12 @@ EXPLAIN_OUTPUTS: dict[str, tuple[int, ...]] = {
 
 
 def publish_tiny(
-    root: Path, name: str = "tiny", version: str = "1", *, bias: float = 0.0
+    root: Path,
+    name: str = "tiny",
+    version: str = "1",
+    *,
+    bias: float = 0.0,
+    engine: Literal["onnxruntime", "python"] = "onnxruntime",
 ) -> Manifest:
     """Write one version of the model; `bias` is added to the logit of dog."""
     explain = f"{name}_explain"
@@ -46,12 +53,16 @@ def publish_tiny(
             Layer(name="pool1", kind="pool", channels=2, height=2, width=2),
         ),
         precision="fp32",
-        engine="onnxruntime",
+        engine=engine,
         weights_sha256="0" * 64,
         graphs=graphs,
     )
     for graph in graphs:
         (root / graph / version / "manifest.json").write_text(manifest.model_dump_json())
+    published = [read_manifest(root, name, each) for each in published_versions(root, name)]
+    for graph in graphs:
+        (root / graph / "config.pbtxt").write_text(write_config(model_config(published, graph)))
+        (root / graph / "labels.txt").write_text("cat\ndog\n")
     return manifest
 
 

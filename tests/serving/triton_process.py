@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import selectors
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.processes import STOP_S, first_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START_S = 60
-STOP_S = 20
 NOWHERE = "127.0.0.1:1"
 _READY = re.compile(r"serves (?P<models>.+) on http://(?P<http>\S+), grpc://(?P<grpc>\S+) and")
 
@@ -51,7 +49,7 @@ def running_triton(
     ports = ["--http-port", http_port, "--grpc-port", grpc_port, "--metrics-port", "0"]
     with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True) as process:
         try:
-            ready = _first_line(process, _READY)
+            ready = first_line(process, _READY)
             yield RunningTriton(process, **ready.groupdict())
             if process.poll() is None:
                 process.terminate()
@@ -62,17 +60,3 @@ def running_triton(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_S)
             process.kill()
-
-
-def _first_line(process: subprocess.Popen[str], pattern: re.Pattern[str]) -> re.Match[str]:
-    assert process.stdout is not None
-    deadline_s = time.monotonic() + START_S
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline_s - time.monotonic())):
-            line = process.stdout.readline()
-            if found := pattern.search(line):
-                return found
-            if not line:
-                break
-    raise AssertionError(f"the command did not say {pattern.pattern!r} in {START_S} s")

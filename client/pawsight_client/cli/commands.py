@@ -27,6 +27,11 @@ COMMANDS: Final = {
         "serving",
         "Run the explainability sidecar alone.",
     ),
+    "triton": Entry(
+        "pawsight_serving.command_line:triton",
+        "triton",
+        "Run the real Triton server on a model repository, without Docker.",
+    ),
     "data": Entry(
         "pawsight_training.command_line:data",
         "training",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime as ort
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.repository.manifest import Manifest
 
 logger = logging.getLogger(__name__)
-
-Graphs = Literal["hot", "all"]
 
 
 class EmbeddedEngine:

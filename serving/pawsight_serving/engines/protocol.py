@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.repository.manifest import Manifest
+
+Graphs = Literal["hot", "all"]
+"""Which graphs a process runs: "hot" leaves the `_explain` graphs alone."""
 
 
 class Engine(Protocol):
@@ -50,6 +53,8 @@ class Engine(Protocol):
 
         Raises:
             ModelNotFound, VersionNotFound: not loaded.
+            OptionInvalid: the graph does not take such images or has no such output.
+            Overloaded: the engine's own queue is full.
             EngineUnavailable: the engine is down or failed.
             DeadlineExceeded: the deadline passed.
         """

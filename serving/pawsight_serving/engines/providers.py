@@ -15,11 +15,10 @@ Provider = tuple[str, dict[str, str]]
 _OPENVINO_CPU = json.dumps({"CPU": {"INFERENCE_PRECISION_HINT": "f32"}})
 
 
-def choose_providers(available: Sequence[str], precision: str) -> list[Provider]:
-    """Return the providers to ask for, best first; the CPU is always the last resort.
+def wanted_providers(precision: str) -> list[Provider]:
+    """Return the providers that a graph should run on, best first; the CPU is the last resort.
 
     Args:
-        available: what the installed build of ONNX Runtime offers.
         precision: the manifest's; OpenVINO is taken for int8 alone, as ONNX Runtime's own
             kernels are no slower in float (`benchmarks/`).
     """
@@ -32,4 +31,9 @@ def choose_providers(available: Sequence[str], precision: str) -> list[Provider]
             ("OpenVINOExecutionProvider", {"device_type": "CPU", "load_config": _OPENVINO_CPU})
         )
     wanted.append(("CPUExecutionProvider", {}))
-    return [provider for provider in wanted if provider[0] in available]
+    return wanted
+
+
+def choose_providers(available: Sequence[str], precision: str) -> list[Provider]:
+    """Return the wanted providers that the installed build of ONNX Runtime offers."""
+    return [provider for provider in wanted_providers(precision) if provider[0] in available]

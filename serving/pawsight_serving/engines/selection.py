@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.embedded import EmbeddedEngine, Graphs
 from pawsight_serving.errors import OptionInvalid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.engines.protocol import Engine, Graphs
 
 
 def open_engine(
     repository: Path | None, triton: str | None = None, *, graphs: Graphs = "all"
 ) -> Engine:
-    """Return the engine for a repository folder; it is not started yet.
+    """Return the engine for a repository folder or for a running Triton; it is not started yet.
+
+    An engine's libraries load with it: whoever asks a Triton needs no ONNX Runtime.
+
+    Args:
+        repository: the folder, where no Triton is named.
+        triton: `HOST:PORT` of a Triton's gRPC.
+        graphs: "hot" where the process never runs the `_explain` graphs.
 
     Raises:
-        OptionInvalid: neither a repository nor a Triton was named, or an engine that this
-            version does not have.
+        OptionInvalid: neither was named, or the client of Triton is not installed.
     """
     if triton is not None:
-        raise OptionInvalid(
-            "This version cannot use a Triton server yet; name a folder with --repository."
-        )
+        if find_spec("tritonclient") is None:
+            raise OptionInvalid(
+                "The client of Triton is not installed; install it with: "
+                "pip install 'pawsight[triton]'"
+            )
+        from pawsight_serving.engines.triton import TritonEngine
+
+        return TritonEngine(triton, graphs=graphs)
     if repository is None:
         raise OptionInvalid("Name a model repository with --repository.")
+    from pawsight_serving.engines.embedded import EmbeddedEngine
+
     return EmbeddedEngine(repository, graphs=graphs)

@@ -14,10 +14,9 @@ from pawsight_serving.errors import (
     DeadlineExceeded,
     ModelNotFound,
     OptionInvalid,
-    RepositoryInvalid,
     VersionNotFound,
 )
-from tests.serving.tiny_repository import SIDE, publish_tiny
+from tests.serving.tiny_repository import SIDE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,12 +34,12 @@ def soon() -> Deadline:
     return Deadline.after(20)
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    publish_tiny(tmp_path, version="1")
-    publish_tiny(tmp_path, version="2", bias=5.0)
-    publish_tiny(tmp_path, name="other")
-    engine = open_engine(tmp_path)
+@pytest.fixture(params=["embedded", pytest.param("triton", marks=pytest.mark.triton)])
+async def engine(request: pytest.FixtureRequest, repository: Path) -> AsyncIterator[Engine]:
+    if request.param == "triton":
+        engine = open_engine(None, request.getfixturevalue("triton").grpc)
+    else:
+        engine = open_engine(repository)
     await engine.start()
     yield engine
     await engine.close()
@@ -59,6 +58,16 @@ async def test_a_batch_keeps_its_order(engine: Engine) -> None:
     answer = await engine.infer("tiny", "1", images, ["probabilities"], soon())
     assert answer["probabilities"].dtype == np.float32
     assert answer["probabilities"].argmax(axis=1).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("graph", "output"), [("tiny", "gradcam"), ("tiny_explain", "gradcam:conv1")]
+)
+async def test_a_batch_may_be_large(engine: Engine, graph: str, output: str) -> None:
+    levels = np.arange(0, 240, 5, dtype=np.uint8)
+    images = np.broadcast_to(levels[:, None, None, None], (len(levels), SIDE, SIDE, 3))
+    answer = await engine.infer(graph, "1", images, [output], soon())
+    assert np.allclose(answer[output].mean(axis=(1, 2, 3)) * 255, levels, atol=0.01)
 
 
 async def test_only_the_outputs_asked_for_come_back(engine: Engine) -> None:
@@ -118,10 +127,21 @@ async def test_what_is_too_late_is_never_run(engine: Engine) -> None:
         await engine.infer("tiny", "1", RED, ["probabilities"], Deadline.after(0))
 
 
-async def test_a_broken_repository_does_not_start(tmp_path: Path) -> None:
-    publish_tiny(tmp_path)
-    (tmp_path / "tiny" / "1" / "model.onnx").write_bytes(b"garbage")
-    engine = open_engine(tmp_path)
-    with pytest.raises(RepositoryInvalid):
-        await engine.start()
+async def test_a_call_that_is_given_up_disturbs_no_other(engine: Engine) -> None:
+    calls = [
+        asyncio.create_task(engine.infer("tiny", "1", image, ["probabilities"], soon()))
+        for image in (RED, BLUE)
+    ]
+    await asyncio.wait(calls, timeout=0)
+    calls[0].cancel()
+    answer = await calls[1]
+    assert answer["probabilities"].argmax() == 0
+    with pytest.raises(asyncio.CancelledError):
+        await calls[0]
+
+
+async def test_a_closed_engine_serves_nothing(engine: Engine) -> None:
     await engine.close()
+    assert not engine.manifests()
+    with pytest.raises(ModelNotFound):
+        await engine.infer("tiny", "1", RED, ["probabilities"], soon())

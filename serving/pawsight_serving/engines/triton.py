@@ -1,0 +1,191 @@
+"""The Triton engine: a Triton Inference Server runs the graphs.
+
+It speaks Triton's gRPC by the stubs of `tritonclient`, whose own client turns statuses into text
+and drops what is under way when it closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2 as messages
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.engines.triton_served import Served, read_served
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    ModelNotFound,
+    PawsightError,
+    RepositoryInvalid,
+)
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.protocol import Graphs
+    from pawsight_serving.repository.manifest import Manifest
+
+    Outputs = Mapping[str, NDArray[np.float32]]
+
+_CHANNEL: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # By default gRPC waits up to two minutes before it tries a server again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # A channel of its own: one that has just failed elsewhere must not hold this one back.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_FOLLOW_S: Final = 1.0
+_CLOSE_S: Final = 10.0
+
+
+class TritonEngine:
+    """Asks a Triton over gRPC, and follows what it loads and unloads.
+
+    A Triton that goes away is tried again and again; until it is back, calls fail at once.
+
+    Args:
+        address: `HOST:PORT` of Triton's gRPC.
+        graphs: "hot" serves a model whose `_explain` graph Triton does not have.
+        start_timeout_s: how long to wait for Triton at the start.
+    """
+
+    def __init__(
+        self, address: str, *, graphs: Graphs = "all", start_timeout_s: float = 10.0
+    ) -> None:
+        self._address = address
+        self._graphs = graphs
+        self._start_timeout_s = start_timeout_s
+        self._served = Served()
+        self._channel: grpc.aio.Channel | None = None
+        self._triton: Any = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect, and read from Triton what it serves; see `Engine.start`."""
+        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL)
+        self._triton = GRPCInferenceServiceStub(self._channel)
+        try:
+            await self._triton.ServerLive(
+                messages.ServerLiveRequest(), timeout=self._start_timeout_s, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as error:
+            raise EngineUnavailable(
+                f"No Triton answers gRPC at {self._address}; start one with `pawsight triton`, "
+                "or check the address."
+            ) from error
+        self._served = await read_served(self._triton, self._graphs)
+        if not self._served.manifests:
+            raise RepositoryInvalid(
+                f"The Triton at {self._address} has loaded no model of `pawsight export`; "
+                "look at its log, or start it on another repository."
+            )
+        self._following = asyncio.create_task(self._follow())
+
+    def manifests(self) -> Sequence[Manifest]:
+        """Return what Triton has loaded; see `Engine.manifests`."""
+        return self._served.manifests
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Outputs:
+        """Run one graph on a batch; see `Engine.infer`.
+
+        A batch over the model's largest goes as several requests at once. The arrays returned
+        are read-only.
+
+        Raises:
+            Overloaded: Triton's queue is full.
+        """
+        largest = self._max_batch(graph, version)
+        parts = [images[start : start + largest] for start in range(0, len(images), largest)]
+        if len(parts) == 1:
+            return await self._infer(graph, version, images, outputs, deadline)
+        calls = [
+            asyncio.ensure_future(self._infer(graph, version, part, outputs, deadline))
+            for part in parts
+        ]
+        try:
+            answers = await asyncio.gather(*calls)
+        finally:
+            for call in calls:
+                call.cancel()
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
+
+    async def close(self) -> None:
+        """Finish the calls under way and disconnect; see `Engine.close`."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        self._served = Served()
+        if self._channel is not None:
+            await self._channel.close(_CLOSE_S)
+
+    async def _infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Outputs:
+        deadline.check()
+        remaining_s = deadline.remaining_s()
+        # gRPC's deadline ends the call; Triton's own keeps it from being run when it is late.
+        timeout = messages.InferParameter(int64_param=max(1, int(remaining_s * 1e6)))
+        request = messages.ModelInferRequest(
+            model_name=graph,
+            model_version=version,
+            parameters={"timeout": timeout},
+            inputs=[
+                messages.ModelInferRequest.InferInputTensor(
+                    name="image", datatype="UINT8", shape=images.shape
+                )
+            ],
+            outputs=[
+                messages.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in outputs
+            ],
+            raw_input_contents=[images.tobytes()],
+        )
+        try:
+            answer = await self._triton.ModelInfer(request, timeout=remaining_s)
+        except grpc.aio.AioRpcError as error:
+            raise meant_by(error) from error
+        return {
+            output.name: np.frombuffer(raw, np.float32).reshape(output.shape)
+            for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
+        }
+
+    def _max_batch(self, graph: str, version: str) -> int:
+        """Return the largest batch of a graph that Triton has loaded in this version."""
+        manifest = find_model(self._served.manifests, graph.removesuffix(EXPLAIN_SUFFIX), version)
+        if graph not in manifest.graphs or graph not in self._served.max_batch:
+            raise ModelNotFound(graph, tuple(sorted(self._served.max_batch)))
+        return max(1, self._served.max_batch[graph])
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            # A Triton that is away or starting has loaded nothing, yet what it will serve again
+            # is still the truth for whoever lists models; whether it answers is readiness's.
+            with suppress(PawsightError):
+                served = await read_served(self._triton, self._graphs)
+                if served.manifests:
+                    self._served = served

@@ -1,0 +1,1 @@
+"""`pawsight triton`: the real Triton server of a wheel, on a model repository, without Docker."""

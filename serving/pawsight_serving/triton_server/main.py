@@ -1,0 +1,104 @@
+"""The process of `pawsight triton`, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
+from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.repository.directory import read_manifests
+from pawsight_serving.triton_server.environment import default_cache, prepare
+from pawsight_serving.triton_server.ports import claim
+from pawsight_serving.triton_server.server import TritonServer
+from pawsight_serving.triton_server.view import RepositoryView
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pawsight_serving.triton_server.environment import Environment
+    from pawsight_serving.triton_server.ports import Ports
+
+logger = logging.getLogger(__name__)
+
+_START_TIMEOUT_S: Final = 120.0
+_FOLLOW_S: Final = 1.0
+
+
+def run(repository: Path, ports: Ports) -> None:
+    """Run Triton on a model repository until SIGINT or SIGTERM.
+
+    Raises:
+        AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start, or it ended.
+    """
+    start_logging()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Before a minute of installing, not after it.
+    read_manifests(repository)
+    environment = prepare(click.echo, default_cache())
+    asyncio.run(serve(repository, ports, environment, stop_signal, click.echo))
+
+
+async def serve(
+    repository: Path,
+    ports: Ports,
+    environment: Environment,
+    stop: Callable[[], Awaitable[object]],
+    say: Callable[[str], None],
+) -> None:
+    """Run Triton until `stop` returns; what is published meanwhile is served too.
+
+    Args:
+        repository: the model repository.
+        ports: where to listen.
+        environment: where Triton is installed.
+        stop: returns when it is time to end.
+        say: is told where Triton takes requests, once it does.
+    """
+    # First, so that a signal ends the server too, however early it comes.
+    stopped = asyncio.ensure_future(stop())
+    with tempfile.TemporaryDirectory(prefix="pawsight-triton-") as name:
+        folder = Path(name)
+        view = RepositoryView(repository, folder)
+        models = view.refresh()
+        async with TritonServer(environment, view.models, folder, claim(ports)) as server:
+            serving = asyncio.create_task(_serve(server, view, models, say))
+            try:
+                await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    await serving
+            finally:
+                serving.cancel()
+                stopped.cancel()
+
+
+async def _serve(
+    server: TritonServer, view: RepositoryView, models: Sequence[str], say: Callable[[str], None]
+) -> NoReturn:
+    await server.wait_ready(_START_TIMEOUT_S)
+    say(f"Triton serves {', '.join(models)} on {server}")
+    following = asyncio.create_task(_follow(view))
+    try:
+        await server.wait_ended()
+    finally:
+        following.cancel()
+    raise EngineUnavailable("Triton ended by itself; its log above may say why.")
+
+
+async def _follow(view: RepositoryView) -> None:
+    told = ""
+    while True:
+        await asyncio.sleep(_FOLLOW_S)
+        try:
+            view.refresh()
+            told = ""
+        except (RepositoryInvalid, OSError) as error:
+            # What is loaded stays; the same fault is told once.
+            if str(error) != told:
+                told = str(error)
+                logger.warning("the repository is served as it was: %s", error)

@@ -1,0 +1,323 @@
+"""What the Triton engine must do beyond every engine's contract, against the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2 as messages
+from tritonclient.grpc.service_pb2_grpc import (
+    GRPCInferenceServiceServicer,
+    add_GRPCInferenceServiceServicer_to_server,
+)
+
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines.triton import TritonEngine
+from pawsight_serving.engines.triton_config import model_config, read_config, write_config
+from pawsight_serving.errors import (
+    DeadlineExceeded,
+    EngineUnavailable,
+    ModelNotFound,
+    OptionInvalid,
+    Overloaded,
+    RepositoryInvalid,
+)
+from tests.serving.tiny_repository import SIDE, publish_tiny
+from tests.serving.triton_process import NOWHERE, running_triton
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from pawsight_serving.engines.protocol import Graphs
+    from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.triton_server.environment import Environment
+    from tests.serving.triton_process import RunningTriton
+
+QUEUED = 8
+
+
+@asynccontextmanager
+async def connected(address: str, *, graphs: Graphs = "all") -> AsyncIterator[TritonEngine]:
+    engine = TritonEngine(address, graphs=graphs)
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+async def ask(engine: TritonEngine, level: int = 0, within_s: float = 20) -> float:
+    """Return a picture's mean probability; the picture is `level` everywhere."""
+    image = np.full((1, SIDE, SIDE, 3), level, np.uint8)
+    answer = await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(within_s))
+    return float(answer["probabilities"].mean())
+
+
+async def heard(engine: TritonEngine) -> None:
+    """Return when Triton has read what was sent before: it refuses this on the same connection."""
+    image = np.zeros((1, 1, 1, 3), np.uint8)
+    with pytest.raises(OptionInvalid):
+        await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(20))
+
+
+async def until(holds: Callable[[], bool], within_s: float = 15) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():  # noqa: ASYNC110 - Triton tells nobody of its changes
+            await asyncio.sleep(0.01)
+
+
+class Gate:
+    """The gate of a `gated_model`, whose Triton works on one execution at a time."""
+
+    def __init__(self, folder: Path, triton: RunningTriton) -> None:
+        self._folder = folder
+        self.triton = triton
+
+    def shut(self) -> None:
+        for file in self._folder.iterdir():
+            file.unlink()
+
+    def open(self, *, broken: bool = False) -> None:
+        if broken:
+            (self._folder / "broken").touch()
+        (self._folder / "open").touch()
+
+    def executed(self) -> list[list[int]]:
+        """Return the levels of the pictures of each execution so far."""
+        try:
+            lines = (self._folder / "executed").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [[int(level) for level in line.strip("[]").split(",")] for line in lines]
+
+    async def hold(self, engine: TritonEngine) -> asyncio.Task[float]:
+        """Return a call that Triton works on, until the gate opens."""
+        self.shut()
+        call = asyncio.create_task(ask(engine, 1))
+        await until(lambda: self.executed() == [[1]])
+        return call
+
+
+@pytest.fixture(scope="module")
+def gated(
+    tmp_path_factory: pytest.TempPathFactory, triton_environment: Environment
+) -> Iterator[Gate]:
+    root, folder = tmp_path_factory.mktemp("gated"), tmp_path_factory.mktemp("gate")
+    publish_tiny(root, engine="python")
+    model = Path(__file__).with_name("gated_model.py").read_text()
+    (root / "tiny" / "1" / "model.py").write_text(model.replace('"GATE"', repr(str(folder))))
+    path = root / "tiny" / "config.pbtxt"
+    config = read_config(path.read_text(), "tiny")
+    config.dynamic_batching.default_queue_policy.max_queue_size = QUEUED
+    path.write_text(write_config(config))
+    with running_triton(root) as triton:
+        yield Gate(folder, triton)
+
+
+class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """A Triton that never answers an inference, and knows when its caller gives up."""
+
+    def __init__(self, versions: list[Manifest]) -> None:
+        self._configs = {graph: model_config(versions, graph) for graph in ("tiny", "tiny_explain")}
+        self.called, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - Triton's names
+        return messages.ServerLiveResponse(live=True)
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+        models = [{"name": name, "version": "1"} for name in self._configs]
+        return messages.RepositoryIndexResponse(models=models)
+
+    async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return messages.ModelConfigResponse(config=self._configs[request.name])
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.called.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> list[Manifest]:
+    return [publish_tiny(tmp_path)]
+
+
+@pytest.fixture
+async def engine(gated: Gate) -> AsyncIterator[TritonEngine]:
+    async with connected(gated.triton.grpc) as engine:
+        yield engine
+        gated.open()
+
+
+@pytest.mark.triton
+async def test_what_waits_is_run_as_one_batch(engine: TritonEngine, gated: Gate) -> None:
+    first = await gated.hold(engine)
+    waiting = [asyncio.create_task(ask(engine, 9)) for _ in range(6)]
+    await heard(engine)
+    gated.open()
+    await asyncio.gather(first, *waiting)
+    executed = gated.executed()
+    # Triton may have set the first that waited apart as the next batch.
+    assert len(executed) <= 3
+    assert [level for batch in executed for level in batch] == [1] + [9] * 6
+
+
+@pytest.mark.triton
+async def test_a_full_queue_refuses_at_once(engine: TritonEngine, gated: Gate) -> None:
+    first = await gated.hold(engine)
+    calls = [asyncio.create_task(ask(engine, 9)) for _ in range(QUEUED + 4)]
+    await until(lambda: any(call.done() for call in calls))
+    gated.open()
+    answers = await asyncio.gather(first, *calls, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {float, Overloaded}
+
+
+@pytest.mark.triton
+async def test_a_deadline_ends_the_call_and_keeps_it_from_being_run(
+    engine: TritonEngine, gated: Gate
+) -> None:
+    first = await gated.hold(engine)
+    started_s = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await ask(engine, 2, within_s=0.3)
+    assert 0.25 < time.monotonic() - started_s < 2
+    # Triton's own clock started later than ours, when the call arrived.
+    await asyncio.wait({first}, timeout=0.3)
+    gated.open()
+    await first
+    await ask(engine, 3)
+    assert gated.executed() == [[1], [3]]
+
+
+async def test_a_call_that_is_given_up_is_cancelled_at_triton(versions: list[Manifest]) -> None:
+    triton = PatientTriton(versions)
+    server = grpc.aio.server()
+    add_GRPCInferenceServiceServicer_to_server(triton, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with connected(f"127.0.0.1:{port}") as engine, asyncio.timeout(20):
+            call = asyncio.create_task(ask(engine))
+            await triton.called.wait()
+            call.cancel()
+            await triton.cancelled.wait()
+    finally:
+        await server.stop(None)
+
+
+@pytest.mark.triton
+async def test_what_fails_inside_is_our_sentence(engine: TritonEngine, gated: Gate) -> None:
+    gated.shut()
+    gated.open(broken=True)
+    with pytest.raises(EngineUnavailable, match="Triton cannot run the model") as caught:
+        await ask(engine, 1)
+    assert "secret" not in str(caught.value)
+    gated.shut()
+    gated.open()
+    await ask(engine, 1)
+
+
+@pytest.mark.triton
+async def test_closing_finishes_what_is_under_way(gated: Gate) -> None:
+    async with connected(gated.triton.grpc) as engine:
+        first = await gated.hold(engine)
+        closing = asyncio.create_task(engine.close())
+        await asyncio.wait({closing}, timeout=0.05)
+        gated.open()
+        assert await first == 0.0
+        await closing
+
+
+@pytest.mark.triton
+async def test_it_survives_that_triton_dies_and_comes_back(
+    repository: Path, triton_environment: Environment
+) -> None:
+    with running_triton(repository) as triton:
+        ports = [address.rpartition(":")[2] for address in (triton.http, triton.grpc)]
+        async with connected(triton.grpc) as engine:
+            before = await ask(engine)
+            await asyncio.to_thread(triton.kill)
+            started_s = time.monotonic()
+            with pytest.raises(EngineUnavailable, match="try again"):
+                await ask(engine)
+            assert time.monotonic() - started_s < 2
+            assert [m.name for m in engine.manifests()] == ["other", "tiny", "tiny"]
+            with running_triton(repository, *ports):
+                async with asyncio.timeout(5):
+                    while True:
+                        try:
+                            assert await ask(engine) == before
+                            break
+                        except EngineUnavailable:
+                            await asyncio.sleep(0.05)
+
+
+@pytest.mark.triton
+async def test_it_follows_what_is_published_and_withdrawn(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path, version="1")
+    with running_triton(tmp_path) as triton:
+        async with connected(triton.grpc) as engine:
+
+            def versions() -> list[str]:
+                return [manifest.version for manifest in engine.manifests()]
+
+            publish_tiny(tmp_path, version="2", bias=5.0)
+            await until(lambda: versions() == ["1", "2"])
+            image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+            for graph in ("tiny", "tiny_explain"):
+                await engine.infer(graph, "2", image, ["probabilities"], Deadline.after(20))
+            for graph in ("tiny", "tiny_explain"):
+                shutil.rmtree(tmp_path / graph / "1")
+            await until(lambda: versions() == ["2"])
+
+
+@pytest.mark.triton
+async def test_hot_needs_no_explain_graph(tmp_path: Path, triton_environment: Environment) -> None:
+    publish_tiny(tmp_path, version="1")
+    publish_tiny(tmp_path, version="2")
+    path = tmp_path / "tiny_explain" / "config.pbtxt"
+    config = read_config(path.read_text(), "tiny_explain")
+    config.version_policy.latest.num_versions = 1
+    path.write_text(write_config(config))
+    with running_triton(tmp_path) as triton:
+        async with connected(triton.grpc, graphs="hot") as engine:
+            assert [manifest.version for manifest in engine.manifests()] == ["1", "2"]
+        async with connected(triton.grpc, graphs="all") as engine:
+            assert [manifest.version for manifest in engine.manifests()] == ["2"]
+
+
+@pytest.mark.triton
+async def test_a_triton_with_foreign_models_alone_is_refused(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path)
+    path = tmp_path / "tiny" / "config.pbtxt"
+    config = read_config(path.read_text(), "tiny")
+    config.parameters.clear()
+    path.write_text(write_config(config))
+    with running_triton(tmp_path) as triton:
+        engine = TritonEngine(triton.grpc)
+        with pytest.raises(RepositoryInvalid, match="no model of `pawsight export`"):
+            await engine.start()
+        await engine.close()
+
+
+async def test_no_triton_there_is_one_sentence() -> None:
+    engine = TritonEngine(NOWHERE, start_timeout_s=0.3)
+    with pytest.raises(EngineUnavailable, match="pawsight triton"):
+        await engine.start()
+    await engine.close()
+
+
+async def test_before_the_start_nothing_is_served() -> None:
+    with pytest.raises(ModelNotFound):
+        await ask(TritonEngine(NOWHERE))

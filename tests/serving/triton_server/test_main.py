@@ -1,0 +1,78 @@
+"""`pawsight triton` as its user starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.processes import START_S
+from tests.serving.tiny_repository import publish_tiny
+from tests.serving.triton_process import running_triton
+
+if TYPE_CHECKING:
+    from pawsight_serving.triton_server.environment import Environment
+
+
+def test_a_repository_that_is_not_there_is_said_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert "There is no model repository" in refusal(tmp_path / "missing")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.triton
+def test_it_serves_says_where_and_ends_cleanly(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path)
+    with running_triton(tmp_path) as triton:
+        assert triton.models == "tiny"
+        assert httpx.get(f"http://{triton.http}/v2/models/tiny_explain/ready").is_success
+        server = Path(f"/proc/{triton.server_pid}")
+    assert not server.exists()
+    port = triton.grpc.rpartition(":")[2]
+    assert not list(Path("/dev/shm").glob(f"pawsight_{port}_*"))
+
+
+@pytest.mark.triton
+def test_a_killed_server_ends_the_command(tmp_path: Path, triton_environment: Environment) -> None:
+    publish_tiny(tmp_path)
+    with running_triton(tmp_path) as triton:
+        triton.kill()
+    port = triton.grpc.rpartition(":")[2]
+    assert not list(Path("/dev/shm").glob(f"pawsight_{port}_*"))
+
+
+@pytest.mark.triton
+def test_a_broken_repository_is_one_sentence(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path)
+    (tmp_path / "tiny" / "1" / "model.onnx").write_bytes(b"garbage")
+    assert "digest differs" in refusal(tmp_path)
+
+
+@pytest.mark.triton
+def test_a_model_that_does_not_load_is_one_sentence(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path)
+    (tmp_path / "tiny" / "1" / "model.py").write_text("raise RuntimeError('cannot load')")
+    assert "could not load the models" in refusal(tmp_path)
+
+
+def refusal(repository: Path) -> str:
+    """Return the last line of a `pawsight triton` that ends with exit status 1."""
+    command = [sys.executable, "-m", "pawsight_client", "triton", "--repository", str(repository)]
+    ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
+    ended = subprocess.run([*command, *ports], capture_output=True, text=True, timeout=START_S)
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    return last
