@@ -187,7 +187,7 @@ async def test_a_deadline_ends_the_call_and_keeps_it_from_being_run(
     started_s = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         await ask(engine, 2, within_s=0.3)
-    assert 0.25 < time.monotonic() - started_s < 2
+    assert 0.25 < time.monotonic() - started_s < 5
     # Triton's own clock started later than ours, when the call arrived.
     await asyncio.wait({first}, timeout=0.3)
     gated.open()
@@ -247,7 +247,7 @@ async def test_it_survives_that_triton_dies_and_comes_back(
             started_s = time.monotonic()
             with pytest.raises(EngineUnavailable, match="try again"):
                 await ask(engine)
-            assert time.monotonic() - started_s < 2
+            assert time.monotonic() - started_s < 5
             assert [m.name for m in engine.manifests()] == ["other", "tiny", "tiny"]
             with running_triton(repository, *ports):
                 async with asyncio.timeout(5):
