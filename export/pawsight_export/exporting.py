@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Engine = Literal["onnxruntime", "python"]
 
 _LIBRARIES: Final = ("torch", "onnx", "onnxscript", "numpy", "pillow", "captum", "pawsight")
-_CHECK_PICTURES: Final = 8
+_CHECK_PICTURES: Final = 32
 
 
 def export_run(
@@ -151,7 +151,7 @@ def check_pictures(
     if real is None or len(real) == 0:
         return np.concatenate([*flat, noise])
     chosen = np.linspace(0, len(real) - 1, min(_CHECK_PICTURES, len(real)), dtype=int)
-    return np.concatenate([*flat, noise[:2], np.stack([real[i] for i in chosen])])
+    return np.concatenate([*flat, noise[:4], np.stack([real[i] for i in chosen])])
 
 
 def _layers(features: nn.Sequential, outputs: dict[str, tuple[int, ...]]) -> tuple[Layer, ...]:

