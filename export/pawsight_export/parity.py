@@ -4,8 +4,8 @@ Below the last layer Grad-CAM is no continuous function of the activations: a Re
 or none, a max-pool sends it to one position or another, and rounding decides where a value is
 within 1e-7 of zero or of its neighbour. Captum in single precision is off from Captum in double
 precision by up to 6e-3 in the first layers, for one picture in a hundred. So a few pictures may
-deviate by more than the tolerance, within a bound; a wrong graph deviates on nearly all of them.
-Flat pictures, where a wrong way through a max-pool shows most, may not.
+deviate by more than the tolerance; a wrong graph deviates on nearly all of them. Flat pictures,
+where a wrong way through a max-pool shows most, may not, and the worst picture is reported.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, NDArray[np.float32]]
 
 TOLERANCE: Final = 1e-4
-# Where rounding decides: which share of the pictures, and how far off at the most.
+# The pictures in which rounding may decide, a layer.
 UNDECIDED_SHARE: Final = 0.05
-UNDECIDED_TOLERANCE: Final = 2e-2
+_REPORTED_ALONE: Final = "explain grad-cam, worst picture"
 
 
 def check_parity(
@@ -54,8 +54,7 @@ def check_parity(
         grad-cam" it is the largest over all pictures but `UNDECIDED_SHARE` of them a layer.
 
     Raises:
-        ParityFailed: a deviation is over `TOLERANCE`, or over `UNDECIDED_TOLERANCE` for any
-            picture.
+        ParityFailed: a deviation is over `TOLERANCE`.
     """
     figures: dict[str, float] = {}
     flat = pictures.reshape(len(pictures), -1).std(axis=1) == 0
@@ -75,7 +74,7 @@ def check_parity(
         decided = np.quantile(deviations, 1 - UNDECIDED_SHARE, method="lower")
         note("explain grad-cam", decided)
         note("explain grad-cam, flat pictures", deviations[flat].max(initial=0.0))
-        note("explain grad-cam, worst picture", deviations.max())
+        note(_REPORTED_ALONE, deviations.max())
         last_maps = maps
     note("grad-cam", _relative(hot["gradcam"], last_maps).max())
     _refuse_deviations(figures)
@@ -86,7 +85,7 @@ def _refuse_deviations(figures: Mapping[str, float]) -> None:
     over = [
         f"{check} {value:.2g}"
         for check, value in figures.items()
-        if not value <= (UNDECIDED_TOLERANCE if check.endswith("worst picture") else TOLERANCE)
+        if check != _REPORTED_ALONE and not value <= TOLERANCE
     ]
     if over:
         raise ParityFailed(
