@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
-from torch import Tensor, nn
 
 from pawsight_export.exporting import check_pictures
-from pawsight_export.parity import TOLERANCE
+from pawsight_export.parity import TOLERANCE, captum_maps, relative_deviations
 from pawsight_export.staged_engine import infer_staged
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_training.dataset import load_dataset
@@ -27,8 +25,6 @@ from pawsight_training.run import load_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from pawsight_training.architectures import ConvNet
 
 
 def main() -> None:
@@ -53,45 +49,18 @@ def main() -> None:
         tuple(f"gradcam:{layer}" for layer in layers),
     )
     net = load_run(options.run).model()
-    single = {layer: captum_maps(net, layer, pictures, torch.float32) for layer in layers}
-    double = {layer: captum_maps(net, layer, pictures, torch.float64) for layer in layers}
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    single = dict(captum_maps(net, images, len(manifest.classes)))
+    double = dict(captum_maps(net.double(), images, len(manifest.classes)))
     print(f"{len(pictures)} pictures; over {TOLERANCE:g} of the maximum (worst)")
     print("layer | served against Captum | Captum, single against double precision")
     for layer in layers:
-        ours = deviations(served[f"gradcam:{layer}"], single[layer])
-        theirs = deviations(single[layer], double[layer])
+        ours = relative_deviations(served[f"gradcam:{layer}"], single[layer])
+        theirs = relative_deviations(single[layer], double[layer])
         print(f"{layer} | {summary(ours)} | {summary(theirs)}")
 
 
-def captum_maps(
-    net: ConvNet, layer: str, pictures: NDArray[np.uint8], precision: torch.dtype
-) -> NDArray[np.floating]:
-    """Return Captum's Grad-CAM of a layer for both classes, [N, 2, h, w]."""
-    net = net.to(precision)
-    scaled = net.normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2)).to(precision)
-
-    def class_logits(images: Tensor) -> Tensor:
-        z: Tensor = net.head(net.features(images))
-        return torch.cat([-z, z], dim=1)
-
-    relu: nn.Module = net.features.get_submodule(f"{layer}_relu")
-    method = LayerGradCam(class_logits, relu)
-    maps = [method.attribute(scaled, target=c, relu_attributions=True).detach() for c in (0, 1)]
-    both: NDArray[np.floating] = torch.cat(maps, dim=1).numpy()
-    return both
-
-
-def deviations(
-    value: NDArray[np.floating], reference: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    """Return each picture's largest deviation in units of its largest value."""
-    scale = np.abs(reference).max(axis=(1, 2, 3))
-    off = np.abs(value - reference).max(axis=(1, 2, 3))
-    relative: NDArray[np.floating] = off / np.where(scale > 0, scale, TOLERANCE)
-    return relative
-
-
-def summary(relative: NDArray[np.floating]) -> str:
+def summary(relative: NDArray[np.floating[Any]]) -> str:
     """Return how many are over the tolerance, and the worst."""
     return f"{int((relative > TOLERANCE).sum())} ({relative.max():.1e})"
 

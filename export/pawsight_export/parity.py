@@ -68,15 +68,15 @@ def check_parity(
     note("probabilities", _absolute(hot["probabilities"], answers))
     note("explain probabilities", _absolute(explain["probabilities"], answers))
     for name, activation in _activations(model, images):
-        note("activations", _relative(explain[f"activation:{name}"], activation).max())
-    for name, maps in _captum_maps(model, images, n_classes=answers.shape[1]):
-        deviations = _relative(explain[f"gradcam:{name}"], maps)
+        note("activations", relative_deviations(explain[f"activation:{name}"], activation).max())
+    for name, maps in captum_maps(model, images, n_classes=answers.shape[1]):
+        deviations = relative_deviations(explain[f"gradcam:{name}"], maps)
         decided = np.quantile(deviations, 1 - UNDECIDED_SHARE, method="lower")
         note("explain grad-cam", decided)
         note("explain grad-cam, flat pictures", deviations[flat].max(initial=0.0))
         note(_REPORTED_ALONE, deviations.max())
         last_maps = maps
-    note("grad-cam", _relative(hot["gradcam"], last_maps).max())
+    note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
     _refuse_deviations(figures)
     return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
 
@@ -107,10 +107,16 @@ def _activations(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[
                 yield (conv if isinstance(layer, nn.ReLU) else name), value.numpy()
 
 
-def _captum_maps(
+def captum_maps(
     model: ConvNet, images: Tensor, n_classes: int
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield Captum's Grad-CAM of every convolutional layer, [N, C, h, w]."""
+    """Yield each convolutional layer's name and Captum's Grad-CAM of it, [N, C, h, w].
+
+    Args:
+        model: in eval mode; its precision is the maps'.
+        images: float pixels 0 to 255, [N, 3, H, W].
+        n_classes: C.
+    """
 
     def class_logits(pictures: Tensor) -> Tensor:
         logits: Tensor = model(pictures)
@@ -133,7 +139,7 @@ def _absolute(value: NDArray[np.float32], reference: NDArray[np.float32]) -> flo
     return float(np.abs(value - reference).max())
 
 
-def _relative(
+def relative_deviations(
     value: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> NDArray[np.floating[Any]]:
     """Return each picture's largest deviation, in units of its largest value."""
