@@ -115,6 +115,8 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
         "    threading.Event().wait(60)\n"
     )
     code = (
+        # A shell's background job, as CI may be one, starts with SIGINT ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pawsight_client.cli import main\n"
         "from pawsight_client.cli.commands import COMMANDS, Entry\n"
         "COMMANDS['wait'] = Entry('waiting:wait', '', 'Wait.')\n"
