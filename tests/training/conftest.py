@@ -92,5 +92,5 @@ def vgg_run(
     small_data: Dataset, make_job: Callable[..., Job], tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """A VGG16 of 32x32 pictures that was trained end to end for an epoch."""
-    job = make_job("end-to-end", small_data, small_first=None)
+    job = make_job("end-to-end", small_data, smaller_until=())
     return train(job, tmp_path_factory.mktemp("runs") / "vgg")

@@ -66,7 +66,7 @@ def test_another_job_does_not_go_on(
 def test_what_an_older_version_did_not_know_is_no_difference(job: Job, unfinished: Path) -> None:
     last = unfinished / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(last, weights_only=True)
-    del checkpoint["settings"]["weights"], checkpoint["settings"]["recipe"]["small_first"]
+    del checkpoint["settings"]["weights"], checkpoint["settings"]["recipe"]["smaller_until"]
     torch.save(checkpoint, last)
     assert checkpoint_to_resume(unfinished, job, resume=True, first=True) == last
 

@@ -61,15 +61,17 @@ def test_small_pictures_come_first(
     steps: Callable[..., list[tuple[torch.Size, float]]], drawn: Path, cache: Path
 ) -> None:
     larger = load_dataset([drawn], (64, 80), cache=cache)
-    seen = steps("scratch", larger, epochs=3, small_first=(0.7, 0.75), batch_size=20)
-    assert [tuple(size) for size, _ in seen] == [(48, 60)] * 4 + [(64, 80)] * 2
+    seen = steps(
+        "scratch", larger, epochs=3, smaller_until=((0.4, 0.75), (0.7, 0.8)), batch_size=20
+    )
+    assert [tuple(size) for size, _ in seen] == [(48, 60)] * 2 + [(51, 64)] * 2 + [(64, 80)] * 2
 
 
 def test_pictures_that_would_get_too_small_are_refused(
     steps: Callable[..., list[tuple[torch.Size, float]]],
 ) -> None:
     with pytest.raises(RecipeInvalid, match="too small for the net; give a larger --input-size"):
-        steps("scratch", small_first=(0.5, 0.5))
+        steps("scratch", smaller_until=((0.5, 0.5),))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_pictures_that_would_get_too_small_are_refused(
     ],
 )
 def test_frozen_weights_are_not_given_to_the_optimizer(recipe: Recipe, kind: type) -> None:
-    recipe = replace(recipe, trainable=("head",), schedule="constant")
+    recipe = replace(recipe, trainable=("head",), schedule="constant", smaller_until=())
     net = starting_net(recipe, 2, (64, 64), seed=0)
     optimizer = Learner(net, recipe, 0, (64, 64)).configure_optimizers()
     assert isinstance(optimizer, torch.optim.Optimizer)

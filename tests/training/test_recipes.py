@@ -42,7 +42,8 @@ def test_the_recipes_are_the_lectures() -> None:
         ({"dropout": 1.0}, "--dropout"),
         ({"average": 1.0}, "--average"),
         ({"patience": -1}, "--patience"),
-        ({"small_first": (0.5, 1.0)}, "small_first"),
+        ({"smaller_until": ((0.5, 1.0),)}, "smaller_until"),
+        ({"smaller_until": ((0.7, 0.5), (0.5, 0.7))}, "smaller_until"),
         ({"stored_features": True, "augmentation": LECTURE}, "take frozen-augmented"),
     ],
 )

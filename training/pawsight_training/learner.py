@@ -42,7 +42,8 @@ class Learner(pl.LightningModule):
         self.input_size = input_size
         self.map_size = map_size(net.features, input_size)
         self.augment = RandomAffineBatch(recipe.augmentation) if recipe.augmentation else None
-        if min(map_size(net.features, self._small_size())) < 1:
+        sides = [side for _, side in recipe.smaller_until]
+        if any(min(map_size(net.features, self._scaled(side))) < 1 for side in sides):
             raise RecipeInvalid(
                 "The small pictures that this recipe starts with are too small for the net; "
                 "give a larger --input-size."
@@ -76,14 +77,13 @@ class Learner(pl.LightningModule):
 
     def _size(self) -> tuple[int, int]:
         """Return (height, width) of the pictures of this epoch."""
-        small = self.recipe.small_first
-        if small is not None and self.current_epoch < round(small[0] * self.recipe.epochs):
-            return self._small_size()
+        for until, side in self.recipe.smaller_until:
+            if self.current_epoch < round(until * self.recipe.epochs):
+                return self._scaled(side)
         return self.input_size
 
-    def _small_size(self) -> tuple[int, int]:
+    def _scaled(self, side: float) -> tuple[int, int]:
         height, width = self.input_size
-        side = self.recipe.small_first[1] if self.recipe.small_first else 1
         return round(height * side), round(width * side)
 
     def _logits(self, pictures: Tensor) -> Tensor:
