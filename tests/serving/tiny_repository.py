@@ -14,6 +14,7 @@ from pawsight_serving.repository.directory import published_versions, read_manif
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SIDE = 8
@@ -33,8 +34,12 @@ def publish_tiny(
     *,
     bias: float = 0.0,
     engine: Literal["onnxruntime", "python"] = "onnxruntime",
+    earlier: Sequence[Manifest] = (),
 ) -> Manifest:
-    """Write one version of the model; `bias` is added to the logit of dog."""
+    """Write one version of the model; `bias` is added to the logit of dog.
+
+    Its configuration is for all versions in the folder and for `earlier` ones.
+    """
     explain = f"{name}_explain"
     graphs = {
         graph: _write(root / graph / version, graph, outputs, bias)
@@ -59,7 +64,8 @@ def publish_tiny(
     )
     for graph in graphs:
         (root / graph / version / "manifest.json").write_text(manifest.model_dump_json())
-    published = [read_manifest(root, name, each) for each in published_versions(root, name)]
+    here = [read_manifest(root, name, each) for each in published_versions(root, name)]
+    published = [*earlier, *here]
     for graph in graphs:
         (root / graph / "config.pbtxt").write_text(write_config(model_config(published, graph)))
         (root / graph / "labels.txt").write_text("cat\ndog\n")

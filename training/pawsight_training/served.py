@@ -9,7 +9,7 @@ import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.repository.directory import read_manifests
+from pawsight_serving.repository.served import read_served
 from pawsight_training.errors import TrainingError
 from pawsight_training.evaluation import Evaluation
 from pawsight_training.progress import tracked
@@ -31,7 +31,7 @@ def served_manifest(repository: Path, name: str) -> Manifest:
     Raises:
         RepositoryInvalid, ModelNotFound: nothing there that is served, or no such model.
     """
-    return find_model(read_manifests(repository), name)
+    return find_model(read_served(repository), name)
 
 
 def evaluate_served(repository: Path, manifest: Manifest, split: Split) -> Evaluation:

@@ -17,8 +17,9 @@ from pawsight_serving.errors import (
     OptionInvalid,
     PawsightError,
 )
-from pawsight_serving.repository.directory import read_graph, read_manifests
+from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.served import read_served
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class EmbeddedEngine:
 
     async def start(self) -> None:
         """Load every published graph and run each once; see `Engine.start`."""
-        self._manifests = await asyncio.to_thread(read_manifests, self._repository)
+        self._manifests = await asyncio.to_thread(read_served, self._repository)
         for manifest in self._manifests:
             for graph in manifest.graphs:
                 if self._graphs == "all" or graph == manifest.name:

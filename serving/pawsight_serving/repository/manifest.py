@@ -41,6 +41,9 @@ class Graph(_Frozen):
     outputs: dict[str, tuple[int, ...]] = Field(
         description="Shape of each output without the batch dimension."
     )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of what else lies beside it, such as model.py."
+    )
 
 
 class Manifest(_Frozen):
