@@ -35,14 +35,20 @@ def publish_tiny(
     bias: float = 0.0,
     engine: Literal["onnxruntime", "python"] = "onnxruntime",
     earlier: Sequence[Manifest] = (),
+    graph_bytes: bytes | None = None,
 ) -> Manifest:
     """Write one version of the model; `bias` is added to the logit of dog.
 
-    Its configuration is for all versions in the folder and for `earlier` ones.
+    Its configuration is for all versions in the folder and for `earlier` ones; `graph_bytes`
+    stand in the place of the graphs.
     """
     explain = f"{name}_explain"
     graphs = {
-        graph: _write(root / graph / version, graph, outputs, bias)
+        graph: _write(
+            root / graph / version,
+            outputs,
+            graph_bytes or _model(graph, outputs, bias).SerializeToString(),
+        )
         for graph, outputs in ((name, HOT_OUTPUTS), (explain, EXPLAIN_OUTPUTS))
     }
     manifest = Manifest(
@@ -72,9 +78,8 @@ def publish_tiny(
     return manifest
 
 
-def _write(folder: Path, name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> Graph:
+def _write(folder: Path, outputs: dict[str, tuple[int, ...]], data: bytes) -> Graph:
     folder.mkdir(parents=True)
-    data = _model(name, outputs, bias).SerializeToString()
     (folder / "model.onnx").write_bytes(data)
     return Graph(file="model.onnx", sha256=hashlib.sha256(data).hexdigest(), outputs=outputs)
 
