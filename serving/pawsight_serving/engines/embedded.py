@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.lineup import Lineup
+from pawsight_serving.engines.memory import give_back
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
@@ -120,7 +121,8 @@ class EmbeddedEngine:
         while True:
             await asyncio.sleep(poll_s)
             await self._follower.look()
-            self._lineup.drop_expired(time.monotonic())
+            if self._lineup.drop_expired(time.monotonic()):
+                await asyncio.to_thread(give_back)
 
     def _session(self, graph: str, version: str) -> GraphSession:
         name = graph.removesuffix(EXPLAIN_SUFFIX)
