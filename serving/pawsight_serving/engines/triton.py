@@ -17,7 +17,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.engines.triton_served import Served, read_served
 from pawsight_serving.errors import (
     EngineUnavailable,
@@ -105,10 +105,7 @@ class TritonEngine:
         """Ask Triton at once, and wait for a version that it is loading; see `Engine.catch_up`."""
         patience = Deadline(min(deadline.at_s, Deadline.after(_CATCH_UP_S).at_s))
         while not self._has(name, version) and patience.remaining_s():
-            with suppress(PawsightError):
-                served = await read_served(self._triton, self._graphs)
-                if served.manifests:
-                    self._served = served
+            await self._look()
             if not self._has(name, version):
                 await asyncio.sleep(min(_ASK_AGAIN_S, patience.remaining_s()))
         deadline.check()
@@ -182,6 +179,10 @@ class TritonEngine:
         try:
             answer = await self._triton.ModelInfer(request, timeout=remaining_s)
         except grpc.aio.AioRpcError as error:
+            if is_not_loaded(error):
+                # Withdrawn since Triton was last asked what it serves: then it is not found.
+                await self._look()
+                self._max_batch(graph, version)
             raise meant_by(error) from error
         return {
             output.name: np.frombuffer(raw, np.float32).reshape(output.shape)
@@ -201,9 +202,12 @@ class TritonEngine:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_FOLLOW_S)
-            # A Triton that is away or starting has loaded nothing, yet what it will serve again
-            # is still the truth for whoever lists models; whether it answers is readiness's.
-            with suppress(PawsightError):
-                served = await read_served(self._triton, self._graphs)
-                if served.manifests:
-                    self._served = served
+            await self._look()
+
+    async def _look(self) -> None:
+        # A Triton that is away or starting has loaded nothing, yet what it will serve again is
+        # still the truth for whoever lists models; whether it answers is readiness's.
+        with suppress(PawsightError):
+            served = await read_served(self._triton, self._graphs)
+            if served.manifests:
+                self._served = served

@@ -110,6 +110,9 @@ class RepositoryView:
             (part / file.name).symlink_to(file)
         if not (part / MODEL_FILE.name).exists():
             (part / MODEL_FILE.name).symlink_to(MODEL_FILE)
+        # In the place of the folder that the backend's Python would make for its cache, whatever
+        # its environment says: a polling Triton would take that for a change, and load all again.
+        (part / "__pycache__").touch()
         part.rename(target)
 
     def _write(self, path: Path, text: str) -> None:
