@@ -3,6 +3,7 @@
 ExportError
 ├── ArchitectureUnsupported     the network has a layer that the graphs cannot express
 ├── ParityFailed                the exported graph does not compute what the run computes
+├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
 └── PublicationFailed           the repository cannot be written
 """
 
@@ -17,6 +18,10 @@ class ArchitectureUnsupported(ExportError):
 
 class ParityFailed(ExportError):
     """A graph's answer differs from PyTorch's or Captum's by more than the tolerance."""
+
+
+class PlanNotBuilt(ExportError):
+    """There is no TensorRT on this machine, or it cannot build the graph."""
 
 
 class PublicationFailed(ExportError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.errors import OptionInvalid, VersionNotFound
 from pawsight_serving.gateway.open_inference.image import read_image
 from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
 from pawsight_serving.graphs import Outputs, ServedGraph, every_graph, find_graph
@@ -133,7 +133,17 @@ class OpenInference:
             EngineUnavailable, ExplainerUnavailable: who has to answer is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("infer"), ExitStack() as places:
+        with self._metrics.request("infer"):
+            try:
+                return await self._infer(asked, call)
+            except VersionNotFound:
+                if asked.version:
+                    raise
+                # It was withdrawn since; what is the newest now answers.
+                return await self._infer(asked, call)
+
+    async def _infer(self, asked: Asked, call: Call) -> Answered:
+        with ExitStack() as places:
             graph = self.graph(asked.model, asked.version)
             manifest = graph.manifest
             names = tuple(dict.fromkeys(asked.outputs or graph.outputs))
