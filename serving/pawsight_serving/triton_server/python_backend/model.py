@@ -73,7 +73,8 @@ class TritonPythonModel:
 def _threads(config: dict[str, Any]) -> int:
     """Return this instance's share of the processors."""
     instances = sum(group.get("count", 1) for group in config.get("instance_group", ()))
-    return max(1, len(os.sched_getaffinity(0)) // max(1, instances))
+    processors: int = len(os.sched_getaffinity(0))
+    return max(1, processors // max(1, int(instances)))
 
 
 def _providers(
