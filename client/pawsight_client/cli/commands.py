@@ -32,6 +32,11 @@ COMMANDS: Final = {
         "triton",
         "Run the real Triton server on a model repository, without Docker.",
     ),
+    "tune": Entry(
+        "pawsight_serving.tuning.command_line:tune",
+        "triton",
+        "Find the Triton settings of a model that serve this machine best.",
+    ),
     "data": Entry(
         "pawsight_training.command_line:data",
         "training",
