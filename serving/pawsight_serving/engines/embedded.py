@@ -114,11 +114,16 @@ class EmbeddedEngine:
         options.log_severity_level = 3
         # A pool that spins between calls takes the core that decoding needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        precision = manifest.precision
+        if graph != manifest.name:
+            # It computes in float32 over the weights of the hot graph, unpacked once, here.
+            precision = "fp32"
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             session = ort.InferenceSession(
                 model,
                 options,
-                providers=choose_providers(ort.get_available_providers(), manifest.precision),
+                providers=choose_providers(ort.get_available_providers(), precision),
             )
             height, width = manifest.input_size
             session.run(None, {"image": np.zeros((1, height, width, 3), np.uint8)})

@@ -65,6 +65,10 @@ class Manifest(_Frozen):
     parity: dict[str, float] = Field(
         default_factory=dict, description="Check to its largest deviation."
     )
+    agreement: dict[str, float] = Field(
+        default_factory=dict,
+        description="How far a graph below fp32 agrees with the float32 model, on test pictures.",
+    )
     calibration: dict[str, str | int | float] | None = None
     training_run: dict[str, str | int | float] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
