@@ -52,6 +52,11 @@ COMMANDS: Final = {
         "training",
         "Draw what each filter of a run responds to most.",
     ),
+    "pack": Entry(
+        "pawsight_training.command_line:pack",
+        "training",
+        "Copy a run with its weights in float16.",
+    ),
     "export": Entry(
         "pawsight_export.command_line:export",
         "export",
