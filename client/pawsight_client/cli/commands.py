@@ -62,6 +62,11 @@ COMMANDS: Final = {
         "export",
         "Publish a trained model in the model repository.",
     ),
+    "repository": Entry(
+        "pawsight_serving.repository.command_line:repository",
+        "serving",
+        "List, verify and roll back what is published.",
+    ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",
         "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
+from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.predictions import Predictions, predicted_by
 
@@ -134,15 +135,33 @@ class Gateway:
         with self._metrics.request("explain"), self.explain_admission.place():
             manifest = self.model(request.model, request.version)
             self._decoder.check_count(len(request.images))
+            asked_for = request.version
             request.model, request.version = manifest.name, manifest.version
-            response = await self._explainer.explain(request, call)
+            try:
+                response = await self._explainer.explain(request, call)
+            except VersionNotFound:
+                if asked_for:
+                    raise
+                # The sidecar refused this version or has let go of it; it has another one.
+                request.version = ""
+                response = await self._explainer.explain(request, call)
             response.request_id = call.request_id
             return response
 
     async def _predict(
         self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
     ) -> Predictions:
-        manifest = self.model(name, version)
+        try:
+            return await self._predict_with(self.model(name, version), pictures, deadline)
+        except VersionNotFound:
+            if version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            return await self._predict_with(self.model(name), pictures, deadline)
+
+    async def _predict_with(
+        self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
         images = await self._decoder.decode(pictures, manifest.input_size, deadline)
         outputs = await self._engine.infer(
             manifest.name, manifest.version, images, ("probabilities",), deadline

@@ -66,7 +66,7 @@ def run(settings: GatewaySettings) -> None:
     """
     start_logging()
     triton = settings.triton and str(settings.triton)
-    engine = open_engine(settings.repository_or_default, triton, graphs="hot")
+    engine = open_engine(settings.repository_or_default, triton, graphs="hot", settings=settings)
     uvloop.run(serve(settings, engine, stop_signal, click.echo))
 
 

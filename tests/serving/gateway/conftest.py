@@ -9,6 +9,7 @@ import pytest
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.metrics import Metrics
@@ -35,10 +36,15 @@ class FakeExplainer:
     """Answers every request with the same map."""
 
     failure: Exception | None = None
+    without: str | None = None
     asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        self.asked.append((request, call))
+        sent = pb.ExplainRequest()
+        sent.CopyFrom(request)
+        self.asked.append((sent, call))
+        if self.without == request.version:
+            raise VersionNotFound(request.model, request.version, ())
         if self.failure is not None:
             raise self.failure
         explanation = pb.Explanation(
