@@ -55,6 +55,10 @@ class EngineSettings(BaseModel):
     max_in_flight: PositiveInt = Field(
         64, description="Requests in flight at once; more are refused at once."
     )
+    max_in_flight_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="Bytes that the bodies of the requests in flight may have together.",
+    )
     decode_threads: PositiveInt = Field(
         default_factory=lambda: max(2, os.cpu_count() or 1),
         description="Threads that decode pictures [default: one a core].",
@@ -73,6 +77,12 @@ class EngineSettings(BaseModel):
     def _one_engine(self) -> Self:
         if self.repository is not None and self.triton is not None:
             raise ValueError("give either a repository or a Triton, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _one_request_fits(self) -> Self:
+        if self.max_in_flight_bytes < self.max_request_bytes:
+            raise ValueError("max-in-flight-bytes must be at least max-request-bytes")
         return self
 
     @property

@@ -28,6 +28,7 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.observation import Observer
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
@@ -93,10 +94,13 @@ async def serve(
         sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
     readiness = Readiness(engine, settings)
     metrics = Metrics()
+    observer = Observer(metrics)
     statistics = Statistics()
     counting = CountingEngine(engine, statistics)
     decoder = Decoder(decoders, settings)
-    admission, explain_admission = (Admission(settings.max_in_flight) for _ in range(2))
+    admission, explain_admission = (
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes) for _ in range(2)
+    )
     gateway = Gateway(
         counting,
         explainer,
@@ -104,9 +108,8 @@ async def serve(
         admission,
         explain_admission,
         readiness,
-        metrics,
+        observer,
         default_model=settings.default_model,
-        stream_pictures_at_once=settings.stream_pictures_at_once,
     )
     inference = OpenInference(
         counting,
@@ -115,14 +118,20 @@ async def serve(
         admission,
         explain_admission,
         readiness,
-        metrics,
+        observer,
         statistics,
         settings,
     )
-    metrics.watch(readiness, predict=admission, explain=explain_admission)
-    servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
+    servicer = PawsightServicer(
+        gateway,
+        readiness,
+        observer,
+        settings.timeout_s,
+        stream_pictures_at_once=settings.stream_pictures_at_once,
+    )
     oip_servicer = OpenInferenceServicer(
         inference,
+        observer,
         settings.timeout_s,
         stream_requests_at_once=settings.stream_pictures_at_once,
     )
@@ -133,7 +142,7 @@ async def serve(
         },
         settings.max_request_bytes,
     )
-    app = create_app(gateway, inference, readiness, metrics, settings)
+    app = create_app(gateway, inference, readiness, metrics, observer, settings)
     http = HttpServer(app, settings.shutdown_grace_s)
     try:
         if sidecar is not None:
@@ -145,7 +154,7 @@ async def serve(
             await explainer.connect(settings.explainer)
         elif sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
             logger.warning("serving without explanations until the explainer has started")
-        await readiness.start(rpc.set_ready)
+        await readiness.start(rpc.set_ready, metrics.saw_readiness)
         models = tuple(newest(engine.manifests()))
         started(Running(http_address, rpc_address, models, sidecar))
         await stop()

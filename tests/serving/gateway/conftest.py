@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
+import numpy as np
 import pytest
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
@@ -15,19 +16,22 @@ from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.graphs import Outputs
+from pawsight_serving.observation import Observer
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
-from tests.serving.fakes import FakeEngine
+from tests.serving.fakes import SIDE, FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from starlette.applications import Starlette
 
     from pawsight_serving.calls import Call
+
+
+BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
 
 
 @dataclass
@@ -36,9 +40,11 @@ class FakeExplainer:
 
     failure: Exception | None = None
     asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
+    engine: FakeEngine = field(default_factory=FakeEngine)
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         self.asked.append((request, call))
+        await self.engine.infer("tiny", "1", BLANK, ("probabilities",), call.deadline)
         if self.failure is not None:
             raise self.failure
         explanation = pb.Explanation(
@@ -113,6 +119,7 @@ def settings() -> GatewaySettings:
         max_pictures=3,
         max_picture_bytes=10_000,
         max_request_bytes=20_000,
+        max_in_flight_bytes=30_000,
         max_answer_bytes=5_000,
         timeout_s=5,
     )
@@ -124,11 +131,16 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
+def observer(metrics: Metrics) -> Observer:
+    return Observer(metrics)
+
+
+@pytest.fixture
 def gateway(
     engine: FakeEngine,
     explainer: FakeExplainer,
     readiness: Readiness,
-    metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Iterator[Gateway]:
     workers = Workers(2, "decode")
@@ -136,12 +148,11 @@ def gateway(
         engine,
         explainer,
         Decoder(workers, settings),
-        Admission(settings.max_in_flight),
-        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
         readiness,
-        metrics,
+        observer,
         default_model=settings.default_model,
-        stream_pictures_at_once=2,
     )
     workers.close()
 
@@ -151,7 +162,7 @@ def open_inference(
     engine: FakeEngine,
     sidecar: FakeSidecar,
     readiness: Readiness,
-    metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Iterator[OpenInference]:
     workers, statistics = Workers(2, "decode"), Statistics()
@@ -159,10 +170,10 @@ def open_inference(
         CountingEngine(engine, statistics),
         sidecar,
         Decoder(workers, settings),
-        Admission(settings.max_in_flight),
-        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
         readiness,
-        metrics,
+        observer,
         statistics,
         settings,
     )
@@ -175,9 +186,10 @@ def app(
     open_inference: OpenInference,
     readiness: Readiness,
     metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Starlette:
-    return create_app(gateway, open_inference, readiness, metrics, settings)
+    return create_app(gateway, open_inference, readiness, metrics, observer, settings)
 
 
 async def unheard(ready: bool) -> None:

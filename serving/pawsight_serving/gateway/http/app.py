@@ -18,7 +18,7 @@ from pawsight_serving.gateway.http.models import ModelEndpoints
 from pawsight_serving.gateway.http.open_inference.endpoints import OpenInferenceEndpoints
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.pages import DOCS_ASSETS, Pages
-from pawsight_serving.gateway.http.request_ids import RequestIds
+from pawsight_serving.gateway.http.requests import Requests
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.settings import GatewaySettings
 
@@ -35,6 +36,7 @@ def create_app(
     open_inference: OpenInference,
     readiness: Readiness,
     metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Starlette:
     """Return the application: the routes over the cores."""
@@ -69,6 +71,6 @@ def create_app(
             Mount(DOCS_ASSETS, pages.docs_assets),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(Requests, observer=observer)],
         exception_handlers={PawsightError: on_error, HTTPException: on_no_route},
     )

@@ -24,6 +24,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.gateway.http.answers import Json
 from pawsight_serving.gateway.http.options import request_id_of
+from pawsight_serving.observation import failed_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ def error_answer(
         status: instead of the table's.
         headers: beside `Retry-After`, which the error brings.
     """
+    failed_with(error.code)
     sent = dict(headers or {})
     if error.retry_after_s is not None:
         sent["retry-after"] = str(math.ceil(error.retry_after_s))

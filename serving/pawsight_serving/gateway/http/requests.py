@@ -1,7 +1,8 @@
-"""Middleware: every request has an id, and nothing unforeseen gets out."""
+"""Middleware: every request has an id and is observed, and nothing unforeseen gets out."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -11,31 +12,45 @@ from starlette.requests import ClientDisconnect
 from pawsight_serving.calls import UNFORESEEN, accept_request_id
 from pawsight_serving.errors import InternalError
 from pawsight_serving.gateway.http.errors import error_answer
+from pawsight_serving.observation import CANCELLED, TRACEPARENT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from pawsight_serving.observation import Observed, Observer
+
 logger = logging.getLogger(__name__)
 
 
-class RequestIds:
+class Requests:
     """Gives every request an id and echoes it; answers for what fails unforeseen.
 
     Args:
         app: what answers otherwise.
+        observer: hears of every request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observer: Observer) -> None:
         self._app = app
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = accept_request_id(Headers(scope=scope).get("x-request-id"))
+        headers = Headers(scope=scope)
+        request_id = accept_request_id(headers.get("x-request-id"))
         scope["state"] = {"request_id": request_id}
-        started = False
+        with self._observer.request("http", "", request_id, headers.get(TRACEPARENT)) as observed:
+            try:
+                await self._answer(observed, scope, receive, send)
+            finally:
+                endpoint = scope.get("endpoint")
+                observed.method = getattr(endpoint, "__name__", "") or "none"
+
+    async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id, started = observed.request_id, False
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
@@ -46,8 +61,10 @@ class RequestIds:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except ClientDisconnect:
-            logger.info("request %s: the caller left", request_id)
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            observed.code = CANCELLED
+            if isinstance(error, asyncio.CancelledError):
+                raise
         except Exception:
             logger.exception("request %s failed", request_id)
             if not started:
