@@ -1,23 +1,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+import grpc
 import httpx
 import numpy as np
 import pytest
+from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
+from pawsight_serving.addresses import Address
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
+from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
+from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.graphs import Outputs
 from pawsight_serving.observation import Observer
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import SIDE, FakeEngine
@@ -211,3 +221,35 @@ async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app), base_url="http://gateway"
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def http_address(app: Starlette) -> AsyncIterator[Address]:
+    """The application behind a socket."""
+    server = HttpServer(app, grace_s=5)
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.stop()
+
+
+@pytest.fixture
+async def rpc_address(
+    gateway: Gateway, open_inference: OpenInference, readiness: Readiness, observer: Observer
+) -> AsyncIterator[Address]:
+    """Both services of the gateway behind a socket."""
+    own = PawsightServicer(gateway, readiness, observer, 5, stream_pictures_at_once=2)
+    oip = OpenInferenceServicer(open_inference, observer, 5, stream_requests_at_once=2)
+    server = RpcServer(
+        {
+            SERVICE: partial(add_PawsightServicer_to_server, own),
+            OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip),
+        },
+        100_000,
+    )
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.stop(0)
+
+
+@pytest.fixture
+async def channel(rpc_address: Address) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(str(rpc_address)) as channel:
+        yield channel

@@ -5,37 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import grpc
 import pytest
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import (
     GRPCInferenceServiceStub,
-    add_GRPCInferenceServiceServicer_to_server,
 )
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
-from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub, add_PawsightServicer_to_server
+from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.addresses import Address
-from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
-from pawsight_serving.gateway.grpc.servicer import PawsightServicer
-from pawsight_serving.gateway.http.server import HttpServer
-from pawsight_serving.rpc.server import RpcServer
 from tests.serving.fakes import SIDE, picture
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    import grpc
     from starlette.applications import Starlette
 
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
-    from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.observation import Observer
-    from pawsight_serving.readiness import Readiness
     from tests.serving.fakes import FakeEngine
     from tests.serving.gateway.conftest import FakeExplainer
 
@@ -53,34 +42,6 @@ PIXELS = json.dumps(
         ]
     }
 ).encode()
-
-
-@pytest.fixture
-async def http_address(app: Starlette) -> AsyncIterator[Address]:
-    server = HttpServer(app, grace_s=5)
-    yield await server.start(HERE)
-    await server.stop()
-
-
-@pytest.fixture
-async def channel(
-    gateway: Gateway, open_inference: OpenInference, readiness: Readiness, observer: Observer
-) -> AsyncIterator[grpc.aio.Channel]:
-    own = PawsightServicer(gateway, readiness, observer, 5)
-    oips = OpenInferenceServicer(open_inference, observer, 5, stream_requests_at_once=2)
-    server = RpcServer(
-        {
-            "pawsight.v1.Pawsight": partial(add_PawsightServicer_to_server, own),
-            "inference.GRPCInferenceService": partial(
-                add_GRPCInferenceServiceServicer_to_server, oips
-            ),
-        },
-        100_000,
-    )
-    address = await server.start(HERE)
-    async with grpc.aio.insecure_channel(str(address)) as channel:
-        yield channel
-    await server.stop(0)
 
 
 def asked_of(what: str, engine: FakeEngine, explainer: FakeExplainer) -> FakeEngine:

@@ -113,6 +113,8 @@ async def _from_form(
         max_files=settings.max_pictures,
         max_fields=0,
     )
+    # A caller's pictures never come to lie in a file.
+    parser.spool_max_size = settings.max_request_bytes
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError) as error:
