@@ -80,11 +80,20 @@ class Listener(Protocol):
 
 
 _CURRENT: ContextVar[Observed | None] = ContextVar("observed", default=None)
+# Over gRPC the key is seen before the method that opens the request.
+_CALLER: ContextVar[str] = ContextVar("caller", default="")
 
 
 def current() -> Observed | None:
     """Return the request that this code works for; None where it works for none."""
     return _CURRENT.get()
+
+
+def identified_as(name: str) -> None:
+    """Note whose key came with the request that this code works for, or is about to."""
+    _CALLER.set(name)
+    if (observed := current()) is not None:
+        observed.caller = name
 
 
 def failed_with(code: str) -> None:
@@ -132,7 +141,7 @@ class Observer:
         self, protocol: str, method: str, request_id: str, traceparent: str | None = None
     ) -> Iterator[Observed]:
         """Observe the body as one request; `traceparent` is the caller's, if it sent one."""
-        observed = Observed(protocol, method, request_id)
+        observed = Observed(protocol, method, request_id, caller=_CALLER.get())
         if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
             observed.traceparent = traceparent
         _CURRENT.set(observed)
@@ -145,6 +154,7 @@ class Observer:
             for listener in self._listeners:
                 listener.ended(observed)
             _CURRENT.set(None)
+            _CALLER.set("")
 
     def predicted(self, predictions: Predictions, pictures: Sequence[bytes] = ()) -> None:
         """Tell of an answer to the request that this code works for."""

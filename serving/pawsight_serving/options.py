@@ -23,10 +23,10 @@ _METAVARS: Final[dict[object, str]] = {
     int: "N",
     float: "SECONDS",
     str: "NAME",
-    Path | None: "DIR",
+    Path | None: "FILE",
 }
 # The client's own variables may stand in the same environment.
-CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_SERVER"})
+CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -91,7 +91,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
         show_envvar=True,
         default=None if default is None else str(default),
         show_default=True,
-        metavar=_METAVARS.get(field.annotation, "HOST:PORT"),
+        metavar="DIR" if name == "repository" else _METAVARS.get(field.annotation, "HOST:PORT"),
         help=field.description,
     )
 

@@ -108,9 +108,42 @@ class GatewaySettings(EngineSettings):
         description="Bytes that the tensors of one answer may have, over the Open Inference "
         "Protocol.",
     )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate of both ports; without it, no TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authorities that callers' certificates must come from."
+    )
+    api_keys: Path | None = Field(
+        None, description="File of NAME:SHA256 lines, one an API key that may call."
+    )
+    cors_origins: str = Field(
+        "", description="Origins, with spaces between, whose pages may call from a browser."
+    )
+    max_connections: PositiveInt = Field(
+        1024, description="Connections over HTTP, and calls over gRPC, that are held at once."
+    )
+    max_header_bytes: PositiveInt = Field(
+        16 * 1024, description="Bytes that a request's headers, or a call's metadata, may have."
+    )
+    header_timeout_s: PositiveFloat = Field(
+        10.0, description="How long a caller may take to send a request's headers."
+    )
+    body_timeout_s: PositiveFloat = Field(
+        20.0, description="How long a caller may take to send a request's body over HTTP."
+    )
     explainer_start_s: PositiveFloat = Field(
         15.0, description="How long to wait for the explainer before serving without it."
     )
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give tls-certificate and tls-key together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls-client-ca needs tls-certificate and tls-key")
+        return self
 
     def for_sidecar(self) -> ExplainerSettings:
         """Return the settings of an explainer beside this gateway, on a free port."""

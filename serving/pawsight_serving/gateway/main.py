@@ -14,6 +14,7 @@ from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.admission import Admission
+from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
@@ -24,6 +25,7 @@ from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
 from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
 from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.connections import ConnectionLimits
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
@@ -31,7 +33,8 @@ from pawsight_serving.gateway.open_inference.statistics import CountingEngine, S
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
-from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.rpc.server import Doors, RpcServer
+from pawsight_serving.tls import Tls
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -71,6 +74,13 @@ def run(settings: GatewaySettings) -> None:
     uvloop.run(serve(settings, engine, stop_signal, click.echo))
 
 
+def tls_of(settings: GatewaySettings) -> Tls | None:
+    """Return the certificate that the settings name; None where they name none."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
 async def serve(
     settings: GatewaySettings,
     engine: Engine,
@@ -87,6 +97,8 @@ async def serve(
         started: is called once requests are taken.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
     """
+    keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
+    tls = tls_of(settings)
     decoders = Workers(settings.decode_threads, "decode")
     explainer = ExplainerClient()
     sidecar = None
@@ -141,9 +153,16 @@ async def serve(
             OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip_servicer),
         },
         settings.max_request_bytes,
+        Doors(
+            tls,
+            keys,
+            settings.max_connections,
+            settings.max_header_bytes,
+            settings.header_timeout_s,
+        ),
     )
-    app = create_app(gateway, inference, readiness, metrics, observer, settings)
-    http = HttpServer(app, settings.shutdown_grace_s)
+    app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)
+    http = HttpServer(app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls)
     try:
         if sidecar is not None:
             sidecar.start()

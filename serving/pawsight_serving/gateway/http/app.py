@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.http.answers import Json
+from pawsight_serving.gateway.http.doors import KeyGate, Origins
 from pawsight_serving.gateway.http.errors import on_error, on_no_route
 from pawsight_serving.gateway.http.health import HealthEndpoints
 from pawsight_serving.gateway.http.inference import InferenceEndpoints
@@ -23,6 +24,7 @@ from pawsight_serving.gateway.http.requests import Requests
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from pawsight_serving.api_keys import ApiKeys
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.core import OpenInference
@@ -38,13 +40,20 @@ def create_app(
     metrics: Metrics,
     observer: Observer,
     settings: GatewaySettings,
+    keys: ApiKeys | None = None,
 ) -> Starlette:
-    """Return the application: the routes over the cores."""
+    """Return the application: the routes over the cores, behind keys where there are any."""
     inference = InferenceEndpoints(gateway, settings)
     models = ModelEndpoints(gateway, readiness)
     health = HealthEndpoints(readiness, metrics)
     pages = Pages()
     document = openapi_document()
+
+    middleware = [Middleware(Requests, observer=observer)]
+    if origins := settings.cors_origins.split():
+        middleware.append(Middleware(Origins, origins=origins))
+    if keys is not None:
+        middleware.append(Middleware(KeyGate, keys=keys))
 
     async def openapi(request: Request) -> Json:  # noqa: ARG001
         return Json(document)
@@ -71,6 +80,6 @@ def create_app(
             Mount(DOCS_ASSETS, pages.docs_assets),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(Requests, observer=observer)],
+        middleware=middleware,
         exception_handlers={PawsightError: on_error, HTTPException: on_no_route},
     )

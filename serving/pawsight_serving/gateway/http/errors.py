@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from pawsight_serving.errors import (
     AddressUnavailable,
+    ConfigurationInvalid,
     DeadlineExceeded,
     ImageTooLarge,
     InternalError,
@@ -42,6 +43,7 @@ STATUSES: Final[dict[type[PawsightError], int]] = {
     Overloaded: 429,
     InternalError: 500,
     RepositoryInvalid: 500,
+    ConfigurationInvalid: 500,
     Unavailable: 503,
     AddressUnavailable: 503,
     DeadlineExceeded: 504,

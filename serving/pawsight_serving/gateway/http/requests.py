@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pawsight_serving.observation import Observed, Observer
 
 logger = logging.getLogger(__name__)
+
+_ALWAYS: Final = ((b"x-content-type-options", b"nosniff"),)
+_ENCRYPTED: Final = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000"))
 
 
 class Requests:
@@ -51,12 +54,13 @@ class Requests:
 
     async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, started = observed.request_id, False
+        always = _ENCRYPTED if scope.get("scheme") == "https" else _ALWAYS
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"] += [(b"x-request-id", request_id.encode()), *always]
             await send(message)
 
         try:
