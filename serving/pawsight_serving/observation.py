@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pawsight_serving.predictions import Predictions
+
+    Picture = bytes | NDArray[np.uint8]
+    """A picture as it came: encoded, or pixels."""
 
 TRACEPARENT: Final = "traceparent"
 QUEUE: Final = "queue"
@@ -48,6 +54,7 @@ class Observed:
     method: str
     request_id: str
     traceparent: str = ""
+    span: object = None
     caller: str = ""
     model: str = ""
     version: str = ""
@@ -74,9 +81,9 @@ class Listener(Protocol):
         """Hear of it at its end."""
 
     def predicted(
-        self, observed: Observed, predictions: Predictions, pictures: Sequence[bytes]
+        self, observed: Observed, predictions: Predictions, pictures: Sequence[Picture]
     ) -> None:
-        """Hear of an answer, and the encoded pictures that it is about, if there were any."""
+        """Hear of an answer, and of the pictures that it is about, as they came."""
 
 
 _CURRENT: ContextVar[Observed | None] = ContextVar("observed", default=None)
@@ -124,6 +131,21 @@ def stage(name: str) -> Iterator[None]:
             observed.spans.append(Span(name, started_ns, started_ns + int(elapsed_s * 1e9)))
 
 
+def timing() -> str:
+    """Return the stages' times so far, as the header `Server-Timing` has them."""
+    observed = current()
+    if observed is None:
+        return ""
+    return ", ".join(f"{name};dur={s * 1e3:.2f}" for name, s in observed.seconds.items())
+
+
+def heard_timing(text: str, name: str) -> None:
+    """Count the time of one stage of another process, which said it by `timing`."""
+    observed, found = current(), re.search(rf"\b{name};dur=(\d+\.\d+)", text)
+    if observed is not None and found is not None:
+        observed.add(name, float(found[1]) / 1e3)
+
+
 def outgoing() -> tuple[tuple[str, str], ...]:
     """Return the metadata by which the next process joins the trace of this request."""
     observed = current()
@@ -156,7 +178,7 @@ class Observer:
             _CURRENT.set(None)
             _CALLER.set("")
 
-    def predicted(self, predictions: Predictions, pictures: Sequence[bytes] = ()) -> None:
+    def predicted(self, predictions: Predictions, pictures: Sequence[Picture] = ()) -> None:
         """Tell of an answer to the request that this code works for."""
         observed = current()
         if observed is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 from pydantic import BaseModel, ValidationError
 
-from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings, LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +23,8 @@ _METAVARS: Final[dict[object, str]] = {
     int: "N",
     float: "SECONDS",
     str: "NAME",
+    str | None: "URL",
+    LogFormat: "text|json",
     Path | None: "FILE",
 }
 # The client's own variables may stand in the same environment.
@@ -102,6 +104,8 @@ def _sentence(error: ValidationError) -> str:
     what = "it must be a number above zero"
     if problem["type"] == "value_error":
         what = str(problem["ctx"]["error"])
+    elif problem["type"] == "literal_error":
+        what = f"it must be {problem['ctx']['expected']}"
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
     return f"{': '.join([*flags, what])}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pawsight_serving.addresses import Address
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 
 
+LogFormat = Literal["text", "json"]
 HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
 
 
@@ -68,6 +69,14 @@ class EngineSettings(BaseModel):
     )
     probe_timeout_s: PositiveFloat = Field(
         2.0, description="Time after which a check that was not answered has failed."
+    )
+    log_format: LogFormat = Field(
+        "text", description="How the log is written: text, or json with one object a line."
+    )
+    trace_endpoint: str | None = Field(
+        None,
+        description="OTLP address that traces go to, such as http://localhost:4317; without it, "
+        "none are made.",
     )
     shutdown_grace_s: PositiveFloat = Field(
         10.0, description="How long requests under way may take after a signal to stop."
@@ -132,6 +141,12 @@ class GatewaySettings(EngineSettings):
     )
     body_timeout_s: PositiveFloat = Field(
         20.0, description="How long a caller may take to send a request's body over HTTP."
+    )
+    audit: Path | None = Field(
+        None, description="File that every prediction is written to, with its picture's hash."
+    )
+    audit_max_bytes: PositiveInt = Field(
+        1024 * 1024 * 1024, description="Bytes at which that file is full."
     )
     explainer_start_s: PositiveFloat = Field(
         15.0, description="How long to wait for the explainer before serving without it."

@@ -29,7 +29,7 @@ class Ear:
         self.heard.append(("ended", observed))
 
     def predicted(
-        self, observed: Observed, predictions: Predictions, pictures: Sequence[bytes]
+        self, observed: Observed, predictions: Predictions, pictures: Sequence[object]
     ) -> None:
         self.heard.append((f"{predictions.model} {pictures[0]!r}", observed))
 

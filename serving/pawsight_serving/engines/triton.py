@@ -24,6 +24,7 @@ from pawsight_serving.errors import (
     PawsightError,
     RepositoryInvalid,
 )
+from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ class TritonEngine:
             raw_input_contents=[images.tobytes()],
         )
         try:
-            answer = await self._triton.ModelInfer(request, timeout=remaining_s)
+            answer = await self._triton.ModelInfer(
+                request, timeout=remaining_s, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
             raise meant_by(error) from error
         return {

@@ -12,7 +12,7 @@ import uvloop
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explainer.main import engine_of, serve
-from pawsight_serving.process import start_logging
+from pawsight_serving.logs import start_logging
 from pawsight_serving.settings import ExplainerSettings
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def main(open_engine: Callable[[ExplainerSettings], Engine] = engine_of) -> None
             lambda: asyncio.StreamReaderProtocol(parent), sys.stdin
         )
         settings = ExplainerSettings.model_validate_json(await parent.readline())
+        start_logging(settings.log_format)
         await serve(settings, open_engine(settings), parent.read, announce)
 
     try:

@@ -19,6 +19,7 @@ from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.gateway import sidecar as sidecars
+from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explaining import ExplainerClient
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
@@ -30,11 +31,14 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.logs import start_logging
 from pawsight_serving.observation import Observer
-from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import Doors, RpcServer
 from pawsight_serving.tls import Tls
+from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ def run(settings: GatewaySettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
-    start_logging()
+    start_logging(settings.log_format)
     triton = settings.triton and str(settings.triton)
     engine = open_engine(settings.repository_or_default, triton, graphs="hot")
     uvloop.run(serve(settings, engine, stop_signal, click.echo))
@@ -106,7 +110,12 @@ async def serve(
         sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
     readiness = Readiness(engine, settings)
     metrics = Metrics()
-    observer = Observer(metrics)
+    closing: list[Audit | Tracing] = []
+    if settings.audit is not None:
+        closing.append(Audit(settings.audit, settings.audit_max_bytes))
+    if settings.trace_endpoint is not None:
+        closing.append(Tracing.to("pawsight", settings.trace_endpoint))
+    observer = Observer(metrics, *closing, RequestLog())
     statistics = Statistics()
     counting = CountingEngine(engine, statistics)
     decoder = Decoder(decoders, settings)
@@ -185,3 +194,5 @@ async def serve(
         await explainer.disconnect()
         await engine.close()
         decoders.close()
+        for listener in closing:
+            await asyncio.to_thread(listener.close)

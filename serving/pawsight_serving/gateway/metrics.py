@@ -127,7 +127,7 @@ class Metrics:
         self,
         observed: Observed,  # noqa: ARG002
         predictions: Predictions,
-        pictures: Sequence[bytes],  # noqa: ARG002
+        pictures: Sequence[object],  # noqa: ARG002
     ) -> None:
         """See `Listener.predicted`."""
         model, version = predictions.model, predictions.version

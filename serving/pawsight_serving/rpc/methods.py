@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id, caller_left
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
-from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with
+from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
 from pawsight_serving.rpc.statuses import metadata_of, status_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_KEY: Final = "x-request-id"
+TIMING_KEY: Final = "server-timing"
 
 
 class Servicer(Protocol):
@@ -51,7 +52,12 @@ def unary(
         with _observed(servicer, context, name) as call:
             try:
                 async with call.deadline.enforced():
-                    return await method(servicer, request, call)
+                    response = await method(servicer, request, call)
+                if said := timing():
+                    context.set_trailing_metadata(
+                        ((REQUEST_ID_KEY, call.request_id), (TIMING_KEY, said))
+                    )
+                return response
             except asyncio.CancelledError as error:
                 if caller_left():
                     failed_with(CANCELLED)

@@ -62,9 +62,9 @@ async def running(
 
 
 @asynccontextmanager
-async def explaining() -> AsyncIterator[Address]:
+async def explaining(**changes: object) -> AsyncIterator[Address]:
     """Run an explainer in this event loop."""
-    settings = ExplainerSettings(grpc=FREE)
+    settings = ExplainerSettings.model_validate({"grpc": FREE, **changes})
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     serving = asyncio.create_task(
         explainer_main.serve(settings, FakeEngine(), stop.wait, started.set_result)

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from pawsight_serving.calls import UNFORESEEN, accept_request_id
 from pawsight_serving.errors import InternalError
 from pawsight_serving.gateway.http.errors import error_answer
-from pawsight_serving.observation import CANCELLED, TRACEPARENT
+from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,6 +61,8 @@ class Requests:
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] += [(b"x-request-id", request_id.encode()), *always]
+                if said := timing():
+                    message["headers"].append((b"server-timing", said.encode()))
             await send(message)
 
         try:

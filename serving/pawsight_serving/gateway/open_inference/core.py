@@ -159,7 +159,7 @@ class OpenInference:
                 outputs = await self._run(source, images, wanted, call)
                 for name in wanted:
                     answers[name] = OutputTensor(name, outputs.values[name], outputs.digest)
-            self._tell(manifest, answers, [] if isinstance(sent, np.ndarray) else sent)
+            self._tell(manifest, answers, sent)
             return Answered(graph.name, manifest.version, [answers[name] for name in names])
 
     async def _run(
@@ -174,12 +174,15 @@ class OpenInference:
         return Outputs(values, graph.manifest.graph_digest(name))
 
     def _tell(
-        self, manifest: Manifest, answers: Mapping[str, OutputTensor], pictures: Sequence[bytes]
+        self,
+        manifest: Manifest,
+        answers: Mapping[str, OutputTensor],
+        sent: list[bytes] | NDArray[np.uint8],
     ) -> None:
         if (output := answers.get("probabilities")) is not None:
             read = read_probabilities(output.values, manifest.classes)
             predicted = Predictions(manifest.name, manifest.version, output.digest, read)
-            self._observer.predicted(predicted, pictures)
+            self._observer.predicted(predicted, list(sent))
 
     def _admission_of(self, graph: ServedGraph) -> Admission:
         return self._admission if graph.hot else self._explain_admission
