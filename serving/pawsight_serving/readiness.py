@@ -83,8 +83,10 @@ class Readiness:
 
     async def _ask(self) -> None:
         models = newest(self._engine.manifests())
+        # Side by side: several that hang must not add up.
+        answers = await asyncio.gather(*map(self._answers, models.values()))
         answering = frozenset(
-            [name for name, manifest in models.items() if await self._answers(manifest)]
+            name for name, answered in zip(models, answers, strict=True) if answered
         )
         await self._set(answering, ready=bool(models) and len(answering) == len(models))
 

@@ -116,7 +116,7 @@ class Collector(TraceServiceServicer):
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
     server, collector = grpc.server(ThreadPoolExecutor(2)), Collector()
-    add_TraceServiceServicer_to_server(collector, server)
+    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield collector, f"http://127.0.0.1:{port}"
@@ -147,9 +147,7 @@ async def test_gateway_and_sidecar_are_one_trace_over_both_protocols(
         ours = [
             (service, span) for service, span in collected.spans if span.trace_id.hex() == trace
         ]
-        (gateway,) = [
-            span for service, span in ours if span.name == first and service == "pawsight"
-        ]
+        (gateway,) = [span for service, span in ours if (service, span.name) == ("pawsight", first)]
         (sidecar,) = [
             span
             for service, span in ours
