@@ -105,6 +105,9 @@ class GatewaySettings(EngineSettings):
 
     http: HostPort = Field(Address("127.0.0.1", 8080), description="Address of HTTP.")
     grpc: HostPort = Field(Address("127.0.0.1", 50051), description="Address of gRPC.")
+    workers: PositiveInt = Field(
+        1, description="Gateway processes that share the ports; one suffices with a Triton or GPU."
+    )
     explainer: HostPort | None = Field(
         None,
         description="Address of a running explainer; without it, one is started and supervised.",

@@ -22,6 +22,7 @@ from pawsight_serving.gateway import sidecar as sidecars
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.gateway.fleet import serve_fleet
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
 from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
 from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
@@ -73,9 +74,16 @@ def run(settings: GatewaySettings) -> None:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     start_logging(settings.log_format)
+    if settings.workers > 1:
+        uvloop.run(serve_fleet(settings, stop_signal, click.echo))
+    else:
+        uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo))
+
+
+def engine_of(settings: GatewaySettings) -> Engine:
+    """Return the engine that the settings name; it is not started yet."""
     triton = settings.triton and str(settings.triton)
-    engine = open_engine(settings.repository_or_default, triton, graphs="hot")
-    uvloop.run(serve(settings, engine, stop_signal, click.echo))
+    return open_engine(settings.repository_or_default, triton, graphs="hot")
 
 
 def tls_of(settings: GatewaySettings) -> Tls | None:
@@ -91,6 +99,8 @@ async def serve(
     stop: Callable[[], Awaitable[object]],
     started: Callable[[Running], None],
     explainer_command: Sequence[str] = sidecars.COMMAND,
+    *,
+    shared_port: bool = False,
 ) -> None:
     """Serve until `stop` returns, then finish what is under way.
 
@@ -100,6 +110,7 @@ async def serve(
         stop: returns when it is time to end.
         started: is called once requests are taken.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
+        shared_port: whether other processes serve on the same ports.
     """
     keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
     tls = tls_of(settings)
@@ -176,8 +187,8 @@ async def serve(
         if sidecar is not None:
             sidecar.start()
         await engine.start()
-        http_address = await http.start(settings.http)
-        rpc_address = await rpc.start(settings.grpc)
+        http_address = await http.start(settings.http, shared=shared_port)
+        rpc_address = await rpc.start(settings.grpc, shared=shared_port)
         if settings.explainer is not None:
             await explainer.connect(settings.explainer)
         elif sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):

@@ -63,8 +63,12 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, address: Address) -> Address:
+    async def start(self, address: Address, *, shared: bool = False) -> Address:
         """Accept calls, and return where; every service is NOT_SERVING until `set_ready`.
+
+        Args:
+            address: where.
+            shared: whether other processes accept calls there too.
 
         Raises:
             AddressUnavailable: the address is taken.
@@ -73,12 +77,12 @@ class RpcServer:
         doors = self._doors
         credentials = None if doors.tls is None else doors.tls.credentials()
         # gRPC would tell of a taken port on standard error, in its own words.
-        bind(address).close()
+        bind(address, shared=shared).close()
         # The server takes hold of the running loop, so it is made here.
         server = grpc.aio.server(
             options=(
                 # Two programs on one port would share its calls at random.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(shared)),
                 ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_metadata_size", doors.max_metadata_bytes),

@@ -57,8 +57,12 @@ class HttpServer:
         )
         self._serving: asyncio.Task[None] | None = None
 
-    async def start(self, address: Address) -> Address:
+    async def start(self, address: Address, *, shared: bool = False) -> Address:
         """Accept connections, and return where.
+
+        Args:
+            address: where.
+            shared: whether other processes accept connections there too.
 
         Raises:
             AddressUnavailable: the address is taken.
@@ -66,7 +70,7 @@ class HttpServer:
         """
         if self._tls is not None:
             self._tls.context()
-        bound = bind(address)
+        bound = bind(address, shared=shared)
         port = bound.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([bound]))
         await self._server.listening.wait()
