@@ -55,6 +55,9 @@ def create_app(
     if keys is not None:
         middleware.append(Middleware(KeyGate, keys=keys))
 
+    async def no_action(request: Request) -> Json:  # noqa: ARG001
+        raise HTTPException(404)
+
     async def openapi(request: Request) -> Json:  # noqa: ARG001
         return Json(document)
 
@@ -68,6 +71,7 @@ def create_app(
             Route(
                 "/v1/models/{name}/versions/{version}:explain", inference.explain, methods=["POST"]
             ),
+            Route("/v1/models/{name}:{action}", no_action, methods=["POST"]),
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
             Route("/v1/models/{name}/versions/{version}", models.get_model),
