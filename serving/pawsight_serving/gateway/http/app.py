@@ -71,7 +71,9 @@ def create_app(
             Route(
                 "/v1/models/{name}/versions/{version}:explain", inference.explain, methods=["POST"]
             ),
-            Route("/v1/models/{name}:{action}", no_action, methods=["POST"]),
+            Route(
+                "/v1/models/{name}:{action}", no_action, methods=["POST"], include_in_schema=False
+            ),
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
             Route("/v1/models/{name}/versions/{version}", models.get_model),
