@@ -27,6 +27,11 @@ COMMANDS: Final = {
         "serving",
         "Run the explainability sidecar alone.",
     ),
+    "key": Entry(
+        "pawsight_serving.command_line:key",
+        "serving",
+        "Make an API key for a server's file of keys.",
+    ),
     "triton": Entry(
         "pawsight_serving.command_line:triton",
         "triton",
