@@ -38,6 +38,7 @@ from pawsight_client._errors import (
 )
 from pawsight_client._pictures import Picture
 from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_client._tls import Tls
 
 __all__ = [
     "AnswerInvalid",
@@ -71,6 +72,7 @@ __all__ = [
     "RouteNotFound",
     "ServerUnreachable",
     "TargetUnknown",
+    "Tls",
     "Unauthenticated",
     "Unavailable",
     "VersionNotFound",

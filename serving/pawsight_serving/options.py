@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
 import click
 from pydantic import BaseModel, ValidationError
 
-from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings, LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,10 +23,12 @@ _METAVARS: Final[dict[object, str]] = {
     int: "N",
     float: "SECONDS",
     str: "NAME",
-    Path | None: "DIR",
+    str | None: "URL",
+    LogFormat: "text|json",
+    Path | None: "FILE",
 }
 # The client's own variables may stand in the same environment.
-CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_SERVER"})
+CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -91,7 +93,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
         show_envvar=True,
         default=None if default is None else str(default),
         show_default=True,
-        metavar=_metavar(field),
+        metavar="DIR" if name == "repository" else _metavar(field),
         help=field.description,
     )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
+
+from pawsight_serving.observation import QUEUE, current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +47,11 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, work: Callable[[], A], deadline: Deadline) -> asyncio.Future[A]:
+        observed, since_s = current(), time.perf_counter()
+
         def unless_late() -> A:
+            if observed is not None:
+                observed.add(QUEUE, time.perf_counter() - since_s)
             deadline.check()
             return work()
 

@@ -71,6 +71,7 @@ class FakeEngine:
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -96,7 +97,11 @@ class FakeEngine:
         self.asked.append((graph, version, tuple(outputs), len(images)))
         self.asked_again.set()
         self.served = [each for each in self.served if each not in self.withdrawn]
-        await self.may_answer.wait()
+        try:
+            await self.may_answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
         if self.failure is not None:
             raise self.failure
         found = find_model(self.served, graph.removesuffix("_explain"), version)

@@ -27,6 +27,11 @@ COMMANDS: Final = {
         "serving",
         "Run the explainability sidecar alone.",
     ),
+    "key": Entry(
+        "pawsight_serving.command_line:key",
+        "serving",
+        "Make an API key for a server's file of keys.",
+    ),
     "triton": Entry(
         "pawsight_serving.command_line:triton",
         "triton",
@@ -56,6 +61,11 @@ COMMANDS: Final = {
         "pawsight_training.command_line:filters",
         "training",
         "Draw what each filter of a run responds to most.",
+    ),
+    "pack": Entry(
+        "pawsight_training.command_line:pack",
+        "training",
+        "Copy a run with its weights in float16.",
     ),
     "export": Entry(
         "pawsight_export.command_line:export",

@@ -61,7 +61,9 @@ def load_version(
         if not is_hot and sharing.sessions == "both":
             shared = Sharing(sharing.calls, "latency", sharing.processors)
         try:
-            sessions[graph] = GraphSession(model, manifest.precision, manifest.input_size, shared)
+            sessions[graph] = GraphSession(
+                model, manifest.arithmetic(graph), manifest.input_size, shared
+            )
         except EngineUnavailable as error:
             raise EngineUnavailable(
                 f"The engine cannot load {graph} version {manifest.version}. {error}"

@@ -55,7 +55,7 @@ class GraphSession:
 
     Args:
         model: the ONNX file's bytes.
-        precision: the manifest's.
+        precision: of its arithmetic.
         input_size: height and width.
         sharing: how calls share the processor.
 
@@ -113,6 +113,9 @@ def _open(model: bytes, precision: str, threads: Threads) -> ort.InferenceSessio
     options.intra_op_num_threads = threads.each
     # A pool that spins between calls takes the core that decoding needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if precision == "fp32":
+        # Weights that lie packed in the file are unpacked once, here, and not at every call.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     providers = choose_providers(ort.get_available_providers(), precision, threads)
     return ort.InferenceSession(model, options, providers=providers)
 

@@ -25,6 +25,7 @@ from pawsight_serving.errors import (
     PawsightError,
     RepositoryInvalid,
 )
+from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -177,7 +178,9 @@ class TritonEngine:
             raw_input_contents=[images.tobytes()],
         )
         try:
-            answer = await self._triton.ModelInfer(request, timeout=remaining_s)
+            answer = await self._triton.ModelInfer(
+                request, timeout=remaining_s, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
             if is_not_loaded(error):
                 # Withdrawn since Triton was last asked what it serves: then it is not found.

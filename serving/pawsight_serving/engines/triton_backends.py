@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tritonclient.grpc import model_config_pb2 as triton
 
 from pawsight_serving.engines.providers import wanted_providers
-from pawsight_serving.engines.version_policy import PROVIDERS_PARAMETER
+from pawsight_serving.engines.version_policy import ARITHMETIC_PARAMETER, PROVIDERS_PARAMETER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,15 +40,16 @@ def run_in_python_backend(config: triton.ModelConfig, versions: Sequence[Manifes
     config.backend = "python"
     config.ClearField("optimization")
     config.ClearField("default_model_filename")
-    set_parameters(
-        config,
-        {
-            f"{PROVIDERS_PARAMETER}:{manifest.version}": json.dumps(
-                wanted_providers(manifest.precision)
-            )
-            for manifest in versions
-        },
-    )
+    for manifest in versions:
+        arithmetic = manifest.arithmetic(config.name)
+        providers = json.dumps(wanted_providers(arithmetic))
+        set_parameters(
+            config,
+            {
+                f"{PROVIDERS_PARAMETER}:{manifest.version}": providers,
+                f"{ARITHMETIC_PARAMETER}:{manifest.version}": arithmetic,
+            },
+        )
 
 
 def tensorrt_profiles(largest: int) -> list[int]:
@@ -68,13 +69,14 @@ def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> No
     The warm-up with the smallest and the largest batch makes TensorRT build for all between them.
     """
     config.platform = "onnxruntime_onnx"
+    arithmetic = versions[-1].arithmetic(config.name)
     accelerators = config.optimization.execution_accelerators
     tensorrt = accelerators.gpu_execution_accelerator.add(name="tensorrt")
-    tensorrt.parameters["precision_mode"] = _TENSORRT_MODES[versions[-1].precision]
+    tensorrt.parameters["precision_mode"] = _TENSORRT_MODES[arithmetic]
     tensorrt.parameters["max_workspace_size_bytes"] = str(_WORKSPACE_BYTES)
     tensorrt.parameters["trt_engine_cache_enable"] = "1"
     tensorrt.parameters["trt_engine_cache_path"] = f"{_ENGINE_CACHE}/{config.name}"
-    if versions[-1].precision == "int8":
+    if arithmetic == "int8":
         accelerators.cpu_execution_accelerator.add(name="openvino")
 
 

@@ -13,6 +13,7 @@ from pawsight_serving.explainer.explanations import Explained, Explanation
 from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS
 from pawsight_serving.explainer.rendering.drawing import draw_png
 from pawsight_serving.graphs import Outputs, find_graph
+from pawsight_serving.observation import stage
 from pawsight_serving.predictions import predicted_by
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
@@ -143,11 +144,12 @@ class Explainer:
         ]
         drawings = [b""] * len(maps)
         if query.draw:
-            drawings = await self._painters.run_each(
-                [
-                    partial(draw_png, found, picture, self._decoder.limits, self._max_side)
-                    for found, picture in zip(maps, pictures, strict=True)
-                ],
-                deadline,
-            )
+            with stage("render"):
+                drawings = await self._painters.run_each(
+                    [
+                        partial(draw_png, found, picture, self._decoder.limits, self._max_side)
+                        for found, picture in zip(maps, pictures, strict=True)
+                    ],
+                    deadline,
+                )
         return Explained(name, predicted, tuple(map(Explanation, maps, drawings)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,13 @@ from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
-from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.logs import start_logging
+from pawsight_serving.observation import Observer
+from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ def run(settings: ExplainerSettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
-    start_logging()
+    start_logging(settings.log_format)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 
@@ -69,7 +74,11 @@ async def serve(
         default_model=settings.default_model,
         max_overlay_side=settings.max_overlay_side,
     )
-    servicer = ExplainerServicer(explainer, settings.timeout_s)
+    tracing: list[Tracing] = []
+    if settings.trace_endpoint is not None:
+        tracing.append(Tracing.to("pawsight-explainer", settings.trace_endpoint))
+    observer = Observer(*tracing, RequestLog())
+    servicer = ExplainerServicer(explainer, settings.timeout_s, observer)
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
@@ -85,6 +94,8 @@ async def serve(
         await engine.close()
         painters.close()
         decoders.close()
+        for listener in tracing:
+            await asyncio.to_thread(listener.close)
 
 
 def _say(address: Address) -> None:

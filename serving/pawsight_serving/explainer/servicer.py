@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerServicer as ExplainerMethods
 from pawsight_serving.explainer.explanations import GradCamMap, Query
+from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.messages import prediction_messages
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.tensors import tensor_message
@@ -28,10 +29,14 @@ class ExplainerServicer(ExplainerMethods):
     Args:
         explainer: the core.
         timeout_s: seconds that a call may take where its caller does not ask for less.
+        observer: hears of every call.
     """
 
-    def __init__(self, explainer: Explainer, timeout_s: float) -> None:
+    def __init__(
+        self, explainer: Explainer, timeout_s: float, observer: Observer | None = None
+    ) -> None:
         self._explainer = explainer
+        self.observer = observer or Observer()
         self.timeout_s = timeout_s
 
     @unary

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import VersionNotFound
-from pawsight_serving.gateway.ordered import in_order
-from pawsight_serving.predictions import Predictions, predicted_by
+from pawsight_serving.observation import stage
+from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
     from pawsight_serving.admission import Admission
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.metrics import Metrics
-    from pawsight_serving.gateway.ordered import A, Q
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
 
@@ -34,6 +33,9 @@ class Explainer(Protocol):
 class Gateway:
     """Predicts with an engine, and asks the sidecar to explain.
 
+    Whoever calls `predict` or `explain` holds a place in `admission` or `explain_admission`: an
+    edge takes it before it reads a body.
+
     Args:
         engine: a started engine.
         explainer: the sidecar, as seen from here.
@@ -42,9 +44,8 @@ class Gateway:
         explain_admission: the bound on explanations in flight: a crowd there keeps nobody out
             here.
         readiness: hears of every answer of the engine.
-        metrics: hears of every request.
+        observer: hears of every prediction.
         default_model: answers requests that name none.
-        stream_pictures_at_once: pictures of one stream that are worked on at once.
     """
 
     def __init__(
@@ -55,18 +56,16 @@ class Gateway:
         admission: Admission,
         explain_admission: Admission,
         readiness: Readiness,
-        metrics: Metrics,
+        observer: Observer,
         *,
         default_model: str,
-        stream_pictures_at_once: int,
     ) -> None:
         self._engine = engine
         self._explainer = explainer
         self._decoder = decoder
         self._readiness = readiness
-        self._metrics = metrics
+        self._observer = observer
         self._default_model = default_model
-        self._stream_pictures_at_once = stream_pictures_at_once
         self.admission = admission
         self.explain_admission = explain_admission
 
@@ -90,36 +89,18 @@ class Gateway:
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
-            Overloaded: too many requests are in flight.
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("predict"), self.admission.place():
-            return await self._predict(name, version, pictures, deadline)
-
-    async def predict_stream(
-        self,
-        requests: AsyncIterator[Q],
-        answer: Callable[[Q, Predict], Awaitable[A]],
-    ) -> AsyncGenerator[A, None]:
-        """Answer requests as they come, several at once, in their order.
-
-        The stream holds one place among the requests in flight, for as long as it lasts.
-
-        Args:
-            requests: the stream.
-            answer: makes the answer to one request with the `predict` it is given.
-
-        Raises:
-            Overloaded: too many requests are in flight.
-        """
-        with self._metrics.request("predict_stream"), self.admission.place():
-            async for result in in_order(
-                requests,
-                lambda request: answer(request, self._predict),
-                self._stream_pictures_at_once,
-            ):
-                yield result
+        try:
+            predicted = await self._predict_with(self.model(name, version), pictures, deadline)
+        except VersionNotFound:
+            if version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            predicted = await self._predict_with(self.model(name), pictures, deadline)
+        self._observer.predicted(predicted, pictures)
+        return predicted
 
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
         """Return the sidecar's predictions and explanations of a request.
@@ -128,15 +109,15 @@ class Gateway:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
             LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
-            Overloaded: too many requests are in flight, here or there.
+            Overloaded: too many requests are in flight there.
             ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("explain"), self.explain_admission.place():
-            manifest = self.model(request.model, request.version)
-            self._decoder.check_count(len(request.images))
-            asked_for = request.version
-            request.model, request.version = manifest.name, manifest.version
+        manifest = self.model(request.model, request.version)
+        self._decoder.check_count(len(request.images))
+        asked_for = request.version
+        request.model, request.version = manifest.name, manifest.version
+        with stage("explain"):
             try:
                 response = await self._explainer.explain(request, call)
             except VersionNotFound:
@@ -145,19 +126,9 @@ class Gateway:
                 # The sidecar refused this version or has let go of it; it has another one.
                 request.version = ""
                 response = await self._explainer.explain(request, call)
-            response.request_id = call.request_id
-            return response
-
-    async def _predict(
-        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
-    ) -> Predictions:
-        try:
-            return await self._predict_with(self.model(name, version), pictures, deadline)
-        except VersionNotFound:
-            if version:
-                raise
-            # It was withdrawn since; what is the newest now answers.
-            return await self._predict_with(self.model(name), pictures, deadline)
+        response.request_id = call.request_id
+        self._observer.predicted(_predictions(response), request.images)
+        return response
 
     async def _predict_with(
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
@@ -170,10 +141,10 @@ class Gateway:
         return predicted_by(manifest, manifest.name, outputs["probabilities"])
 
 
-class Predict(Protocol):
-    """`Gateway.predict` without its own place among the requests in flight."""
-
-    async def __call__(
-        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
-    ) -> Predictions:
-        """Return the predictions; see `Gateway.predict`."""
+def _predictions(response: ExplainResponse) -> Predictions:
+    return Predictions(
+        response.model,
+        response.version,
+        response.digest,
+        [Prediction(each.label, each.score, each.probabilities) for each in response.predictions],
+    )

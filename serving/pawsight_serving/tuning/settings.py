@@ -40,6 +40,15 @@ def candidates(
     ]
 
 
+def setting_of(config: ModelConfig) -> Setting:
+    """Return the setting that a configuration has."""
+    return Setting(
+        sum(group.count for group in config.instance_group) or 1,
+        max(1, config.max_batch_size),
+        config.dynamic_batching.max_queue_delay_microseconds,
+    )
+
+
 def apply(config: ModelConfig, setting: Setting) -> None:
     """Change a configuration to a setting, its preferred batches and warm-ups with it."""
     config.max_batch_size = setting.largest_batch

@@ -99,3 +99,11 @@ def test_the_python_backend_keeps_what_was_tuned(tmp_path: Path) -> None:
     for version, precision in (("2", "fp32"), ("10", "int8")):
         providers = json.loads(config.parameters[f"providers:{version}"].string_value)
         assert providers == [list(provider) for provider in wanted_providers(precision)]
+        assert config.parameters[f"arithmetic:{version}"].string_value == precision
+
+
+def test_what_explains_computes_in_float_whatever_its_weights_are(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "onnxruntime", "int8", "tiny_explain")
+    accelerators = config.optimization.execution_accelerators
+    assert accelerators.gpu_execution_accelerator[0].parameters["precision_mode"] == "FP32"
+    assert not accelerators.cpu_execution_accelerator

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,19 +10,15 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
-    ImageInvalid,
     ImageMissing,
     ModelNotFound,
     OptionInvalid,
-    Overloaded,
     VersionNotFound,
 )
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from pawsight_serving.gateway.core import Gateway, Predict
+    from pawsight_serving.gateway.core import Gateway
     from tests.serving.gateway.conftest import FakeExplainer
 
 RED, BLUE = picture("red"), picture("blue")
@@ -66,19 +61,6 @@ async def test_what_is_not_served_is_not_found(gateway: Gateway) -> None:
         await gateway.predict("other", "", [RED], soon())
     with pytest.raises(VersionNotFound):
         await gateway.predict("tiny", "9", [RED], soon())
-
-
-async def test_beyond_the_bound_a_request_is_refused_at_once(
-    gateway: Gateway, engine: FakeEngine
-) -> None:
-    engine.may_answer.clear()
-    waiting = [asyncio.create_task(gateway.predict("tiny", "", [RED], soon())) for _ in range(2)]
-    await engine.wait_asked(2)
-    with pytest.raises(Overloaded):
-        await gateway.predict("tiny", "", [RED], soon())
-    engine.may_answer.set()
-    await asyncio.gather(*waiting)
-    await gateway.predict("tiny", "", [RED], soon())
 
 
 async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeEngine) -> None:
@@ -132,22 +114,3 @@ async def test_predictions_go_on_without_the_sidecar(
     with pytest.raises(ExplainerUnavailable):
         await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
     await gateway.predict("tiny", "", [RED], soon())
-
-
-async def test_a_stream_keeps_its_order_and_holds_one_place(gateway: Gateway) -> None:
-    async def pictures() -> AsyncIterator[bytes]:
-        for each in (RED, b"nonsense", BLUE):
-            yield each
-
-    async def answer(data: bytes, predict: Predict) -> str:
-        try:
-            return (await predict("tiny", "", [data], soon())).predictions[0].label
-        except ImageInvalid as error:
-            return error.code
-
-    answers = []
-    async for each in gateway.predict_stream(pictures(), answer):
-        assert gateway.admission.in_flight == 1
-        answers.append(each)
-    assert answers == ["dog", "IMAGE_INVALID", "cat"]
-    assert gateway.admission.in_flight == 0

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.engines.triton_config import model_config
-from pawsight_serving.tuning.settings import Setting, apply, candidates, carry_over, remember
+from pawsight_serving.tuning.settings import (
+    Setting,
+    apply,
+    candidates,
+    carry_over,
+    remember,
+    setting_of,
+)
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -43,6 +50,7 @@ def test_a_setting_changes_all_that_hangs_on_it(
     apply(config, Setting(instances=3, largest_batch=largest, delay_us=500))
     assert config.max_batch_size == largest
     assert [group.count for group in config.instance_group] == [3]
+    assert setting_of(config) == Setting(3, largest, 500)
     assert config.dynamic_batching.max_queue_delay_microseconds == 500
     assert list(config.dynamic_batching.preferred_batch_size) == preferred
     assert [warm_up.batch_size for warm_up in config.model_warmup] == warm_ups

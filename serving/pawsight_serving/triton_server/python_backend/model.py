@@ -41,7 +41,12 @@ class TritonPythonModel:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        threads = _threads(json.loads(args["model_config"]))
+        config = json.loads(args["model_config"])
+        arithmetic = config["parameters"].get(f"arithmetic:{version}", {}).get("string_value")
+        if arithmetic == "fp32":
+            # Weights that lie packed in the file are unpacked once, here, and not at every call.
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
+        threads = _threads(config)
         # A number that is set also keeps ONNX Runtime from binding its threads to cores.
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
