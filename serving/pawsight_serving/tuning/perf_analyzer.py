@@ -27,6 +27,7 @@ CLIENT: Final = "tritonclient==2.51.0"
 _LIBRARIES: Final = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 _INSTALL_TIMEOUT_S: Final = 300.0
 _WINDOWS: Final = 3
+_LONGER: Final = 5
 
 
 class PerfAnalyzer:
@@ -51,9 +52,17 @@ class PerfAnalyzer:
     async def measure(self, address: str, model: str, callers: int, seconds: float) -> Load:
         """Return how a model does under so many callers, over about three times `seconds`.
 
+        Where no answer came within a window, it is measured once more with longer ones.
+
         Raises:
             EngineUnavailable: the program failed; its own words are in the error's cause.
         """
+        try:
+            return await self._measure(address, model, callers, seconds)
+        except EngineUnavailable:
+            return await self._measure(address, model, callers, _LONGER * seconds)
+
+    async def _measure(self, address: str, model: str, callers: int, seconds: float) -> Load:
         with tempfile.TemporaryDirectory(prefix="pawsight-tune-") as folder:
             table = Path(folder) / "load.csv"
             command = [

@@ -42,6 +42,20 @@ cat > "$2" <<'TABLE'
     assert "-m tiny -u 127.0.0.1:1 -i grpc --concurrency-range 4 -p 1500 " in arguments
 
 
+async def test_where_no_answer_came_in_time_it_is_given_more(tmp_path: Path) -> None:
+    script = f"""
+echo "$@" >> {tmp_path}/calls
+case "$*" in *'-p 200 '*) exit 99;; esac
+while [ "$1" != -f ]; do shift; done
+cat > "$2" <<'TABLE'
+{TABLE}TABLE
+"""
+    await program(tmp_path, script).measure("127.0.0.1:1", "tiny", 4, 0.2)
+    first, second = (tmp_path / "calls").read_text().splitlines()
+    assert "-p 200 " in first
+    assert "-p 1000 " in second
+
+
 async def test_its_failure_is_a_sentence_with_its_words_as_the_cause(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="could not measure") as caught:
         await program(tmp_path, "echo no valid requests; exit 99").measure("h:1", "tiny", 4, 0.1)

@@ -1,0 +1,247 @@
+"""How fast each engine answers, in one run: the net in PyTorch, its graphs, and what serves them.
+
+    python benchmarks/engines.py [--model NAME]... [--run RUN] [--seconds 1] [--rounds 5]
+
+Three tables for each model of the repository:
+1. one caller, batches of 1, 8 and 32: PyTorch eager and compiled, ONNX Runtime on the float graph
+   and on the published one with each execution provider that is here, with and without Grad-CAM;
+   on a GPU too, where there is one. The ratio is to PyTorch eager fp32 with Grad-CAM on the CPU, at
+   the same batch.
+2. the embedded engine under 1 and 8 callers, against the best of a bare session over threads,
+   batches and streams; and the memory of both its sessions.
+3. the real Triton under 1, 4 and 16 callers, against the same.
+
+Contenders take turns, so that a noisy machine is noisy for all of them; each figure is a median.
+Processors that lack AMX or VNNI are said so: int8 is slower there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnxruntime as ort
+
+from contenders import OUTPUTS, SHORT, fp32_graph, net_of, onnxruntime_of, published_graph, pytorch
+from pawsight_serving.catalogue import find_model, newest
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.engines.processors import usable_processors
+from pawsight_serving.engines.providers import Threads, choose_providers
+from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.errors import PawsightError
+from pawsight_serving.repository.directory import read_graph
+from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.triton_server.environment import default_cache, prepare
+from pawsight_serving.tuning import perf_analyzer
+from pawsight_serving.tuning.own_client import OwnClient
+from pawsight_serving.tuning.settings import setting_of
+from pawsight_serving.tuning.trial_server import serving
+from rates import in_threads, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.tuning.search import Client
+
+BASE: Final = "torch eager fp32 cpu"
+EMBEDDED_CALLERS: Final = (1, 8)
+TRITON_CALLERS: Final = (1, 4, 16)
+
+
+def main() -> None:
+    """Print the tables."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--model", action="append", help="of the repository; all by default")
+    arguments.add_argument("--run", type=Path, help="the weights for PyTorch; random by default")
+    arguments.add_argument("--repository", type=Path, default=Path("model_repository"))
+    arguments.add_argument("--batch", type=int, action="append", help="1, 8 and 32 by default")
+    arguments.add_argument("--seconds", type=float, default=1.0, help="of a turn")
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--without-compiled", action="store_true")
+    arguments.add_argument("--without-triton", action="store_true")
+    options = arguments.parse_args()
+    print(processor())
+    manifests = read_served(options.repository)
+    for name in options.model or newest(manifests):
+        manifest = find_model(manifests, name)
+        print(f"\n{name} version {manifest.version}, {manifest.precision}", flush=True)
+        one_caller(manifest, options)
+        best = engine_under_callers(manifest, options)
+        if not options.without_triton:
+            asyncio.run(triton_under_callers(manifest, best, options))
+
+
+def one_caller(manifest: Manifest, options: argparse.Namespace) -> None:
+    """Print the first table."""
+    net = net_of(manifest, options.run)
+    graphs = [("fp32", fp32_graph(net, manifest.input_size))]
+    if manifest.precision != "fp32":
+        graphs.append((manifest.precision, published_graph(options.repository, manifest)))
+    contenders = [
+        each
+        for each in pytorch(net, manifest.input_size)
+        if not (options.without_compiled and "compiled" in each[0])
+    ]
+    for precision, graph in graphs:
+        contenders += onnxruntime_of(graph, precision)
+    print("contender                  | Grad-CAM | batch | ms/picture | pictures/s | ratio")
+    for batch in options.batch or (1, 8, 32):
+        images = pictures(batch, manifest.input_size)
+        turns: dict[str, Callable[[], int]] = {}
+        for name, with_maps, run in contenders:
+            key = f"{name:26} | {'yes' if with_maps else 'no':8}"
+            try:
+                run(images)
+            except Exception as error:  # noqa: BLE001 - such as no C++ compiler for torch.compile
+                print(f"{key} | {batch:5} | not here: {str(error).splitlines()[0][:60]}")
+                continue
+            turns[key] = answering(run, images)
+        rates = measure(turns, options.seconds, options.rounds)
+        base = rates[f"{BASE:26} | {'yes':8}"]
+        for key, rate in rates.items():
+            print(
+                f"{key} | {batch:5} | {rate.ms_a_picture:10.2f} | {rate.median:10.1f} | "
+                f"{rate.median / base.median:5.2f}",
+                flush=True,
+            )
+
+
+def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> float:
+    """Print the second table; return the bare session's best rate."""
+    images = pictures(1, manifest.input_size)
+    before_mb = resident_mb()
+    with asyncio.Runner() as runner:
+        engine = EmbeddedEngine(options.repository, graphs="hot", sharing=Sharing())
+        runner.run(engine.start())
+        loaded_mb = resident_mb() - before_mb
+
+        def callers(count: int) -> Callable[[], int]:
+            async def ask() -> None:
+                await engine.infer(
+                    manifest.name, manifest.version, images, OUTPUTS, Deadline.after(60)
+                )
+
+            async def each() -> None:
+                for _ in range(4):
+                    await ask()
+
+            async def every() -> int:
+                await asyncio.gather(*(each() for _ in range(count)))
+                return 4 * count
+
+            return lambda: runner.run(every())
+
+        turns = dict(bare_sessions(manifest, options.repository))
+        turns |= {f"embedded engine, {n} callers": callers(n) for n in EMBEDDED_CALLERS}
+        for turn in turns.values():
+            turn()
+        rates = measure(turns, options.seconds, options.rounds)
+        runner.run(engine.close())
+    bare = {name: rate.median for name, rate in rates.items() if name.startswith("bare")}
+    best = max(bare.values())
+    print(f"who answers, one picture a call unless said           | pictures/s | of {best:.1f}")
+    for name, rate in rates.items():
+        print(f"{name:53} | {rate.median:10.1f} | {rate.median / best:.2f}")
+    print(f"the embedded engine's sessions of all hot graphs took {loaded_mb:.0f} MB", flush=True)
+    return best
+
+
+def bare_sessions(manifest: Manifest, repository: Path) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Yield sessions as one would open them oneself, by how they are threaded and asked."""
+    model = read_graph(repository, manifest, manifest.name)
+    cores = usable_processors()
+    ways = {
+        "as it comes": None,
+        "1 stream": Threads(1, cores),
+        "a stream a core": Threads(cores, 1),
+    }
+    for way, threads in ways.items():
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads.each
+        chosen = choose_providers(ort.get_available_providers(), manifest.precision, threads)
+        session = ort.InferenceSession(model, options, providers=chosen)
+        provider = SHORT[session.get_providers()[0]]
+
+        def run(images: NDArray[np.uint8], session: Any = session) -> object:
+            return session.run(OUTPUTS, {"image": images})
+
+        for count, batch in ((1, 1), (1, 8), (cores, 1), (cores, 8)):
+            turn = answering(run, pictures(batch, manifest.input_size))
+            name = f"bare {provider}, {way}, {count} threads, batch {batch}"
+            yield name, turn if count == 1 else in_threads(turn, count, 4)
+
+
+async def triton_under_callers(
+    manifest: Manifest, best: float, options: argparse.Namespace
+) -> None:
+    """Print the third table."""
+    setting = setting_of(read_graph_config(options.repository, manifest.name))
+    try:
+        environment = prepare(print, default_cache())
+        client = client_of(environment)
+        print(f"Triton, {setting}; load: {client.name} | pictures/s | of {best:.1f} | p99 ms")
+        rounds: dict[int, list[tuple[float, float]]] = {callers: [] for callers in TRITON_CALLERS}
+        model = manifest.name, manifest.version
+        async with serving(environment, options.repository, *model, setting) as address:
+            for _ in range(options.rounds):
+                for callers, loads in rounds.items():
+                    load = await client.measure(address, model[0], callers, options.seconds)
+                    loads.append((load.pictures_per_s, load.p99_ms))
+    except PawsightError as error:
+        print(f"not here: {error}")
+        return
+    for callers, loads in rounds.items():
+        rate, p99_ms = np.median(loads, axis=0)
+        print(f"{callers:2} callers | {rate:10.1f} | {rate / best:.2f} | {p99_ms:.1f}", flush=True)
+
+
+def client_of(environment: Any) -> Client:
+    """Return perf_analyzer, or our own client where it cannot run."""
+    try:
+        return perf_analyzer.prepare(environment, default_cache(), print)
+    except PawsightError:
+        return OwnClient()
+
+
+def answering(run: Callable[[NDArray[np.uint8]], object], images: NDArray[np.uint8]) -> Any:
+    """Return a contender that answers for these pictures."""
+
+    def call() -> int:
+        run(images)
+        return len(images)
+
+    return call
+
+
+def pictures(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return noise, uint8 [N, H, W, 3]."""
+    return np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
+
+
+def resident_mb() -> float:
+    """Return the memory that this process has in RAM, in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+def processor() -> str:
+    """Return what the processor is and which int8 instructions it has."""
+    text = Path("/proc/cpuinfo").read_text()
+    facts = dict(line.split("\t: ", 1) for line in text.splitlines() if "\t: " in line)
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    has = [name for name in ("amx_int8", "avx512_vnni", "avx_vnni") if name in flags]
+    model = next((v for k, v in facts.items() if k.strip() == "model name"), "unknown processor")
+    instructions = ", ".join(has) or "neither AMX nor VNNI: int8 gains little here"
+    return f"{model}, {usable_processors()} usable processors; {instructions}"
+
+
+if __name__ == "__main__":
+    main()
