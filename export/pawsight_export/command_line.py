@@ -11,6 +11,7 @@ from pawsight_export.calibration import Method
 from pawsight_export.errors import ExportError
 from pawsight_export.exporting import Engine, export_run
 from pawsight_export.precisions import Precision
+from pawsight_export.publication import KEEP
 from pawsight_serving.errors import PawsightError
 from pawsight_training.errors import TrainingError
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Engine)),
     default="onnxruntime",
     show_default=True,
-    help="What runs the graphs in Triton: its ONNX Runtime backend, or its Python backend, which "
-    "`pawsight triton` has.",
+    help="What runs the graphs in Triton: its backend for ONNX Runtime, OpenVINO or TensorRT, or "
+    "its Python backend, which `pawsight triton` has.",
 )
 @click.option(
     "--precision",
@@ -60,6 +61,13 @@ if TYPE_CHECKING:
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=KEEP,
+    show_default=True,
+    help="Versions of the model to leave in the repository, newest first, this one included.",
 )
 def export(run: Path, name: str, repository: Path, **options: Any) -> None:
     """Publish RUN as a new version of a model, after its checks passed."""

@@ -15,8 +15,9 @@ from pawsight_export.calibration import CalibrationSet, Method, calibration_set
 from pawsight_export.checking import check_staged
 from pawsight_export.errors import CalibrationMissing, PublicationFailed
 from pawsight_export.precisions import Precision, build_graphs
-from pawsight_export.publication import next_version, publish
-from pawsight_export.staging import stage_graph, stage_manifest
+from pawsight_export.publication import KEEP, next_version, publish
+from pawsight_export.staging import compile_staged, stage_graph, stage_manifest
+from pawsight_export.tensorrt_plan import load_tensorrt
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Layer, Manifest
 from pawsight_training.dataset import load_dataset
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pawsight_training.dataset import Split
     from pawsight_training.run import Run
 
-Engine = Literal["onnxruntime", "python"]
+Engine = Literal["onnxruntime", "openvino", "tensorrt", "python"]
 
 _LIBRARIES: Final = (
     "torch",
@@ -51,6 +52,7 @@ def export_run(
     data: Path | None = None,
     calibration: Path | None = None,
     calibration_method: Method = "percentile",
+    keep: int = KEEP,
     say: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a run as the next version of a model.
@@ -59,13 +61,15 @@ def export_run(
         run_folder: what `pawsight train` wrote.
         name: the model's name in the repository.
         repository: the model repository; made where it does not exist.
-        engine: what runs the graphs in Triton: its ONNX Runtime backend, or a `model.py` in its
-            Python backend. Pawsight's embedded engine runs either.
+        engine: what runs the graphs in Triton: its ONNX Runtime or OpenVINO backend, a TensorRT
+            plan built here, or a `model.py` in its Python backend. Pawsight's embedded engine
+            runs all but the plan; the checks are made before the plan is built.
         precision: of the weights and of the hot graph's arithmetic.
         data: pictures of the classes: some of them enter the parity check, and the accuracy of
             the exported graph on `test` enters the manifest. Without it the check draws noise.
         calibration: pictures whose `train` shows int8 how large the maps get; None is `data`.
         calibration_method: how the ranges follow from them.
+        keep: how many versions to leave, newest first, this one included.
         say: is told what happens.
 
     Returns:
@@ -75,10 +79,14 @@ def export_run(
         RunInvalid: no finished run there.
         DataInvalid: `data` holds no pictures of class folders.
         CalibrationMissing: a precision below fp32 without the pictures that it needs.
-        ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PublicationFailed: nothing
-            was published.
-        RepositoryInvalid: an earlier version of the model cannot be read.
+        ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PlanNotBuilt,
+            PublicationFailed: nothing was published.
+        RepositoryInvalid: an earlier version of the model cannot be read, or another command is
+            changing the model.
     """
+    if engine == "tensorrt":
+        # Before minutes of building and checking, not after them.
+        load_tensorrt()
     run = load_run(run_folder)
     model = run.model()
     size = run.manifest.input_size
@@ -94,7 +102,7 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="pawsight-export-") as folder:
         staged = Path(folder)
         graphs = {
-            graph: stage_graph(staged, graph, version, proto)
+            graph: stage_graph(staged, graph, version, proto, engine)
             for graph, proto in ((name, built.hot), (name + EXPLAIN_SUFFIX, built.explain))
         }
         manifest = Manifest(
@@ -123,8 +131,11 @@ def export_run(
         manifest = check_staged(
             staged, manifest, model, built.explained, test, shlex.join(command), say
         )
+        if engine == "tensorrt":
+            say("building TensorRT's plans, which takes minutes")
+            manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest, earlier)
-        publish(staged, repository, name, version)
+        publish(staged, repository, name, version, keep=keep)
     say(f"published {name} version {version} in {repository}")
     return manifest
 

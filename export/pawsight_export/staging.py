@@ -16,7 +16,7 @@ from pawsight_serving.engines.triton_config import (
     write_config,
 )
 from pawsight_serving.repository.directory import MANIFEST_FILE
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Graph
+from pawsight_serving.repository.manifest import Graph
 from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -31,44 +31,30 @@ GRAPH_FILE: Final = "model.onnx"
 
 
 def stage_graph(
-    folder: Path,
-    name: str,
-    version: str,
-    model: onnx.ModelProto,
-    engine: str = "onnxruntime",
-    precision: str = "fp32",
+    folder: Path, name: str, version: str, model: onnx.ModelProto, engine: str = "onnxruntime"
 ) -> Graph:
-    """Write what an engine runs of a graph, and what it needs beside it.
+    """Write a graph's file, and what its engine needs beside it.
 
     Args:
         folder: in the repository's layout; made where it does not exist.
         name: the graph's name.
         version: the version's number.
-        model: the graph; its `image` is [batch, height, width, 3].
-        engine: "tensorrt" turns the graph into a plan, "python" adds the `model.py`.
-        precision: of the graph.
+        model: the graph.
+        engine: "python" adds the `model.py`; see `compile_staged` for "tensorrt".
 
     Returns:
         What the manifest says of it.
-
-    Raises:
-        PlanNotBuilt: the engine is TensorRT, and it is not here or cannot build the graph.
     """
-    file, data = GRAPH_FILE, model.SerializeToString()
-    if engine == "tensorrt":
-        _, height, width, _ = (d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
-        largest = MAX_EXPLAIN_BATCH if name.endswith(EXPLAIN_SUFFIX) else MAX_BATCH
-        data = build_plan(data, (height, width), precision=precision, largest=largest)
-        file = PLAN_FILE
+    data = model.SerializeToString()
     target = folder / name / version
     target.mkdir(parents=True)
-    (target / file).write_bytes(data)
+    (target / GRAPH_FILE).write_bytes(data)
     files = {}
     if engine == "python":
         shutil.copyfile(MODEL_FILE, target / MODEL_FILE.name)
         files[MODEL_FILE.name] = hashlib.sha256(MODEL_FILE.read_bytes()).hexdigest()
     return Graph(
-        file=file,
+        file=GRAPH_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
         files=files,
         outputs={
@@ -76,6 +62,28 @@ def stage_graph(
             for output in model.graph.output
         },
     )
+
+
+def compile_staged(folder: Path, manifest: Manifest) -> Manifest:
+    """Put a TensorRT plan in the place of each staged graph; return the manifest that says so.
+
+    Raises:
+        PlanNotBuilt: there is no TensorRT here, or it cannot build a graph.
+    """
+    graphs = {}
+    for name, graph in manifest.graphs.items():
+        target = folder / name / manifest.version
+        plan = build_plan(
+            (target / graph.file).read_bytes(),
+            manifest.input_size,
+            precision=manifest.arithmetic(name),
+            largest=MAX_BATCH if name == manifest.name else MAX_EXPLAIN_BATCH,
+        )
+        (target / graph.file).unlink()
+        (target / PLAN_FILE).write_bytes(plan)
+        digest = hashlib.sha256(plan).hexdigest()
+        graphs[name] = graph.model_copy(update={"file": PLAN_FILE, "sha256": digest})
+    return manifest.model_copy(update={"graphs": graphs})
 
 
 def stage_manifest(folder: Path, manifest: Manifest, earlier: Sequence[Manifest] = ()) -> None:

@@ -35,7 +35,7 @@ def build_plan(
     Raises:
         PlanNotBuilt: there is no TensorRT here, or it cannot build this graph.
     """
-    trt = _tensorrt()
+    trt = load_tensorrt()
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
     network = builder.create_network(_flags(trt))
@@ -67,7 +67,12 @@ def build_plan(
     return bytes(plan)
 
 
-def _tensorrt() -> Any:
+def load_tensorrt() -> Any:
+    """Return NVIDIA's module.
+
+    Raises:
+        PlanNotBuilt: it is not installed.
+    """
     try:
         return importlib.import_module("tensorrt")
     except ImportError as error:

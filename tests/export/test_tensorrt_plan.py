@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import onnx
 import pytest
 
 from pawsight_export.errors import PlanNotBuilt
-from pawsight_export.staging import stage_graph
+from pawsight_export.exporting import export_run
+from pawsight_export.staging import compile_staged
 from pawsight_export.tensorrt_plan import build_plan
-from tests.serving.tiny_repository import SIDE, publish_tiny
+from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,14 +98,24 @@ def test_without_tensorrt_it_is_said_where_to_get_it(monkeypatch: pytest.MonkeyP
         build_plan(b"model", (9, 8), precision="fp16", largest=16)
 
 
-def test_a_plan_is_staged_in_the_graphs_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plans_take_the_graphs_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = install(monkeypatch, FakeTensorRT())
-    publish_tiny(tmp_path)
-    model = onnx.load(tmp_path / "tiny" / "1" / "model.onnx")
-    graph = stage_graph(tmp_path / "staged", "tiny", "2", model, "tensorrt", "fp16")
-    assert graph.file == "model.plan"
-    assert (tmp_path / "staged" / "tiny" / "2" / "model.plan").read_bytes() == b"plan"
-    assert fake.profiles[-1] == ("image", (1, SIDE, SIDE, 3), *[(32, SIDE, SIDE, 3)] * 2)
-    assert graph.outputs == {"probabilities": (2,), "gradcam": (2, 2, 2)}
+    staged = publish_tiny(tmp_path, engine="tensorrt", precision="fp16")
+    manifest = compile_staged(tmp_path, staged)
+    digest = hashlib.sha256(b"plan").hexdigest()
+    for name, graph in manifest.graphs.items():
+        assert (graph.file, graph.sha256) == ("model.plan", digest)
+        assert graph.outputs == staged.graphs[name].outputs
+        folder = tmp_path / name / "1"
+        assert {path.name for path in folder.iterdir()} == {"model.plan", "manifest.json"}
+    largest = [usual[0] for _, _, usual, _ in fake.profiles]
+    assert largest == [1, 8, 32, 1, 4]
+
+
+def test_an_export_without_tensorrt_ends_before_it_begins(
+    tmp_path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(PlanNotBuilt):
+        export_run(run_folder, "tiny", tmp_path / "repository", engine="tensorrt")
+    assert not (tmp_path / "repository").exists()
