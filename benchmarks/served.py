@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from PIL import Image
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -61,6 +63,14 @@ def gateway(*options: str, log: Path | None = None) -> Iterator[Gateway]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def draw(path: Path) -> Path:
+    """Write a JPEG of a photograph's size and weight."""
+    noise = Image.effect_noise((500, 375), 60).convert("RGB")
+    smooth = Image.linear_gradient("L").resize((500, 375)).convert("RGB")
+    Image.blend(smooth, noise, 0.27).save(path, "JPEG", quality=70)
+    return path
 
 
 def resident_mib(pid: int) -> float:

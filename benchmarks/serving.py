@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
 from load import quantile_ms
-from served import gateway
+from served import draw, gateway
 
 from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.pictures import decode_picture
@@ -129,16 +129,6 @@ class Bare:
         for thread in running:
             thread.join()
         return len(times) / seconds, quantile_ms(times, 0.5)
-
-
-def draw(path: Path) -> Path:
-    """Write a JPEG of a photograph's size and weight."""
-    from PIL import Image
-
-    noise = Image.effect_noise((500, 375), 60).convert("RGB")
-    smooth = Image.linear_gradient("L").resize((500, 375)).convert("RGB")
-    Image.blend(smooth, noise, 0.3).save(path, "JPEG", quality=70)
-    return path
 
 
 if __name__ == "__main__":
