@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pawsight_export.exporting import check_pictures
+from pawsight_export.checking import check_pictures
 from pawsight_export.parity import TOLERANCE, captum_maps, relative_deviations
 from pawsight_export.staged_engine import infer_staged
 from pawsight_serving.repository.directory import published_versions, read_manifest

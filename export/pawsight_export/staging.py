@@ -27,15 +27,22 @@ if TYPE_CHECKING:
 GRAPH_FILE: Final = "model.onnx"
 
 
-def stage_graph(folder: Path, name: str, version: str, model: onnx.ModelProto) -> Graph:
-    """Write a graph's file and return what the manifest says of it."""
+def stage_graph(
+    folder: Path, name: str, version: str, model: onnx.ModelProto, engine: str = "onnxruntime"
+) -> Graph:
+    """Write a graph's file, and what its engine needs beside it; return what the manifest says."""
     data = model.SerializeToString()
     target = folder / name / version
     target.mkdir(parents=True)
     (target / GRAPH_FILE).write_bytes(data)
+    files = {}
+    if engine == "python":
+        shutil.copyfile(MODEL_FILE, target / MODEL_FILE.name)
+        files[MODEL_FILE.name] = hashlib.sha256(MODEL_FILE.read_bytes()).hexdigest()
     return Graph(
         file=GRAPH_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
+        files=files,
         outputs={
             output.name: tuple(dim.dim_value for dim in output.type.tensor_type.shape.dim[1:])
             for output in model.graph.output

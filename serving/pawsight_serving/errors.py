@@ -21,6 +21,7 @@
     ├── DeadlineExceeded
     ├── InternalError               ours; the log has the cause
     ├── RepositoryInvalid           the model repository on disk is broken
+    │   └── RepositoryBusy          another process is changing it
     ├── ConfigurationInvalid        a file that a setting names cannot be used
     └── AddressUnavailable          an address to listen on is taken or not this machine's
 
@@ -175,6 +176,12 @@ class RepositoryInvalid(PawsightError):
     """The model repository on disk cannot be served."""
 
     code = "REPOSITORY_INVALID"
+
+
+class RepositoryBusy(RepositoryInvalid):
+    """Another process is changing the model."""
+
+    code = "REPOSITORY_BUSY"
 
 
 class ConfigurationInvalid(PawsightError):

@@ -6,7 +6,7 @@ import difflib
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
 
 import click
 from pydantic import BaseModel, ValidationError
@@ -93,9 +93,15 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
         show_envvar=True,
         default=None if default is None else str(default),
         show_default=True,
-        metavar="DIR" if name == "repository" else _METAVARS.get(field.annotation, "HOST:PORT"),
+        metavar="DIR" if name == "repository" else _metavar(field),
         help=field.description,
     )
+
+
+def _metavar(field: FieldInfo) -> str:
+    if choices := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
+        return f"[{'|'.join(choices)}]"
+    return _METAVARS.get(field.annotation, "HOST:PORT")
 
 
 def _sentence(error: ValidationError) -> str:
@@ -104,8 +110,8 @@ def _sentence(error: ValidationError) -> str:
     what = "it must be a number above zero"
     if problem["type"] == "value_error":
         what = str(problem["ctx"]["error"])
-    elif problem["type"] == "literal_error":
-        what = f"it must be {problem['ctx']['expected']}"
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
+    elif problem["type"] == "literal_error":
+        what = f"it must be {problem['ctx']['expected']}"
     return f"{': '.join([*flags, what])}."

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pawsight_serving.addresses import Address
+from pawsight_serving.engines.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 
@@ -36,6 +37,22 @@ class EngineSettings(BaseModel):
     )
     triton: HostPort | None = Field(
         None, description="gRPC address of a Triton that runs the models, instead of this process."
+    )
+    repository_poll_s: PositiveFloat = Field(
+        2.0, description="Time between two looks for new versions in the repository."
+    )
+    version_grace_s: PositiveFloat = Field(
+        30.0,
+        description="How long a version that is served no more still answers who asks for it.",
+    )
+    engine_threads: PositiveInt = Field(
+        default_factory=usable_processors,
+        description="Calls that the engine in this process runs at a time [default: one a core].",
+    )
+    engine_sessions: Literal["both", "latency", "throughput"] = Field(
+        "both",
+        description="Whether a call gets all cores (latency), one core (throughput), or all where "
+        "it is alone and one where it is not, at the price of holding the weights twice.",
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."

@@ -60,10 +60,13 @@ def manifest(name: str = "tiny", version: str = "1") -> Manifest:
 class FakeEngine:
     """Answers from the colours; see `Engine`.
 
-    A map holds the share of its class's colour in every place; channel k of a layer holds k.
+    A map holds the share of its class's colour in every place; channel k of a layer holds k. What
+    is `soon` comes when it is asked to catch up; what is `withdrawn` goes with the next call.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
+    soon: list[Manifest] = field(default_factory=list)
+    withdrawn: list[Manifest] = field(default_factory=list)
     failure: Exception | None = None
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,6 +83,9 @@ class FakeEngine:
     def manifests(self) -> Sequence[Manifest]:
         return self.served
 
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        self.served += [m for m in self.soon if (m.name, m.version) == (name, version)]
+
     async def infer(
         self,
         graph: str,
@@ -90,6 +96,7 @@ class FakeEngine:
     ) -> Mapping[str, NDArray[np.float32]]:
         self.asked.append((graph, version, tuple(outputs), len(images)))
         self.asked_again.set()
+        self.served = [each for each in self.served if each not in self.withdrawn]
         try:
             await self.may_answer.wait()
         except asyncio.CancelledError:

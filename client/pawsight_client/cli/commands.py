@@ -57,10 +57,20 @@ COMMANDS: Final = {
         "training",
         "Draw what each filter of a run responds to most.",
     ),
+    "pack": Entry(
+        "pawsight_training.command_line:pack",
+        "training",
+        "Copy a run with its weights in float16.",
+    ),
     "export": Entry(
         "pawsight_export.command_line:export",
         "export",
         "Publish a trained model in the model repository.",
+    ),
+    "repository": Entry(
+        "pawsight_serving.repository.command_line:repository",
+        "serving",
+        "List, verify and roll back what is published.",
     ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",

@@ -14,6 +14,11 @@ from pydantic import ValidationError
 from tritonclient.grpc import model_config_pb2 as triton
 
 from pawsight_serving.engines.providers import wanted_providers
+from pawsight_serving.engines.version_policy import (
+    MANIFEST_PARAMETER,
+    PROVIDERS_PARAMETER,
+    policy_of,
+)
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.manifest import Manifest
 
@@ -22,7 +27,6 @@ if TYPE_CHECKING:
 
 CONFIG_FILE: Final = "config.pbtxt"
 LABELS_FILE: Final = "labels.txt"
-_MANIFEST: Final = "manifest:"
 _MAX_BATCH: Final = 32
 # Every layer's maps of one VGG16 picture are 50 MB of floats.
 _MAX_EXPLAIN_BATCH: Final = 4
@@ -58,7 +62,7 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
             )
             for name, shape in newest.graphs[graph].outputs.items()
         ],
-        version_policy=triton.ModelVersionPolicy(all=triton.ModelVersionPolicy.All()),
+        version_policy=policy_of([each.version for each in versions]),
         instance_group=[
             triton.ModelInstanceGroup(count=1, kind=triton.ModelInstanceGroup.KIND_AUTO)
         ],
@@ -76,7 +80,9 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         response_cache=triton.ModelResponseCache(enable=False),
     )
     if is_hot:
-        manifests = {_MANIFEST + each.version: each.model_dump_json() for each in versions}
+        manifests = {
+            f"{MANIFEST_PARAMETER}:{each.version}": each.model_dump_json() for each in versions
+        }
         _set_parameters(config, manifests)
     if newest.engine == "python":
         run_in_python_backend(config, versions)
@@ -91,7 +97,9 @@ def run_in_python_backend(config: triton.ModelConfig, versions: Sequence[Manifes
     _set_parameters(
         config,
         {
-            f"providers:{manifest.version}": json.dumps(wanted_providers(manifest.precision))
+            f"{PROVIDERS_PARAMETER}:{manifest.version}": json.dumps(
+                wanted_providers(manifest.arithmetic(config.name))
+            )
             for manifest in versions
         },
     )
@@ -107,7 +115,7 @@ def configured_manifests(config: triton.ModelConfig) -> list[Manifest]:
         manifests = [
             Manifest.model_validate_json(parameter.string_value)
             for name, parameter in config.parameters.items()
-            if name.startswith(_MANIFEST)
+            if name.startswith(f"{MANIFEST_PARAMETER}:")
         ]
     except ValidationError as error:
         raise RepositoryInvalid(

@@ -15,6 +15,7 @@ from pawsight_serving.explainer.rendering.drawing import draw_png
 from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import predicted_by
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,7 @@ class Explainer:
             Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
         """
         with self._admission.place():
+            await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
                 self._engine.manifests(), graph, version, default=self._default_model
             )
@@ -112,9 +114,15 @@ class Explainer:
             self._readiness.saw_answer(found.manifest.name)
             return Outputs(values, found.manifest.graph_digest(found.name))
 
+    async def _catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        """Load what the gateway has seen already: it may be a moment ahead."""
+        if name and version:
+            await self._engine.catch_up(name, version, deadline)
+
     async def _explain(
         self, query: Query, pictures: Sequence[bytes], deadline: Deadline
     ) -> Explained:
+        await self._catch_up(query.model, query.version, deadline)
         manifest = find_model(
             self._engine.manifests(), query.model, query.version, default=self._default_model
         )

@@ -44,7 +44,8 @@ def run(settings: ExplainerSettings) -> None:
 
 def engine_of(settings: ExplainerSettings) -> Engine:
     """Return the engine that the settings name; it is not started yet."""
-    return open_engine(settings.repository_or_default, settings.triton and str(settings.triton))
+    triton = settings.triton and str(settings.triton)
+    return open_engine(settings.repository_or_default, triton, settings=settings)
 
 
 async def serve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
+from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 
@@ -91,13 +92,13 @@ class Gateway:
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        manifest = self.model(name, version)
-        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
-        outputs = await self._engine.infer(
-            manifest.name, manifest.version, images, ("probabilities",), deadline
-        )
-        self._readiness.saw_answer(manifest.name)
-        predicted = predicted_by(manifest, manifest.name, outputs["probabilities"])
+        try:
+            predicted = await self._predict_with(self.model(name, version), pictures, deadline)
+        except VersionNotFound:
+            if version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            predicted = await self._predict_with(self.model(name), pictures, deadline)
         self._observer.predicted(predicted, pictures)
         return predicted
 
@@ -114,12 +115,30 @@ class Gateway:
         """
         manifest = self.model(request.model, request.version)
         self._decoder.check_count(len(request.images))
+        asked_for = request.version
         request.model, request.version = manifest.name, manifest.version
         with stage("explain"):
-            response = await self._explainer.explain(request, call)
+            try:
+                response = await self._explainer.explain(request, call)
+            except VersionNotFound:
+                if asked_for:
+                    raise
+                # The sidecar refused this version or has let go of it; it has another one.
+                request.version = ""
+                response = await self._explainer.explain(request, call)
         response.request_id = call.request_id
         self._observer.predicted(_predictions(response), request.images)
         return response
+
+    async def _predict_with(
+        self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
+        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+        outputs = await self._engine.infer(
+            manifest.name, manifest.version, images, ("probabilities",), deadline
+        )
+        self._readiness.saw_answer(manifest.name)
+        return predicted_by(manifest, manifest.name, outputs["probabilities"])
 
 
 def _predictions(response: ExplainResponse) -> Predictions:

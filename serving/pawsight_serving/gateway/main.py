@@ -83,7 +83,7 @@ def run(settings: GatewaySettings) -> None:
 def engine_of(settings: GatewaySettings) -> Engine:
     """Return the engine that the settings name; it is not started yet."""
     triton = settings.triton and str(settings.triton)
-    return open_engine(settings.repository_or_default, triton, graphs="hot")
+    return open_engine(settings.repository_or_default, triton, graphs="hot", settings=settings)
 
 
 def tls_of(settings: GatewaySettings) -> Tls | None:

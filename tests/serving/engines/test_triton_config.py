@@ -58,7 +58,7 @@ def test_the_queue_has_bounds_and_holds_nobody_back(versions: list[Manifest], gr
     assert policy.timeout_action == triton.ModelQueuePolicy.REJECT
     assert not config.response_cache.enable
     assert {warmup.batch_size for warmup in config.model_warmup} <= {1, config.max_batch_size}
-    assert config.version_policy.WhichOneof("policy_choice") == "all"
+    assert list(config.version_policy.specific.versions) == [2, 10]
 
 
 def test_explanations_come_in_smaller_batches(versions: list[Manifest]) -> None:

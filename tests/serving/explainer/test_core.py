@@ -18,9 +18,10 @@ from pawsight_serving.errors import (
     Overloaded,
     RequestError,
     TargetUnknown,
+    VersionNotFound,
 )
 from pawsight_serving.explainer.explanations import ActivationMaps, GradCamMap, Query
-from tests.serving.fakes import SIDE, FakeEngine, picture
+from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.core import Explainer
@@ -58,6 +59,19 @@ async def test_another_layer_comes_from_the_explain_graph(
     assert not explanation.maps.evidence
     assert not explanation.maps.values.any()
     assert explained.predictions.digest == "sha256:" + "b" * 64
+
+
+async def test_a_version_that_the_gateway_saw_first_is_caught_up_with(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.soon = [manifest(version="2"), manifest(version="3")]
+    explained = await explainer.explain(Query("tiny", "2"), [RED], soon())
+    assert explained.predictions.version == "2"
+    pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8).tobytes()
+    await explainer.infer("tiny_explain", "3", pixels, ["gradcam:conv1"], soon())
+    assert engine.asked[-1][:2] == ("tiny_explain", "3")
+    with pytest.raises(VersionNotFound, match="1, 2, 3"):
+        await explainer.explain(Query("tiny", "4"), [RED], soon())
 
 
 async def test_activations(explainer: Explainer, engine: FakeEngine) -> None:

@@ -15,6 +15,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.addresses import Address
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
 from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
@@ -49,11 +50,16 @@ class FakeExplainer:
     """Answers every request with the same map."""
 
     failure: Exception | None = None
+    without: str | None = None
     asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
     engine: FakeEngine = field(default_factory=FakeEngine)
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        self.asked.append((request, call))
+        sent = pb.ExplainRequest()
+        sent.CopyFrom(request)
+        self.asked.append((sent, call))
+        if self.without == request.version:
+            raise VersionNotFound(request.model, request.version, ())
         await self.engine.infer("tiny", "1", BLANK, ("probabilities",), call.deadline)
         if self.failure is not None:
             raise self.failure

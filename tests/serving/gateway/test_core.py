@@ -76,6 +76,27 @@ async def test_an_explanation_is_the_sidecars(gateway: Gateway, explainer: FakeE
     assert (request.model, request.version, call.request_id) == ("tiny", "1", "id")
 
 
+async def test_a_version_that_goes_between_two_steps_is_replaced_by_the_newest(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    first, second = manifest(version="1"), manifest(version="2")
+    engine.served, engine.withdrawn = [first, second], [second]
+    assert (await gateway.predict("tiny", "", [RED], soon())).version == "1"
+    engine.served, engine.withdrawn = [first, second], [second]
+    with pytest.raises(VersionNotFound):
+        await gateway.predict("tiny", "2", [RED], soon())
+
+
+async def test_a_sidecar_without_the_version_explains_with_its_own(
+    gateway: Gateway, explainer: FakeExplainer
+) -> None:
+    explainer.without = "1"
+    await gateway.explain(pb.ExplainRequest(images=[RED]), Call("r", soon()))
+    assert [request.version for request, _ in explainer.asked] == ["1", ""]
+    with pytest.raises(VersionNotFound):
+        await gateway.explain(pb.ExplainRequest(images=[RED], version="1"), Call("r", soon()))
+
+
 async def test_what_cannot_be_explained_is_never_sent(
     gateway: Gateway, explainer: FakeExplainer
 ) -> None:

@@ -75,6 +75,7 @@ class CountingEngine:
         self._statistics = statistics
         self.start = engine.start
         self.manifests = engine.manifests
+        self.catch_up = engine.catch_up
         self.close = engine.close
 
     async def infer(
