@@ -82,7 +82,10 @@ def check_parity(
         served = explain[f"gradient:{name}"][:_GRADIENT_PICTURES, -1]
         deviations = relative_deviations(served, gradients)
         note("explain gradients", np.median(deviations))
-        note("explain gradients, flat pictures", deviations[flat[:_GRADIENT_PICTURES]].max())
+        note(
+            "explain gradients, flat pictures",
+            deviations[flat[:_GRADIENT_PICTURES]].max(initial=0.0),
+        )
     note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
     _refuse_deviations(figures)
     return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
@@ -142,9 +145,7 @@ def captum_maps(
             yield conv, torch.cat(maps, dim=1).numpy()
 
 
-def captum_gradients(
-    model: ConvNet, images: Tensor
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def captum_gradients(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Yield each convolutional layer's name and Captum's gradient of the last logit, [N, K, h, w].
 
     The last one is the input's: its name is "input", and it is of pixels, [N, 3, H, W].

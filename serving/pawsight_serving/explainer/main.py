@@ -13,6 +13,8 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
+from pawsight_serving.explainer.metrics import ExplainerMetrics
+from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
@@ -59,12 +61,16 @@ async def serve(
     decoders = Workers(settings.decode_threads, "decode")
     painters = Workers(settings.render_threads, "render")
     readiness = Readiness(engine, settings)
+    metrics = ExplainerMetrics()
+    admission = Admission(settings.max_in_flight)
+    metrics.watch(admission)
     explainer = Explainer(
         engine,
         Decoder(decoders, settings),
         painters,
-        Admission(settings.max_in_flight),
+        Queue(admission, settings.explanations_at_once, settings.max_explanation_bytes, metrics),
         readiness,
+        metrics,
         default_model=settings.default_model,
         max_overlay_side=settings.max_overlay_side,
     )

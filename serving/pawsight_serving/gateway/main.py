@@ -107,6 +107,7 @@ async def serve(
         metrics,
         default_model=settings.default_model,
         stream_pictures_at_once=settings.stream_pictures_at_once,
+        repository=settings.repository_or_default,
     )
     inference = OpenInference(
         counting,
