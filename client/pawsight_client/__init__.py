@@ -37,7 +37,16 @@ from pawsight_client._errors import (
     VersionNotFound,
 )
 from pawsight_client._pictures import Picture
-from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_client._results import (
+    Channel,
+    Curve,
+    Explanation,
+    Faithfulness,
+    Layer,
+    Map,
+    Model,
+    Prediction,
+)
 
 __all__ = [
     "AnswerInvalid",
@@ -45,11 +54,13 @@ __all__ = [
     "Channel",
     "Client",
     "ClientClosed",
+    "Curve",
     "DeadlineExceeded",
     "DependencyMissing",
     "EngineUnavailable",
     "ExplainerUnavailable",
     "Explanation",
+    "Faithfulness",
     "ImageInvalid",
     "ImageMissing",
     "ImageTooLarge",
