@@ -91,6 +91,11 @@ class GrpcTwin(PawsightServicer):
             return _model(request.model)
         raise AssertionError
 
+    def GetFilters(self, request: pb.GetFiltersRequest, context: Any) -> pb.Filters:
+        with self._asked(request, context):
+            return pb.Filters(png=b"PNG")
+        raise AssertionError
+
     @contextlib.contextmanager
     def _asked(self, request: Any, context: Any) -> Iterator[Twin]:
         twin = self.stand.twin

@@ -53,25 +53,41 @@ def explain(
     out: str,
     layer: str,
     target: str,
+    method: Method,
     sheet: bool,
+    alpha: float,
     colormap: Colormap | None,
-    **options: Any,
+    faithfulness: bool,
+    samples: int,
+    seed: int,
+    model: str,
 ) -> None:
     """Ask a server why: a map of the evidence, over the picture.
 
     Several layers or targets are drawn on one sheet.
     """
-    options["colormap"] = colormap or ""
-    several = any(name == ALL or "," in name for name in (layer, target))
-    if sheet or several:
-        for option in ("faithfulness", "samples", "seed"):
-            if options.pop(option):
-                raise click.UsageError(f"--{option} is for one explanation, without a sheet.")
+    look: dict[str, Any] = {"method": method, "model": model, "alpha": alpha}
+    look["colormap"] = colormap or ""
+    if sheet or any(name == ALL or "," in name for name in (layer, target)):
+        if faithfulness or samples or seed:
+            raise click.UsageError(
+                "--faithfulness, --samples and --seed are for one explanation, without a sheet."
+            )
         explanations = client.explain_all(
-            picture, layers=[layer], targets=[target], sheet=True, **options
+            picture, layers=[layer], targets=[target], sheet=True, **look
         )
     else:
-        explanations = (client.explain(picture, layer=layer, target=target, **options),)
+        explanations = (
+            client.explain(
+                picture,
+                layer=layer,
+                target=target,
+                faithfulness=faithfulness,
+                samples=samples,
+                seed=seed,
+                **look,
+            ),
+        )
     explanations[0].save(out)
     prediction = explanations[0].prediction
     click.echo(f"{picture}: {prediction.label} {prediction.score:.1%}")

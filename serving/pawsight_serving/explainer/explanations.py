@@ -22,8 +22,10 @@ ALPHA: Final = 0.75
 INPUT: Final = "input"
 """The layer of maps that are of the picture itself."""
 
-# A map of single pixels has a few that tower over all others; colours run up to here.
-_TOWERING: Final = 0.99
+# In a map of single pixels a few may tower over all others: where the highest is so many times
+# the value that one pixel in a hundred is above, colours run up to that value.
+_QUANTILE: Final = 0.99
+_TOWERING: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,11 @@ class ClassMap:
     @cached_property
     def ceiling(self) -> float:
         """The value that drawings give the last colour to; zero without evidence."""
+        highest = float(self.values.max())
         if self.layer != INPUT:
-            return float(self.values.max())
-        return float(np.quantile(self.values, _TOWERING)) or float(self.values.max())
+            return highest
+        usual = float(np.quantile(self.values, _QUANTILE))
+        return usual if 0 < usual * _TOWERING < highest else highest
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def draw_bar(heat: ClassMap, width: int, *, colours: str, ground: str, ink: str)
     bar.paste(colourise(ramp, colours), (0, 0))
     pen = ImageDraw.Draw(bar)
     font = ImageFont.load_default(11)
-    more = "≥ " if heat.values.max() > heat.ceiling else ""
+    more = "> " if heat.values.max() > heat.ceiling else ""
     pen.text((0, _BAND + 3), "0", ink, font)
     pen.text((width // 2, _BAND + 3), f"{heat.ceiling / 2:.2g}", ink, font, anchor="ma")
     pen.text((width - 1, _BAND + 3), f"{more}{heat.ceiling:.2g}", ink, font, anchor="ra")

@@ -73,7 +73,12 @@ def draw_sheet(
         if len(maps) == 1:
             cells.append(_Cell(bare, f"{found.layer}, {_size(found)}", scale_bar))
         cells.append(_Cell(over, _caption(explanation, found, alone=len(maps) == 1), scale_bar))
-    return _lay_out(cells, heading, _columns(maps))
+    columns = _columns(maps)
+    n_targets = len({found.target for found in maps})
+    if n_targets == columns and len(maps) > n_targets:
+        # Each layer has its row, each class its column.
+        cells[1:1] = [_Cell(Image.new("RGB", seen.size, GROUND), "")] * (columns - 1)
+    return _lay_out(cells, heading, columns)
 
 
 class _Cell:
@@ -109,8 +114,8 @@ def _columns(maps: Sequence[ClassMap]) -> int:
     if len(maps) == 1:
         return 3
     n_targets = len({found.target for found in maps})
-    if n_targets > 1 and n_targets < _COLUMNS and len(maps) > n_targets:
-        return n_targets + 1
+    if 1 < n_targets <= _COLUMNS and len(maps) > n_targets:
+        return n_targets
     return min(_COLUMNS, math.ceil(math.sqrt(len(maps) + 1)))
 
 
