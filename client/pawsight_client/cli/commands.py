@@ -57,6 +57,11 @@ COMMANDS: Final = {
         "export",
         "Publish a trained model in the model repository.",
     ),
+    "explain-check": Entry(
+        "pawsight_export.explain_check.command_line:explain_check",
+        "export",
+        "Measure how far a model's explanations can be trusted.",
+    ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",
         "",

@@ -4,7 +4,6 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-import grpc
 import numpy as np
 import pytest
 
@@ -21,6 +20,8 @@ from pawsight_serving.rpc.tensors import tensor_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import grpc
 
 IMAGE = pb.ExplainRequest(images=[b"x"])
 
