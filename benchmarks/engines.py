@@ -1,6 +1,6 @@
 """How fast each engine answers, in one run: the net in PyTorch, its graphs, and what serves them.
 
-    python benchmarks/engines.py [--model NAME]... [--run RUN] [--seconds 1] [--rounds 5]
+    python -m benchmarks.engines [--model NAME]... [--run RUN] [--seconds 1] [--rounds 5]
 
 Three tables for each model of the repository:
 1. one caller, batches of 1, 8 and 32: PyTorch eager and compiled, ONNX Runtime on the float graph
@@ -25,7 +25,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import onnxruntime as ort
 
-from contenders import OUTPUTS, SHORT, fp32_graph, net_of, onnxruntime_of, published_graph, pytorch
+from benchmarks.contenders import (
+    OUTPUTS,
+    SHORT,
+    fp32_graph,
+    net_of,
+    onnxruntime_of,
+    published_graph,
+    pytorch,
+)
+from benchmarks.rates import in_threads, measure
 from pawsight_serving.catalogue import find_model, newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
@@ -40,7 +49,6 @@ from pawsight_serving.tuning import perf_analyzer
 from pawsight_serving.tuning.own_client import OwnClient
 from pawsight_serving.tuning.settings import setting_of
 from pawsight_serving.tuning.trial_server import serving
-from rates import in_threads, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -63,12 +64,12 @@ async def test_waiting_for_a_thread_is_not_the_time_of_the_stage() -> None:
     def release_later() -> None:
         threading.Timer(0.2, released.set).start()
 
-    holding = workers._pool.submit(hold)
-    assert held.wait(10)
+    holding = asyncio.create_task(workers.run(hold, Deadline.after(10)))
+    await asyncio.to_thread(held.wait, 10)
     with Observer().request("grpc", "predict", "id") as observed, stage("decode"):
         release_later()
         await workers.run(int, Deadline.after(10))
-    holding.result()
+    await holding
     workers.close()
     assert observed.seconds["queue"] > 0.1
     assert observed.seconds["decode"] < observed.seconds["queue"]

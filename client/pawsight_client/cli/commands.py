@@ -77,6 +77,11 @@ COMMANDS: Final = {
         "serving",
         "List, verify and roll back what is published.",
     ),
+    "explain-check": Entry(
+        "pawsight_export.explain_check.command_line:explain_check",
+        "export",
+        "Measure how far a model's explanations can be trusted.",
+    ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",
         "",

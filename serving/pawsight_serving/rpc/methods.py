@@ -53,10 +53,7 @@ def unary(
             try:
                 async with call.deadline.enforced():
                     response = await method(servicer, request, call)
-                if said := timing():
-                    context.set_trailing_metadata(
-                        ((REQUEST_ID_KEY, call.request_id), (TIMING_KEY, said))
-                    )
+                context.set_trailing_metadata(_trailing(call))
                 return response
             except asyncio.CancelledError as error:
                 if caller_left():
@@ -102,13 +99,20 @@ def _name(method: Callable[..., object]) -> str:
     return {"model_infer": "infer", "model_stream_infer": "infer_stream"}.get(snake, snake)
 
 
+def _trailing(call: Call) -> tuple[tuple[str, str], ...]:
+    named = ((REQUEST_ID_KEY, call.request_id),)
+    return (*named, (TIMING_KEY, said)) if (said := timing()) else named
+
+
 @contextmanager
 def _observed(
     servicer: Servicer, context: ServicerContext[Any, Any], name: str, *, unbounded: bool = False
 ) -> Iterator[Call]:
     metadata = dict(context.invocation_metadata() or ())
     request_id = accept_request_id(str(metadata.get(REQUEST_ID_KEY, "")))
-    context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+    if unbounded:
+        # A stream has no later moment at which it is sure to be told.
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
     remaining_s = context.time_remaining()
     limit_s = math.inf if unbounded else servicer.timeout_s
     deadline = Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
