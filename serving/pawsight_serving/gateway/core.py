@@ -11,6 +11,7 @@ from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.predictions import Predictions, predicted_by
 from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.rpc.explanations import explain_response
 from pawsight_serving.rpc.queries import query_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.ordered import A, Q
+    from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
 
@@ -53,6 +55,7 @@ class Gateway:
         metrics: hears of every request.
         default_model: answers requests that name none.
         stream_pictures_at_once: pictures of one stream that are worked on at once.
+        own_explanations: answers what needs no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
 
@@ -68,6 +71,7 @@ class Gateway:
         *,
         default_model: str,
         stream_pictures_at_once: int,
+        own_explanations: OwnExplanations | None = None,
         repository: Path | None = None,
     ) -> None:
         self._engine = engine
@@ -76,6 +80,7 @@ class Gateway:
         self._readiness = readiness
         self._metrics = metrics
         self._default_model = default_model
+        self._own = own_explanations
         self._repository = repository
         self._stream_pictures_at_once = stream_pictures_at_once
         self.admission = admission
@@ -133,7 +138,9 @@ class Gateway:
                 yield result
 
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
-        """Return the sidecar's predictions and explanations of a request.
+        """Return predictions and explanations of a request.
+
+        They are the sidecar's, but where the prediction's own pass has what was asked for.
 
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
@@ -147,7 +154,14 @@ class Gateway:
             manifest = self.model(request.model, request.version)
             self._decoder.check_count(len(request.images))
             # While the sidecar is down, too, a caller learns what is wrong with the request.
-            find_method(manifest, query_of(request))
+            query = query_of(request)
+            name, method = find_method(manifest, query)
+            if self._own is not None and self._own.has(manifest, name, query, method):
+                explained = await self._own.explain(
+                    manifest, name, method, request.images, call.deadline
+                )
+                self._readiness.saw_answer(manifest.name)
+                return explain_response(explained, call.request_id, tensors=request.tensors)
             request.model, request.version = manifest.name, manifest.version
             response = await self._explainer.explain(request, call)
             response.request_id = call.request_id

@@ -28,6 +28,7 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.process import start_logging, stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
@@ -107,6 +108,7 @@ async def serve(
         metrics,
         default_model=settings.default_model,
         stream_pictures_at_once=settings.stream_pictures_at_once,
+        own_explanations=OwnExplanations(counting, decoder, decoders),
         repository=settings.repository_or_default,
     )
     inference = OpenInference(
