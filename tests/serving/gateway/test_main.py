@@ -178,6 +178,7 @@ async def test_without_an_explainer_it_serves_predictions_and_what_their_pass_ex
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 async def test_a_caller_who_leaves_frees_the_sidecar(protocol: str) -> None:
     engine = FakeEngine()
+    drawn = pb.ExplainRequest(images=[RED], rendering=pb.RENDERING_PNG)
     cancelled = 'pawsight_explainer_requests_total{code="CANCELLED",method="grad-cam"} 1.0'
     async with (
         explaining(engine) as explainer,
@@ -190,7 +191,7 @@ async def test_a_caller_who_leaves_frees_the_sidecar(protocol: str) -> None:
             if protocol == "http":
                 await http.post("/v1/models/tiny:explain", content=RED)
             else:
-                await PawsightStub(channel).Explain(pb.ExplainRequest(images=[RED]))
+                await PawsightStub(channel).Explain(drawn)
 
         engine.may_answer.clear()
         asked = asyncio.create_task(ask())
