@@ -1,6 +1,6 @@
 """How far the served maps are from Captum's, and Captum from itself in double precision.
 
-    python benchmarks/captum_parity.py RUN --data DIR [--model cats_dogs_scratch]
+    python -m benchmarks.captum_parity RUN --data DIR [--model cats_dogs_scratch]
 
 RUN is the run that the model was exported from. For each convolutional layer: on how many pictures
 a map, of either class, is off by more than 1e-4 of the picture's maximum in that layer, and the
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pawsight_export.exporting import check_pictures
+from pawsight_export.checking import check_pictures
 from pawsight_export.parity import TOLERANCE, captum_maps, relative_deviations
 from pawsight_export.staged_engine import infer_staged
 from pawsight_serving.repository.directory import published_versions, read_manifest

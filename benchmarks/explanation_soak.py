@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.explanations import drawn
-from benchmarks.gateway_process import Served, served
+from benchmarks.served import Gateway, gateway
 from pawsight_client import AsyncClient, PawsightError
 
 if TYPE_CHECKING:
@@ -54,19 +54,22 @@ def main() -> None:
     arguments.add_argument("--repository", default="model_repository")
     arguments.add_argument("--model", default="cats_dogs_scratch")
     options = arguments.parse_args()
-    with served(options.repository) as gateway:
-        states = asyncio.run(soak(gateway, options.model, options.count, print))
+    with gateway("--repository", str(options.repository)) as served:
+        states = asyncio.run(soak(served, options.model, options.count, print))
     grown = growth(states)
     print("\n".join(grown) or "nothing has grown")
     sys.exit(bool(grown))
 
 
 async def soak(
-    gateway: Served, model: str, count: int, say: Callable[[str], None]
+    served: Gateway, model: str, count: int, say: Callable[[str], None]
 ) -> list[dict[str, State]]:
     """Ask for `count` explanations; return the processes' states after each tenth."""
     chance = random.Random(0)
-    clients = [AsyncClient(url, timeout_s=30, retries=0) for url in (gateway.http, gateway.grpc)]
+    clients = [
+        AsyncClient(url, timeout_s=30, retries=0)
+        for url in (f"http://{served.http}", f"grpc://{served.grpc}")
+    ]
     picture = drawn()
     states = []
     for tenth in range(10):
@@ -78,7 +81,8 @@ async def soak(
                 *(one(chance.choice(clients), picture, model, chance) for _ in range(batch))
             )
         await asyncio.sleep(0.2)
-        states.append({name: State.of(pid) for name, pid in gateway.pids.items()})
+        processes = {"gateway": served.process.pid, "sidecar": served.sidecar()}
+        states.append({name: State.of(pid) for name, pid in processes.items()})
         said = ", ".join(
             f"{name} {state.memory_mb:.0f} MB, {state.files} files, {state.threads} threads"
             for name, state in states[-1].items()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from benchmarks.gateway_process import served
+from benchmarks.served import gateway
 from pawsight_client import Client
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def main() -> None:
     picture = options.picture.read_bytes() if options.picture else drawn()
 
     print("protocol | request | per second | of predictions")
-    with served(options.repository) as gateway:
-        for url in (gateway.http, gateway.grpc):
+    with gateway("--repository", str(options.repository)) as served:
+        for url in (f"http://{served.http}", f"grpc://{served.grpc}"):
             with Client(url, timeout_s=30, retries=0) as client:
                 rates = measure(kinds(client, picture, options.model), options)
                 predictions = rates["predict"]

@@ -47,6 +47,7 @@ from pawsight_client._results import (
     Model,
     Prediction,
 )
+from pawsight_client._tls import Tls
 
 __all__ = [
     "AnswerInvalid",
@@ -82,6 +83,7 @@ __all__ = [
     "RouteNotFound",
     "ServerUnreachable",
     "TargetUnknown",
+    "Tls",
     "Unauthenticated",
     "Unavailable",
     "VersionNotFound",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pawsight_client._operations import Colormap, Method
     from pawsight_client._results import Explanation, Model, Prediction
+    from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import AsyncPictureStream
 
 
@@ -38,9 +39,15 @@ class AsyncClient:
     """As `Client`, for one event loop; cancelling a call cancels it at the server."""
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, timeout_s: float = 10.0, retries: int = 2
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        tls: Tls | None = None,
+        timeout_s: float = 10.0,
+        retries: int = 2,
     ) -> None:
-        self._transport = open_async_transport(url, api_key)
+        self._transport = open_async_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
         self._closed = False

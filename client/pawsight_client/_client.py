@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pawsight_client._operations import Colormap, Method
     from pawsight_client._results import Explanation, Model, Prediction
+    from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import PictureStream
 
 
@@ -40,20 +41,27 @@ class Client:
     children, whatever went wrong.
 
     Args:
-        url: `grpc://HOST[:PORT]`, or `http(s)://HOST[:PORT][/PATH]`.
+        url: `grpc(s)://HOST[:PORT]`, or `http(s)://HOST[:PORT][/PATH]`.
         api_key: key to send, where the server wants one.
+        tls: files to trust a server by, and to be trusted by it, over `https` and `grpcs`.
         timeout_s: seconds that a call may take in all, its retries included.
         retries: attempts after a first one that failed because the server was overloaded or
             down; they wait a growing, random time, and at least the server's `Retry-After`.
 
     Raises:
-        OptionInvalid: the URL is none.
+        OptionInvalid: the URL is none, or a file of `tls` cannot be used.
     """
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, timeout_s: float = 10.0, retries: int = 2
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        tls: Tls | None = None,
+        timeout_s: float = 10.0,
+        retries: int = 2,
     ) -> None:
-        self._transport = open_transport(url, api_key)
+        self._transport = open_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
         self._closed = False

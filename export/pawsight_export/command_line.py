@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from pawsight_export.calibration import Method
 from pawsight_export.errors import ExportError
 from pawsight_export.exporting import Engine, export_run
+from pawsight_export.precisions import Precision
 from pawsight_serving.errors import PawsightError
 from pawsight_training.errors import TrainingError
 
@@ -36,30 +38,41 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32"]),
+    type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
-    help="Of the weights.",
+    help="Of the weights and of the predictions' arithmetic. Below fp32, --data must have a test "
+    "folder: the graph is held against the float32 model on it.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Pictures whose train folder shows int8 how large the maps get [default: --data].",
+)
+@click.option(
+    "--calibration-method",
+    type=click.Choice(get_args(Method)),
+    default="percentile",
+    show_default=True,
+    help="How int8's ranges follow from those pictures.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",
 )
-def export(
-    run: Path, name: str, repository: Path, engine: Engine, precision: str, data: Path | None
-) -> None:
+def export(run: Path, name: str, repository: Path, **options: Any) -> None:
     """Publish RUN as a new version of a model, after its checks passed."""
-    del precision  # one exists so far
     try:
-        manifest = export_run(run, name, repository, engine=engine, data=data, say=click.echo)
+        manifest = export_run(run, name, repository, say=click.echo, **options)
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_summary(manifest))
 
 
 def _summary(manifest: Manifest) -> str:
-    lines = [f"{check}: {value:.3g}" for check, value in manifest.parity.items()]
+    figures = {**manifest.parity, **manifest.agreement}
+    lines = [f"{check}: {value:.4g}" for check, value in figures.items()]
     lines += [
         f"{split} accuracy: {figures['accuracy']:.4f}"
         for split, figures in manifest.metrics.items()

@@ -2,7 +2,10 @@
 
 ExportError
 ├── ArchitectureUnsupported     the network has a layer that the graphs cannot express
+├── CalibrationMissing          int8 without pictures to find its ranges by, or to be checked on
 ├── ParityFailed                the exported graph does not compute what the run computes
+├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
+├── PrecisionInsufficient       a graph of lower precision loses more than it may
 └── PublicationFailed           the repository cannot be written
 """
 
@@ -15,8 +18,20 @@ class ArchitectureUnsupported(ExportError):
     """The network is no plain chain of convolutions, ReLU, 2x2 max-pools and a dense head."""
 
 
+class CalibrationMissing(ExportError):
+    """A precision below fp32 was asked for without the pictures that it needs."""
+
+
 class ParityFailed(ExportError):
     """A graph's answer differs from PyTorch's or Captum's by more than the tolerance."""
+
+
+class PlanNotBuilt(ExportError):
+    """There is no TensorRT on this machine, or it cannot build the graph."""
+
+
+class PrecisionInsufficient(ExportError):
+    """A graph of lower precision loses too many answers, or its maps point elsewhere."""
 
 
 class PublicationFailed(ExportError):

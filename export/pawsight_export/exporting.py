@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
 from torch import nn
 
-from pawsight_export.errors import PublicationFailed
-from pawsight_export.graphs import ExplainGraph, HotGraph
-from pawsight_export.onnx_graph import to_onnx
-from pawsight_export.parity import check_parity
+from pawsight_export.calibration import CalibrationSet, Method, calibration_set
+from pawsight_export.checking import check_staged
+from pawsight_export.errors import CalibrationMissing, PublicationFailed
+from pawsight_export.precisions import Precision, build_graphs
 from pawsight_export.publication import next_version, publish
-from pawsight_export.staged_engine import infer_staged
 from pawsight_export.staging import stage_graph, stage_manifest
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Layer, Manifest
@@ -26,14 +25,20 @@ from pawsight_training.run import load_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from pawsight_training.dataset import Split
     from pawsight_training.run import Run
 
 Engine = Literal["onnxruntime", "python"]
 
-_LIBRARIES: Final = ("torch", "onnx", "onnxscript", "numpy", "pillow", "captum", "pawsight")
-_CHECK_PICTURES: Final = 32
+_LIBRARIES: Final = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "numpy",
+    "pillow",
+    "captum",
+    "pawsight",
+)
 
 
 def export_run(
@@ -42,7 +47,10 @@ def export_run(
     repository: Path,
     *,
     engine: Engine = "onnxruntime",
+    precision: Precision = "fp32",
     data: Path | None = None,
+    calibration: Path | None = None,
+    calibration_method: Method = "percentile",
     say: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a run as the next version of a model.
@@ -53,8 +61,11 @@ def export_run(
         repository: the model repository; made where it does not exist.
         engine: what runs the graphs in Triton: its ONNX Runtime backend, or a `model.py` in its
             Python backend. Pawsight's embedded engine runs either.
+        precision: of the weights and of the hot graph's arithmetic.
         data: pictures of the classes: some of them enter the parity check, and the accuracy of
             the exported graph on `test` enters the manifest. Without it the check draws noise.
+        calibration: pictures whose `train` shows int8 how large the maps get; None is `data`.
+        calibration_method: how the ranges follow from them.
         say: is told what happens.
 
     Returns:
@@ -63,7 +74,9 @@ def export_run(
     Raises:
         RunInvalid: no finished run there.
         DataInvalid: `data` holds no pictures of class folders.
-        ArchitectureUnsupported, ParityFailed, PublicationFailed: nothing was published.
+        CalibrationMissing: a precision below fp32 without the pictures that it needs.
+        ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PublicationFailed: nothing
+            was published.
         RepositoryInvalid: an earlier version of the model cannot be read.
     """
     run = load_run(run_folder)
@@ -71,15 +84,18 @@ def export_run(
     size = run.manifest.input_size
     version = next_version(repository, name)
     earlier = _earlier(repository, name, engine)
-    splits = load_dataset([data], size).splits if data else {}
+    test = _test_pictures(data, size, precision)
+    calibrated = None
+    if precision == "int8":
+        calibrated = _calibration(calibration or data, size, calibration_method)
 
-    say(f"building the graphs of {name} version {version}")
-    hot, explain = HotGraph(model, size), ExplainGraph(model)
+    say(f"building the graphs of {name} version {version} in {precision}")
+    built = build_graphs(model, size, precision, calibrated)
     with tempfile.TemporaryDirectory(prefix="pawsight-export-") as folder:
         staged = Path(folder)
         graphs = {
-            graph: stage_graph(staged, graph, version, to_onnx(module, module.output_names, size))
-            for graph, module in ((name, hot), (name + EXPLAIN_SUFFIX, explain))
+            graph: stage_graph(staged, graph, version, proto)
+            for graph, proto in ((name, built.hot), (name + EXPLAIN_SUFFIX, built.explain))
         }
         manifest = Manifest(
             name=name,
@@ -90,39 +106,45 @@ def export_run(
             input_size=size,
             preprocessing=run.manifest.preprocessing,
             layers=_layers(model.features, graphs[name + EXPLAIN_SUFFIX].outputs),
-            precision="fp32",
+            precision=precision,
             engine=engine,
             weights_sha256=run.manifest.weights_sha256,
             graphs=graphs,
+            metrics=run.manifest.metrics,
+            calibration=calibrated.summary() if calibrated else None,
             training_run=_training_run(run),
             libraries={library: importlib.metadata.version(library) for library in _LIBRARIES},
         )
         stage_manifest(staged, manifest, earlier)
-
-        say("checking both graphs against PyTorch and Captum")
-        pictures = check_pictures(size, splits["test"].pictures if "test" in splits else None)
-        parity = check_parity(
-            model,
-            pictures,
-            infer_staged(staged, manifest, name, pictures, hot.output_names),
-            infer_staged(staged, manifest, manifest.explain_name, pictures, explain.output_names),
+        command = ["pawsight", "export", str(run_folder), "--name", name, "--engine", engine]
+        command += ["--precision", precision]
+        command += ["--data", str(data)] if data else []
+        command += ["--calibration", str(calibration)] if calibration else []
+        manifest = check_staged(
+            staged, manifest, model, built.explained, test, shlex.join(command), say
         )
-        metrics = dict(run.manifest.metrics)
-        if "test" in splits:
-            say(f"measuring the exported graph on {len(splits['test'])} test pictures")
-            answers = infer_staged(
-                staged, manifest, name, splits["test"].pictures, ("probabilities",)
-            )
-            hits = answers["probabilities"].argmax(axis=1) == splits["test"].labels
-            metrics["test, as exported"] = {
-                "accuracy": float(hits.mean()),
-                "pictures": float(len(hits)),
-            }
-        manifest = manifest.model_copy(update={"parity": parity, "metrics": metrics})
         stage_manifest(staged, manifest, earlier)
         publish(staged, repository, name, version)
     say(f"published {name} version {version} in {repository}")
     return manifest
+
+
+def _test_pictures(data: Path | None, size: tuple[int, int], precision: Precision) -> Split | None:
+    test = load_dataset([data], size).splits.get("test") if data else None
+    if test is None and precision != "fp32":
+        raise CalibrationMissing(
+            f"An export in {precision} is held against the float32 model on real pictures; give a "
+            "folder that has a test folder with --data."
+        )
+    return test
+
+
+def _calibration(folder: Path | None, size: tuple[int, int], method: Method) -> CalibrationSet:
+    if folder is None:
+        raise CalibrationMissing(
+            "int8 takes its ranges from training pictures; give their folder with --calibration."
+        )
+    return calibration_set(folder, size, method)
 
 
 def _earlier(repository: Path, name: str, engine: Engine) -> list[Manifest]:
@@ -137,21 +159,6 @@ def _earlier(repository: Path, name: str, engine: Engine) -> list[Manifest]:
                 f"--engine {manifest.engine}, under another --name or to another --repository."
             )
     return earlier
-
-
-def check_pictures(
-    size: tuple[int, int], real: NDArray[np.uint8] | None = None
-) -> NDArray[np.uint8]:
-    """Return the pictures of the parity check, uint8 [N, H, W, 3].
-
-    Flat ones are always among them: nothing but ties, they show a wrong way through a max-pool.
-    """
-    noise = np.random.default_rng(0).integers(0, 256, (_CHECK_PICTURES, *size, 3), np.uint8)
-    flat = [np.full((1, *size, 3), level, np.uint8) for level in (0, 128, 255)]
-    if real is None or len(real) == 0:
-        return np.concatenate([*flat, noise])
-    chosen = np.linspace(0, len(real) - 1, min(_CHECK_PICTURES, len(real)), dtype=int)
-    return np.concatenate([*flat, noise[:4], np.stack([real[i] for i in chosen])])
 
 
 def _layers(features: nn.Sequential, outputs: dict[str, tuple[int, ...]]) -> tuple[Layer, ...]:

@@ -38,7 +38,11 @@ _REPORTED_ALONE: Final = "explain grad-cam, worst picture"
 
 
 def check_parity(
-    model: ConvNet, pictures: NDArray[np.uint8], hot: Outputs, explain: Outputs
+    model: ConvNet,
+    pictures: NDArray[np.uint8],
+    hot: Outputs | None,
+    explain: Outputs,
+    repeat: str = "",
 ) -> dict[str, float]:
     """Compare both graphs' outputs with the model's own.
 
@@ -46,10 +50,12 @@ def check_parity(
     value in that layer, over all classes.
 
     Args:
-        model: the run's model, in eval mode.
+        model: the net whose weights the graphs hold, in eval mode.
         pictures: what both graphs were given, uint8 [N, H, W, 3].
-        hot: outputs of the graph NAME.
+        hot: outputs of the graph NAME; None where it computes in a lower precision than the model
+            and is compared otherwise.
         explain: outputs of the graph NAME_explain.
+        repeat: the command that repeats the check, for who has to find the deviation.
 
     Returns:
         The largest deviation of each check, and how many pictures it was measured on. Of "explain
@@ -67,7 +73,8 @@ def check_parity(
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         answers = probabilities_of(model(images)).numpy()
-    note("probabilities", _absolute(hot["probabilities"], answers))
+    if hot is not None:
+        note("probabilities", _absolute(hot["probabilities"], answers))
     note("explain probabilities", _absolute(explain["probabilities"], answers))
     for name, activation in _activations(model, images):
         note("activations", relative_deviations(explain[f"activation:{name}"], activation).max())
@@ -86,12 +93,13 @@ def check_parity(
             "explain gradients, flat pictures",
             deviations[flat[:_GRADIENT_PICTURES]].max(initial=0.0),
         )
-    note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
-    _refuse_deviations(figures)
+    if hot is not None:
+        note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
+    _refuse_deviations(figures, repeat)
     return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
 
 
-def _refuse_deviations(figures: Mapping[str, float]) -> None:
+def _refuse_deviations(figures: Mapping[str, float], repeat: str) -> None:
     over = [
         f"{check} {value:.2g}"
         for check, value in figures.items()
@@ -101,6 +109,7 @@ def _refuse_deviations(figures: Mapping[str, float]) -> None:
         raise ParityFailed(
             f"The exported graphs deviate from the run by more than {TOLERANCE:g}: "
             f"{', '.join(over)}. Nothing was published."
+            + (f" To repeat this: {repeat}" if repeat else "")
         )
 
 

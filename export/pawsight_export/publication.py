@@ -1,22 +1,34 @@
 """Moving a staged version into a repository, so that nobody ever sees half of one.
 
 A version is one folder a graph. Each is copied beside its place under a name that neither Triton
-nor the embedded engine takes for a version, then renamed: the `_explain` graph first, so that
-whoever sees the model finds its explanations too.
+nor the embedded engine takes for a version, then renamed: still nobody serves it. Then the
+configurations are replaced, whose version policy names what is served: that of the `_explain`
+graph first, so that whoever sees the model finds its explanations too. Replacing the hot graph's
+configuration is the moment of publication; a crash before it changes nothing that is served.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
+from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config, write_config
+from pawsight_serving.engines.version_policy import serve_only
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.removal import remove_others, remove_remains
+from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.writing import flush_folder, only_writer, replace_file
+from pawsight_serving.tuning.settings import carry_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
+
+KEEP: Final = 3
+"""Versions of a model that a publication leaves in the repository, the new one included."""
 
 
 def next_version(repository: Path, name: str) -> str:
@@ -31,60 +43,112 @@ def next_version(repository: Path, name: str) -> str:
     return str(max(taken, default=0) + 1)
 
 
-def publish(staged: Path, repository: Path, name: str, version: str) -> None:
-    """Publish a staged version.
+def publish(
+    staged: Path, repository: Path, name: str, version: str, *, keep: int = KEEP
+) -> list[str]:
+    """Publish a staged version, and remove what is not served any more.
 
     Args:
         staged: a folder in the repository's layout with this one version in it.
         repository: where to publish; made where it does not exist.
         name: the model.
         version: the version's number.
+        keep: how many versions to leave, newest first, the new one included; at least 1. Versions
+            that were rolled back are no longer served and go too.
+
+    Returns:
+        The versions that are served now, in rising order.
 
     Raises:
         PublicationFailed: the repository cannot be written, or the version is there already.
+        RepositoryInvalid: the model's configuration cannot be read, or another command is
+            changing the model.
     """
     graphs = sorted((folder.name for folder in staged.iterdir()), key=lambda graph: graph == name)
-    parts = {graph: repository / graph / f".{version}.part" for graph in graphs}
     try:
-        for graph, part in parts.items():
-            part.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(staged / graph / version, part)
-            _flush(part)
-            for file in _model_files(staged / graph):
-                _replace(file, repository / graph / file.name)
-        for graph, part in parts.items():
-            part.rename(repository / graph / version)
-            _flush(repository / graph)
+        for graph in graphs:
+            (repository / graph).mkdir(parents=True, exist_ok=True)
+        with only_writer(repository, name):
+            return _Publication(staged, repository, graphs, version).run(keep)
     except OSError as error:
         raise PublicationFailed(
             f"Version {version} of {name} could not be published in {repository}: "
             f"{error.strerror or error}."
         ) from error
     finally:
-        for part in parts.values():
-            shutil.rmtree(part, ignore_errors=True)
+        # What was made for a model that could not be published.
+        for graph in graphs:
+            with contextlib.suppress(OSError):
+                (repository / graph).rmdir()
 
 
-def _model_files(folder: Path) -> Iterator[Path]:
-    """Yield what all versions share: config.pbtxt and the labels."""
-    return (path for path in sorted(folder.iterdir()) if path.is_file())
+class _Publication:
+    """The steps of one publication; `graphs` has the hot one last."""
 
+    def __init__(self, staged: Path, repository: Path, graphs: Sequence[str], version: str) -> None:
+        self._staged = staged
+        self._repository = repository
+        self._graphs = graphs
+        self._version = version
+        self._earlier = served_versions(repository, graphs[-1])
 
-def _replace(source: Path, target: Path) -> None:
-    if target.is_file() and target.read_bytes() == source.read_bytes():
-        return
-    part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, part)
-    part.replace(target)
+    def run(self, keep: int) -> list[str]:
+        earlier = self._earlier
+        served = [*earlier[max(0, len(earlier) - keep + 1) :], self._version]
+        for graph in self._graphs:
+            remove_remains(self._repository / graph)
+        try:
+            self._copy()
+            # Until the hot graph's configuration says otherwise, its earlier versions are served.
+            self._serve([*earlier, self._version], served)
+        finally:
+            for graph in self._graphs:
+                shutil.rmtree(self._part(graph), ignore_errors=True)
+        for graph in self._graphs[:-1]:
+            self._configure(graph, served)
+        for graph in reversed(self._graphs):
+            remove_others(self._repository / graph, served)
+        return served
 
+    def _part(self, graph: str) -> Path:
+        return self._repository / graph / f".{self._version}.part"
 
-def _flush(folder: Path) -> None:
-    """Wait until the folder's files are on disk: a crash must not leave an empty graph."""
-    for path in (*folder.iterdir(), folder):
-        if path.is_file() or path == folder:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    def _copy(self) -> None:
+        for graph in self._graphs:
+            part = self._part(graph)
+            shutil.copytree(self._staged / graph / self._version, part)
+            # A crash of the machine must not leave an empty graph.
+            for path in part.iterdir():
+                with path.open("rb") as copied:
+                    os.fsync(copied.fileno())
+            flush_folder(part)
+            for file in sorted((self._staged / graph).iterdir()):
+                if file.is_file() and file.name != CONFIG_FILE:
+                    replace_file(self._repository / graph / file.name, file.read_bytes())
+
+    def _serve(self, explained: Sequence[str], served: Sequence[str]) -> None:
+        moved: list[Path] = []
+        versions = dict.fromkeys(self._graphs[:-1], explained) | {self._graphs[-1]: served}
+        try:
+            for graph in self._graphs:
+                if not self._earlier:
+                    # A folder of versions without a configuration would look broken.
+                    self._configure(graph, versions[graph])
+                target = self._repository / graph / self._version
+                self._part(graph).rename(target)
+                moved.append(target)
+                flush_folder(target.parent)
+            if self._earlier:
+                for graph in self._graphs:
+                    self._configure(graph, versions[graph])
+        except OSError:
+            for folder in moved:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _configure(self, graph: str, versions: Sequence[str]) -> None:
+        config = read_config((self._staged / graph / CONFIG_FILE).read_text(), graph)
+        if self._earlier:
+            carry_over(read_graph_config(self._repository, graph), config)
+        serve_only(config, versions, versions)
+        replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())

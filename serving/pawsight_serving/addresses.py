@@ -34,8 +34,12 @@ class Address(NamedTuple):
         return f"{host}:{self.port}"
 
 
-def bind(address: Address) -> socket.socket:
+def bind(address: Address, *, shared: bool = False) -> socket.socket:
     """Return a socket that holds the address and does not listen yet.
+
+    Args:
+        address: where.
+        shared: whether other sockets of this user may hold it too, and share its connections.
 
     Raises:
         AddressUnavailable: the address is taken, or none of this machine.
@@ -43,6 +47,8 @@ def bind(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind(address)
     except OSError as error:

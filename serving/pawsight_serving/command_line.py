@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from pawsight_serving.api_keys import NAME, make_key
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import refuse_unknown, with_settings
 from pawsight_serving.settings import DEFAULT_REPOSITORY, ExplainerSettings, GatewaySettings
@@ -69,6 +70,31 @@ def triton(repository: Path, http_port: int, grpc_port: int, metrics_port: int) 
 
     refuse_unknown(os.environ)
     _run(lambda: main.run(repository, Ports(http_port, grpc_port, metrics_port)))
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File of keys to add it to; without it, the line is printed.",
+)
+def key(name: str, file: Path | None) -> None:
+    """Make an API key for NAME.
+
+    The key is shown this once; the file holds its hash alone.
+    """
+    if not NAME.fullmatch(name):
+        raise click.UsageError("A name has letters, digits, dots, dashes and underscores alone.")
+    made, line = make_key(name)
+    if file is None:
+        click.echo(line, err=True)
+    else:
+        file.touch(mode=0o600)
+        with file.open("a", encoding="utf-8") as keys:
+            keys.write(line + "\n")
+    click.echo(made)
 
 
 def _run(process: Callable[[], None]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,33 @@ class Deadline:
         if time.monotonic() >= self.at_s:
             raise _passed()
 
-    @asynccontextmanager
-    async def enforced(self) -> AsyncIterator[None]:
+    def enforced(self) -> Enforced:
         """Cancel the body at the deadline, and raise `DeadlineExceeded` then."""
+        return Enforced(self.remaining_s())
+
+
+class Enforced:
+    """What `Deadline.enforced` returns: `async with` it."""
+
+    __slots__ = ("_remaining_s", "_timeout")
+
+    def __init__(self, remaining_s: float) -> None:
+        self._remaining_s = remaining_s
+
+    async def __aenter__(self) -> None:
+        self._timeout = asyncio.timeout(self._remaining_s)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         try:
-            async with asyncio.timeout(self.remaining_s()):
-                yield
-        except TimeoutError as error:
-            raise _passed() from error
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError as passed:
+            raise _passed() from passed
 
 
 def _passed() -> DeadlineExceeded:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pawsight_serving.errors import ImageMissing, RequestError
+from pawsight_serving.observation import stage
 from pawsight_serving.pictures import PictureLimits, decode_picture
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ class Decoder:
             DeadlineExceeded: the deadline passed first.
         """
         self.check_count(len(pictures))
-        decoded = await self._workers.run_each(
-            [
-                self._decoding(picture, size, number if len(pictures) > 1 else None)
-                for number, picture in enumerate(pictures, 1)
-            ],
-            deadline,
-        )
+        with stage("decode"):
+            decoded = await self._workers.run_each(
+                [
+                    self._decoding(picture, size, number if len(pictures) > 1 else None)
+                    for number, picture in enumerate(pictures, 1)
+                ],
+                deadline,
+            )
         return decoded[0][np.newaxis] if len(decoded) == 1 else np.stack(decoded)
 
     def check_count(self, pictures: int) -> None:

@@ -21,6 +21,8 @@
     ├── DeadlineExceeded
     ├── InternalError               ours; the log has the cause
     ├── RepositoryInvalid           the model repository on disk is broken
+    │   └── RepositoryBusy          another process is changing it
+    ├── ConfigurationInvalid        a file that a setting names cannot be used
     └── AddressUnavailable          an address to listen on is taken or not this machine's
 
 An error carries a code and one sentence that says what to do, and knows neither HTTP nor
@@ -174,6 +176,18 @@ class RepositoryInvalid(PawsightError):
     """The model repository on disk cannot be served."""
 
     code = "REPOSITORY_INVALID"
+
+
+class RepositoryBusy(RepositoryInvalid):
+    """Another process is changing the model."""
+
+    code = "REPOSITORY_BUSY"
+
+
+class ConfigurationInvalid(PawsightError):
+    """A setting names what cannot be used, such as a certificate that is none."""
+
+    code = "CONFIGURATION_INVALID"
 
 
 class AddressUnavailable(PawsightError):

@@ -6,12 +6,12 @@ import difflib
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
 
 import click
 from pydantic import BaseModel, ValidationError
 
-from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings, LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,10 +23,12 @@ _METAVARS: Final[dict[object, str]] = {
     int: "N",
     float: "SECONDS",
     str: "NAME",
-    Path | None: "DIR",
+    str | None: "URL",
+    LogFormat: "text|json",
+    Path | None: "FILE",
 }
 # The client's own variables may stand in the same environment.
-CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_SERVER"})
+CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -91,9 +93,15 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
         show_envvar=True,
         default=None if default is None else str(default),
         show_default=True,
-        metavar=_METAVARS.get(field.annotation, "HOST:PORT"),
+        metavar="DIR" if name == "repository" else _metavar(field),
         help=field.description,
     )
+
+
+def _metavar(field: FieldInfo) -> str:
+    if choices := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
+        return f"[{'|'.join(choices)}]"
+    return _METAVARS.get(field.annotation, "HOST:PORT")
 
 
 def _sentence(error: ValidationError) -> str:
@@ -104,4 +112,6 @@ def _sentence(error: ValidationError) -> str:
         what = str(problem["ctx"]["error"])
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
+    elif problem["type"] == "literal_error":
+        what = f"it must be {problem['ctx']['expected']}"
     return f"{': '.join([*flags, what])}."

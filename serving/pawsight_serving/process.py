@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-
-
-def start_logging() -> None:
-    """Write the log to standard error."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
 
 
 async def stop_signal() -> None:

@@ -39,6 +39,7 @@ class Readiness:
         self._answering: frozenset[str] = frozenset()
         self._ready = False
         self._tell: Callable[[bool], Awaitable[None]] | None = None
+        self._see: Callable[..., None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -54,9 +55,17 @@ class Readiness:
         """Hear that this model has just answered a caller."""
         self._answered_s[name] = time.monotonic()
 
-    async def start(self, tell: Callable[[bool], Awaitable[None]]) -> None:
-        """Ask once, then again and again; `tell` hears of each change."""
-        self._tell = tell
+    async def start(
+        self, tell: Callable[[bool], Awaitable[None]], see: Callable[..., None] | None = None
+    ) -> None:
+        """Ask once, then again and again.
+
+        Args:
+            tell: hears of each change.
+            see: is shown, after each round, which models answer, and whether all do; its
+                arguments are those of `Metrics.saw_readiness`.
+        """
+        self._tell, self._see = tell, see
         await self._ask()
         self._watching = asyncio.create_task(self._watch())
 
@@ -74,13 +83,18 @@ class Readiness:
 
     async def _ask(self) -> None:
         models = newest(self._engine.manifests())
+        # Side by side: several that hang must not add up.
+        answers = await asyncio.gather(*map(self._answers, models.values()))
         answering = frozenset(
-            [name for name, manifest in models.items() if await self._answers(manifest)]
+            name for name, answered in zip(models, answers, strict=True) if answered
         )
         await self._set(answering, ready=bool(models) and len(answering) == len(models))
 
     async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
         self._answering = answering
+        if self._see is not None:
+            models = newest(self._engine.manifests())
+            self._see({name: name in answering for name in models}, ready=ready)
         if ready != self._ready:
             self._ready = ready
             if self._tell is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,10 +18,12 @@ from pydantic import (
 )
 
 from pawsight_serving.addresses import Address
+from pawsight_serving.engines.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 
 
+LogFormat = Literal["text", "json"]
 HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
 
 
@@ -35,6 +37,22 @@ class EngineSettings(BaseModel):
     )
     triton: HostPort | None = Field(
         None, description="gRPC address of a Triton that runs the models, instead of this process."
+    )
+    repository_poll_s: PositiveFloat = Field(
+        2.0, description="Time between two looks for new versions in the repository."
+    )
+    version_grace_s: PositiveFloat = Field(
+        30.0,
+        description="How long a version that is served no more still answers who asks for it.",
+    )
+    engine_threads: PositiveInt = Field(
+        default_factory=usable_processors,
+        description="Calls that the engine in this process runs at a time [default: one a core].",
+    )
+    engine_sessions: Literal["both", "latency", "throughput"] = Field(
+        "both",
+        description="Whether a call gets all cores (latency), one core (throughput), or all where "
+        "it is alone and one where it is not, at the price of holding the weights twice.",
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."
@@ -55,6 +73,10 @@ class EngineSettings(BaseModel):
     max_in_flight: PositiveInt = Field(
         64, description="Requests in flight at once; more are refused at once."
     )
+    max_in_flight_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="Bytes that the bodies of the requests in flight may have together.",
+    )
     decode_threads: PositiveInt = Field(
         default_factory=lambda: max(2, os.cpu_count() or 1),
         description="Threads that decode pictures [default: one a core].",
@@ -65,6 +87,14 @@ class EngineSettings(BaseModel):
     probe_timeout_s: PositiveFloat = Field(
         2.0, description="Time after which a check that was not answered has failed."
     )
+    log_format: LogFormat = Field(
+        "text", description="How the log is written: text, or json with one object a line."
+    )
+    trace_endpoint: str | None = Field(
+        None,
+        description="OTLP address that traces go to, such as http://localhost:4317; without it, "
+        "none are made.",
+    )
     shutdown_grace_s: PositiveFloat = Field(
         10.0, description="How long requests under way may take after a signal to stop."
     )
@@ -73,6 +103,12 @@ class EngineSettings(BaseModel):
     def _one_engine(self) -> Self:
         if self.repository is not None and self.triton is not None:
             raise ValueError("give either a repository or a Triton, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _one_request_fits(self) -> Self:
+        if self.max_in_flight_bytes < self.max_request_bytes:
+            raise ValueError("max-in-flight-bytes must be at least max-request-bytes")
         return self
 
     @property
@@ -86,6 +122,9 @@ class GatewaySettings(EngineSettings):
 
     http: HostPort = Field(Address("127.0.0.1", 8080), description="Address of HTTP.")
     grpc: HostPort = Field(Address("127.0.0.1", 50051), description="Address of gRPC.")
+    workers: PositiveInt = Field(
+        1, description="Gateway processes that share the ports; one suffices with a Triton or GPU."
+    )
     explainer: HostPort | None = Field(
         None,
         description="Address of a running explainer; without it, one is started and supervised.",
@@ -98,9 +137,48 @@ class GatewaySettings(EngineSettings):
         description="Bytes that the tensors of one answer may have, over the Open Inference "
         "Protocol.",
     )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate of both ports; without it, no TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authorities that callers' certificates must come from."
+    )
+    api_keys: Path | None = Field(
+        None, description="File of NAME:SHA256 lines, one an API key that may call."
+    )
+    cors_origins: str = Field(
+        "", description="Origins, with spaces between, whose pages may call from a browser."
+    )
+    max_connections: PositiveInt = Field(
+        1024, description="Connections over HTTP, and calls over gRPC, that are held at once."
+    )
+    max_header_bytes: PositiveInt = Field(
+        16 * 1024, description="Bytes that a request's headers, or a call's metadata, may have."
+    )
+    header_timeout_s: PositiveFloat = Field(
+        10.0, description="How long a caller may take to send a request's headers."
+    )
+    body_timeout_s: PositiveFloat = Field(
+        20.0, description="How long a caller may take to send a request's body over HTTP."
+    )
+    audit: Path | None = Field(
+        None, description="File that every prediction is written to, with its picture's hash."
+    )
+    audit_max_bytes: PositiveInt = Field(
+        1024 * 1024 * 1024, description="Bytes at which that file is full."
+    )
     explainer_start_s: PositiveFloat = Field(
         15.0, description="How long to wait for the explainer before serving without it."
     )
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give tls-certificate and tls-key together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls-client-ca needs tls-certificate and tls-key")
+        return self
 
     def for_sidecar(self) -> ExplainerSettings:
         """Return the settings of an explainer beside this gateway, on a free port."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.explanation_soak import State, growth, soak
-from benchmarks.gateway_process import served
+from benchmarks.served import gateway
 
 REPOSITORY = Path(__file__).parent.parent.parent / "model_repository"
 
 
 async def test_nothing_grows_over_mixed_broken_and_cancelled_explanations() -> None:
-    with served(REPOSITORY) as gateway:
-        states = await soak(gateway, "cats_dogs_scratch", 200, print)
+    with gateway("--repository", str(REPOSITORY)) as served:
+        states = await soak(served, "cats_dogs_scratch", 200, print)
     # Allocators are still filling up after so few: what leaks a picture a request is far more.
     assert [sentence for sentence in growth(states) if "memory" not in sentence] == []
     for name in ("gateway", "sidecar"):

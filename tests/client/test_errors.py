@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # These end a server before it could answer anybody.
-NEVER_ANSWERED = {"REPOSITORY_INVALID", "ADDRESS_UNAVAILABLE"}
+NEVER_ANSWERED = {"REPOSITORY_INVALID", "CONFIGURATION_INVALID", "ADDRESS_UNAVAILABLE"}
 RAISED_HERE = {
     errors.PawsightError,
     errors.AnswerInvalid,

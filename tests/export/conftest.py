@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SIZE = (52, 47)
 
 
-def random_net(n_classes: int = 2) -> ConvNet:
-    torch.manual_seed(7)
+def random_net(n_classes: int = 2, seed: int = 7) -> ConvNet:
+    torch.manual_seed(seed)
     return build("scratch", n_classes, SIZE).eval()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -10,10 +11,17 @@ import onnxruntime
 import pytest
 import torch
 
-from pawsight_export import exporting
-from pawsight_export.errors import ParityFailed, PublicationFailed
-from pawsight_export.exporting import check_pictures, export_run
+from pawsight_export import exporting, precisions
+from pawsight_export.checking import check_pictures
+from pawsight_export.errors import (
+    CalibrationMissing,
+    ParityFailed,
+    PrecisionInsufficient,
+    PublicationFailed,
+)
+from pawsight_export.exporting import export_run
 from pawsight_export.graphs import HotGraph
+from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_serving.engines.triton_config import (
     configured_manifests,
     model_config,
@@ -21,11 +29,13 @@ from pawsight_serving.engines.triton_config import (
 )
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.triton_server.view import MODEL_FILE
+from tests.drawn_pictures import draw_folder
 from tests.export.conftest import SIZE, random_net
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pawsight_export.precisions import Precision
     from pawsight_serving.repository.manifest import Manifest
 
 
@@ -120,10 +130,54 @@ def test_a_graph_that_deviates_is_not_published(
             probabilities, maps = super().forward(image)
             return probabilities, maps * 1.01
 
-    monkeypatch.setattr(exporting, "HotGraph", WrongHotGraph)
+    monkeypatch.setattr(precisions, "HotGraph", WrongHotGraph)
     with pytest.raises(ParityFailed, match="Nothing was published"):
         export_run(run_folder, "pets", tmp_path / "repository")
     assert not (tmp_path / "repository").exists()
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return draw_folder(tmp_path / "drawn", {"train": 8, "validation": 2, "test": 4})
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_below_float32_the_manifest_says_how_far_it_agrees(
+    run_folder: Path, drawn: Path, tmp_path: Path, precision: Precision
+) -> None:
+    repository = tmp_path / "repository"
+    manifest = export_run(run_folder, "pets", repository, precision=precision, data=drawn)
+    assert read_manifests(repository) == [manifest]
+    assert manifest.precision == precision
+    assert manifest.agreement["pictures"] == 8
+    assert manifest.agreement["grad-cam correlation"] > 0.95
+    assert manifest.parity["explain grad-cam, flat pictures"] <= 1e-4
+    if precision == "int8":
+        assert manifest.calibration is not None
+        assert manifest.calibration["pictures"] == 16
+        assert manifest.calibration["split"] == "train"
+
+
+def test_a_graph_that_lost_too_much_is_not_published(
+    run_folder: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upside_down(*arguments: Any) -> Graphs:
+        built = build_graphs(*arguments)
+        return replace(built, hot=build_graphs(random_net(seed=8), SIZE, "fp32").hot)
+
+    monkeypatch.setattr(exporting, "build_graphs", upside_down)
+    with pytest.raises(PrecisionInsufficient, match=r"Nothing was published.*pawsight export"):
+        export_run(run_folder, "pets", tmp_path / "repository", precision="fp16", data=drawn)
+    assert not (tmp_path / "repository").exists()
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_below_float32_real_pictures_are_wanted(
+    run_folder: Path, tmp_path: Path, precision: Precision
+) -> None:
+    with pytest.raises(CalibrationMissing, match="--data"):
+        export_run(run_folder, "pets", tmp_path, precision=precision)
 
 
 def test_flat_pictures_are_always_checked() -> None:

@@ -1,26 +1,90 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pawsight_export import publication
 from pawsight_export.errors import PublicationFailed
 from pawsight_export.publication import next_version, publish
+from pawsight_serving.engines.triton_config import write_config
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.directory import read_manifest, version_folders
+from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
+from pawsight_serving.repository.verification import verify
+from pawsight_serving.repository.writing import only_writer
+from pawsight_serving.tuning.settings import Setting, remember
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+GRAPHS = ("tiny", "tiny_explain")
 
-def stage(folder: Path, version: str) -> Path:
-    publish_tiny(folder, version=version)
-    for graph in ("tiny", "tiny_explain"):
-        (folder / graph / "config.pbtxt").write_text(f"# {version}\n")
+# Publishes in one process after another, each on a repository of its own, and each killed one step
+# later than the one before; says how many it took until none was killed any more.
+KILLED_LATER_AND_LATER = """
+import os, pathlib, shutil, signal, sys
+from pawsight_export.publication import publish
+staged, first, folder = map(pathlib.Path, sys.argv[1:])
+STEPS = {"os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
+
+def watch(event, arguments):
+    global left
+    if event in STEPS:
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+
+for step in range(200):
+    repository = folder / str(step)
+    shutil.copytree(first, repository)
+    child = os.fork()
+    if not child:
+        left = step
+        sys.addaudithook(watch)
+        publish(staged, repository, "tiny", "3", keep=2)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != signal.SIGKILL:
+        print(step + 1)
+        break
+"""
+
+
+def stage(folder: Path, version: str, repository: Path | None = None) -> Path:
+    """Stage a version as an export does: its configuration names the earlier ones too."""
+    earlier = version_folders(repository, "tiny") if repository else []
+    manifests = [read_manifest(repository, "tiny", each) for each in earlier if repository]
+    publish_tiny(folder, version=version, earlier=manifests)
     return folder
+
+
+def put(repository: Path, version: str, folder: Path, **options: Any) -> list[str]:
+    return publish(
+        stage(folder / version, version, repository), repository, "tiny", version, **options
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def faults(repository: Path) -> list[str]:
+    return [fault for found in verify(repository) for fault in found.faults]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    (tmp_path / "staged").mkdir()
+    return tmp_path / "staged"
 
 
 def test_versions_count_on(tmp_path: Path) -> None:
@@ -30,34 +94,135 @@ def test_versions_count_on(tmp_path: Path) -> None:
     assert next_version(tmp_path, "tin") == "1"
 
 
-def test_what_is_published_is_what_was_staged(tmp_path: Path) -> None:
-    staged = stage(tmp_path / "staged", "1")
-    publish(staged, tmp_path / "repository", "tiny", "1")
-    assert files(tmp_path / "repository") == files(staged)
+def test_what_is_published_is_what_was_staged(staged: Path, repository: Path) -> None:
+    assert put(repository, "1", staged) == ["1"]
+    assert files(repository) == files(staged / "1")
+    assert faults(repository) == []
 
 
-def test_a_second_version_leaves_the_first_alone(tmp_path: Path) -> None:
-    repository = tmp_path / "repository"
-    publish(stage(tmp_path / "one", "1"), repository, "tiny", "1")
+def test_a_second_version_leaves_the_first_alone(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
     before = {name: data for name, data in files(repository).items() if "/1/" in name}
-    publish(stage(tmp_path / "two", "2"), repository, "tiny", "2")
-    after = files(repository)
-    assert before.items() <= after.items()
-    assert after["tiny/config.pbtxt"] == b"# 2\n"
+    assert put(repository, "2", staged) == ["1", "2"]
+    assert before.items() <= files(repository).items()
+    assert [m.version for m in read_served(repository)] == ["1", "2"]
+    assert faults(repository) == []
 
 
-def test_a_version_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    repository = tmp_path / "repository"
-    publish(stage(tmp_path / "one", "1"), repository, "tiny", "1")
+def test_the_newest_are_kept(staged: Path, repository: Path) -> None:
+    for version in ("1", "2", "3"):
+        put(repository, version, staged, keep=2)
+    for graph in GRAPHS:
+        assert version_folders(repository, graph) == ["2", "3"]
+        config = read_graph_config(repository, graph)
+        assert list(config.version_policy.specific.versions) == [2, 3]
+        assert "manifest:1" not in config.parameters
+    assert faults(repository) == []
+    assert put(repository, "4", staged, keep=1) == ["4"]
+
+
+def test_what_was_rolled_back_goes_with_the_next_publication(
+    staged: Path, repository: Path
+) -> None:
+    for version in ("1", "2", "3"):
+        put(repository, version, staged)
+    roll_back(repository, "tiny")
+    assert next_version(repository, "tiny") == "4"
+    assert put(repository, "4", staged) == ["1", "2", "4"]
+    for graph in GRAPHS:
+        assert version_folders(repository, graph) == ["1", "2", "4"]
+    assert faults(repository) == []
+
+
+def test_what_was_tuned_stays_tuned(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
+    tuned = read_graph_config(repository, "tiny")
+    remember(tuned, Setting(instances=3, largest_batch=8, delay_us=500), {"p99_ms": 12.5})
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(tuned))
+    put(repository, "2", staged)
+    config = read_graph_config(repository, "tiny")
+    assert (config.max_batch_size, config.instance_group[0].count) == (8, 3)
+    assert config.parameters["tuned"] == tuned.parameters["tuned"]
+    assert read_graph_config(repository, "tiny_explain").instance_group[0].count == 1
+    assert faults(repository) == []
+
+
+def test_a_version_that_is_there_is_never_overwritten(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
     before = files(repository)
     with pytest.raises(PublicationFailed, match="Version 1 of tiny could not be published"):
-        publish(tmp_path / "one", repository, "tiny", "1")
+        publish(staged / "1", repository, "tiny", "1")
     assert files(repository) == before
 
 
-def test_a_repository_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    blocked = tmp_path / "repository"
-    blocked.write_text("a file where a folder should be")
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_publication_that_fails_leaves_what_was_there(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    repository.mkdir()
+    if version == "2":
+        put(repository, "1", staged)
+    before = files(repository)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publication, "replace_file", full)
+    with pytest.raises(PublicationFailed, match="No space left"):
+        put(repository, version, staged)
+    assert files(repository) == before
+    assert {folder.name for folder in repository.iterdir()} == (
+        set(GRAPHS) if version == "2" else set()
+    )
+
+
+def test_killed_anywhere_the_old_or_the_new_is_served_and_the_next_one_cleans_up(
+    staged: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    for version in ("1", "2"):
+        put(first, version, staged, keep=2)
+    stage(staged / "3", "3", first)
+    killed: list[str | Path] = [
+        sys.executable,
+        "-c",
+        KILLED_LATER_AND_LATER,
+        staged / "3",
+        first,
+        tmp_path,
+    ]
+    said = subprocess.run(killed, timeout=120, check=True, capture_output=True, text=True)
+    states = []
+    for step in range(int(said.stdout)):
+        repository = tmp_path / str(step)
+        hot, explain = (
+            set(read_graph_config(repository, graph).version_policy.specific.versions)
+            for graph in GRAPHS
+        )
+        assert hot <= explain
+        states.append(served_versions(repository, "tiny"))
+        for served in states[-1]:
+            assert all((repository / g / served / "model.onnx").is_file() for g in GRAPHS)
+        version = next_version(repository, "tiny")
+        put(repository, version, tmp_path / f"staged-{step}", keep=1)
+        assert faults(repository) == []
+        for graph in GRAPHS:
+            names = {path.name for path in (repository / graph).iterdir()}
+            assert names == {version, "config.pbtxt", "labels.txt"}
+    old, new = (states.count(each) for each in (["1", "2"], ["2", "3"]))
+    assert states == [["1", "2"]] * old + [["2", "3"]] * new
+    assert min(old, new) > 3
+
+
+def test_not_while_another_command_changes_the_model(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
+    with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
+        put(repository, "2", staged)
+    assert version_folders(repository, "tiny") == ["1"]
+
+
+def test_a_repository_that_cannot_be_written_is_named(staged: Path, repository: Path) -> None:
+    repository.write_text("a file where a folder should be")
     with pytest.raises(PublicationFailed, match="repository"):
-        publish(stage(tmp_path / "staged", "1"), blocked, "tiny", "1")
-    assert blocked.is_file()
+        put(repository, "1", staged)
+    assert repository.is_file()

@@ -63,14 +63,18 @@ class FakeEngine:
     """Answers from the colours; see `Engine`.
 
     A map holds the share of its class's colour in every place; channel k of a layer holds k. The
-    gradient of dog is one everywhere.
+    gradient of dog is one everywhere. What is `soon` comes when it is asked to
+    catch up; what is `withdrawn` goes with the next call.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
+    soon: list[Manifest] = field(default_factory=list)
+    withdrawn: list[Manifest] = field(default_factory=list)
     failure: Exception | None = None
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +86,9 @@ class FakeEngine:
     def manifests(self) -> Sequence[Manifest]:
         return self.served
 
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        self.served += [m for m in self.soon if (m.name, m.version) == (name, version)]
+
     async def infer(
         self,
         graph: str,
@@ -92,7 +99,12 @@ class FakeEngine:
     ) -> Mapping[str, NDArray[np.float32]]:
         self.asked.append((graph, version, tuple(outputs), len(images)))
         self.asked_again.set()
-        await self.may_answer.wait()
+        self.served = [each for each in self.served if each not in self.withdrawn]
+        try:
+            await self.may_answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
         if self.failure is not None:
             raise self.failure
         found = find_model(self.served, graph.removesuffix("_explain"), version)

@@ -12,15 +12,35 @@ def test_who_comes_when_all_places_are_taken_is_refused_at_once() -> None:
         assert admission.in_flight == 2
         with pytest.raises(Overloaded, match="2 requests"), admission.place():
             pass
-        with pytest.raises(Overloaded):
-            admission.check()
     assert admission.in_flight == 0
-    assert admission.refused == 2
-    admission.check()
+    assert admission.refused == 1
+    with admission.place():
+        assert admission.in_flight == 1
+
+
+def test_bytes_are_bounded_too_and_given_back() -> None:
+    admission = Admission(9, 100)
+    with admission.place(60) as first, admission.place(30) as second:
+        with pytest.raises(Overloaded, match="100 bytes"), admission.place(11):
+            pass
+        with second.more(10):
+            assert admission.bytes_in_flight == 100
+            with pytest.raises(Overloaded):
+                first.grow(1)
+        first.grow(10)
+        assert admission.bytes_in_flight == 100
+        assert admission.in_flight == 2
+    assert (admission.in_flight, admission.bytes_in_flight, admission.refused) == (0, 0, 2)
 
 
 def test_a_failure_gives_its_place_back() -> None:
-    admission = Admission(1)
-    with pytest.raises(ZeroDivisionError), admission.place():
-        raise ZeroDivisionError
-    assert admission.in_flight == 0
+    admission = Admission(1, 10)
+
+    def fail() -> None:
+        with admission.place(5) as place:
+            place.grow(5)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (admission.in_flight, admission.bytes_in_flight) == (0, 0)

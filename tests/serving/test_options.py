@@ -39,6 +39,10 @@ def test_values_are_typed() -> None:
         (["--http", "nowhere"], "--http: it must be HOST:PORT."),
         (["--timeout-s", "soon"], "--timeout-s: it must be a number above zero."),
         (["--timeout-s", "0"], "--timeout-s: it must be a number above zero."),
+        (
+            ["--engine-sessions", "many"],
+            "--engine-sessions: it must be 'both', 'latency' or 'throughput'.",
+        ),
         (["--max-pictures", "x"], "--max-pictures: it must be a whole number above zero."),
         (
             ["--triton", "h:1", "--repository", "r"],

@@ -141,3 +141,14 @@ async def test_stopped_is_not_ready(readiness: Readiness) -> None:
     await readiness.stop()
     assert [await ear.next(), await ear.next()] == [True, False]
     assert not readiness.ready
+
+
+async def test_models_are_asked_side_by_side(engine: FakeEngine, readiness: Readiness) -> None:
+    """Red comes after one probe's timeout, however many models hang."""
+    engine.may_answer.clear()
+    starting = asyncio.create_task(readiness.start(Ear().tell))
+    await engine.wait_asked(2)
+    assert not starting.done()
+    engine.may_answer.set()
+    await starting
+    assert readiness.ready

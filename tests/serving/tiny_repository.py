@@ -14,6 +14,7 @@ from pawsight_serving.repository.directory import published_versions, read_manif
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SIDE = 8
@@ -32,12 +33,23 @@ def publish_tiny(
     version: str = "1",
     *,
     bias: float = 0.0,
-    engine: Literal["onnxruntime", "python"] = "onnxruntime",
+    engine: Literal["onnxruntime", "openvino", "tensorrt", "python"] = "onnxruntime",
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    earlier: Sequence[Manifest] = (),
+    graph_bytes: bytes | None = None,
 ) -> Manifest:
-    """Write one version of the model; `bias` is added to the logit of dog."""
+    """Write one version of the model; `bias` is added to the logit of dog.
+
+    Its configuration is for all versions in the folder and for `earlier` ones; `graph_bytes`
+    stand in the place of the graphs.
+    """
     explain = f"{name}_explain"
     graphs = {
-        graph: _write(root / graph / version, graph, outputs, bias)
+        graph: _write(
+            root / graph / version,
+            outputs,
+            graph_bytes or _model(graph, outputs, bias).SerializeToString(),
+        )
         for graph, outputs in ((name, HOT_OUTPUTS), (explain, EXPLAIN_OUTPUTS))
     }
     manifest = Manifest(
@@ -52,23 +64,23 @@ def publish_tiny(
             Layer(name="conv1", kind="conv", channels=2, height=4, width=4),
             Layer(name="pool1", kind="pool", channels=2, height=2, width=2),
         ),
-        precision="fp32",
+        precision=precision,
         engine=engine,
         weights_sha256="0" * 64,
         graphs=graphs,
     )
     for graph in graphs:
         (root / graph / version / "manifest.json").write_text(manifest.model_dump_json())
-    published = [read_manifest(root, name, each) for each in published_versions(root, name)]
+    here = [read_manifest(root, name, each) for each in published_versions(root, name)]
+    published = [*earlier, *here]
     for graph in graphs:
         (root / graph / "config.pbtxt").write_text(write_config(model_config(published, graph)))
         (root / graph / "labels.txt").write_text("cat\ndog\n")
     return manifest
 
 
-def _write(folder: Path, name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> Graph:
+def _write(folder: Path, outputs: dict[str, tuple[int, ...]], data: bytes) -> Graph:
     folder.mkdir(parents=True)
-    data = _model(name, outputs, bias).SerializeToString()
     (folder / "model.onnx").write_bytes(data)
     return Graph(file="model.onnx", sha256=hashlib.sha256(data).hexdigest(), outputs=outputs)
 

@@ -35,9 +35,16 @@ class RunningTriton:
 
     @property
     def server_pid(self) -> int:
-        pid = self.process.pid
-        (server,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(server)
+        return only_child(self.warden_pid)
+
+    @property
+    def warden_pid(self) -> int:
+        return only_child(self.process.pid)
+
+
+def only_child(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,9 @@ class BrightEngine:
     def manifests(self) -> Sequence[Manifest]:
         return [MANIFEST]
 
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        raise AssertionError
+
     async def infer(
         self,
         graph: str,

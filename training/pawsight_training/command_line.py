@@ -27,6 +27,7 @@ from pawsight_training.options import (
     data_folders,
     one_sentence,
 )
+from pawsight_training.packing import pack_run
 from pawsight_training.preparation import find_labelled, find_oxford_pets
 from pawsight_training.recipes import RECIPES, Recipe
 from pawsight_training.run import is_finished, load_run
@@ -201,6 +202,16 @@ def filters(*, run: Path, out: Path, layers: tuple[str, ...], count: int, **opti
     net = load_run(run).model().to("cuda" if torch.cuda.is_available() else "cpu")
     for path in write_filters(net, out, layers, count, **options):
         click.echo(path)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@one_sentence
+def pack(*, run: Path, out: Path) -> None:
+    """Copy a RUN with its weights in float16, to keep, fine-tune from and export."""
+    packed = pack_run(load_run(run), out)
+    click.echo(f"{out}: weights sha256 {packed.manifest.weights_sha256}")
 
 
 @click.group()

@@ -69,6 +69,9 @@ class RunManifest(_Frozen):
         default=None, description="Name and sha256 of the weights that it started from."
     )
     weights_sha256: str
+    stored_precision: Literal["float32", "float16"] = Field(
+        default="float32", description="Of the weights' file; the net computes in float32."
+    )
     parameters: int
     trainable_parameters: int
     duration_s: float

@@ -9,7 +9,6 @@ import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.repository.directory import read_manifests
 from pawsight_training.errors import TrainingError
 from pawsight_training.evaluation import Evaluation
 from pawsight_training.progress import tracked
@@ -29,9 +28,14 @@ def served_manifest(repository: Path, name: str) -> Manifest:
     """Return the manifest of the newest version of a model.
 
     Raises:
+        TrainingError: what reads a repository is not installed.
         RepositoryInvalid, ModelNotFound: nothing there that is served, or no such model.
     """
-    return find_model(read_manifests(repository), name)
+    try:
+        from pawsight_serving.repository.served import read_served
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    return find_model(read_served(repository), name)
 
 
 def evaluate_served(repository: Path, manifest: Manifest, split: Split) -> Evaluation:
@@ -44,9 +48,7 @@ def evaluate_served(repository: Path, manifest: Manifest, split: Split) -> Evalu
     try:
         from pawsight_serving.engines.embedded import EmbeddedEngine
     except ModuleNotFoundError as error:
-        raise TrainingError(
-            "Served models need ONNX Runtime; install it with: pip install 'pawsight[serving]'"
-        ) from error
+        raise _missing() from error
     return asyncio.run(_evaluate(EmbeddedEngine(repository, graphs="hot"), manifest, split))
 
 
@@ -67,3 +69,9 @@ async def _evaluate(engine: Engine, manifest: Manifest, split: Split) -> Evaluat
     finally:
         await engine.close()
     return Evaluation(np.concatenate(batches), split.labels)
+
+
+def _missing() -> TrainingError:
+    return TrainingError(
+        "Served models need ONNX Runtime; install it with: pip install 'pawsight[serving]'"
+    )

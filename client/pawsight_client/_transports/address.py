@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pawsight_client._errors import OptionInvalid
+from pawsight_client._tls import Tls
 
 if TYPE_CHECKING:
     from pawsight_client._transports.protocol import AsyncTransport, Transport
@@ -13,33 +14,33 @@ if TYPE_CHECKING:
 GRPC_PORT: Final = 50051
 
 
-def open_transport(url: str, api_key: str | None) -> Transport:
+def open_transport(url: str, api_key: str | None, tls: Tls | None = None) -> Transport:
     """Return the transport that the URL's scheme names; nothing is connected yet.
 
     Raises:
-        OptionInvalid: the URL is none of `grpc://HOST[:PORT]`, `http(s)://HOST[:PORT][/PATH]`, or
-            the key cannot stand in a header.
+        OptionInvalid: the URL is none of `grpc(s)://HOST[:PORT]`, `http(s)://HOST[:PORT][/PATH]`,
+            the key cannot stand in a header, or a file of `tls` cannot be used.
     """
     _check_key(api_key)
     if (target := _grpc_target(url)) is not None:
         from pawsight_client._transports.grpc import GrpcTransport
 
-        return GrpcTransport(target, api_key)
+        return GrpcTransport(target, api_key, _tls(url, tls))
     from pawsight_client._transports.http import HttpTransport
 
-    return HttpTransport(url, api_key)
+    return HttpTransport(url, api_key, _tls(url, tls))
 
 
-def open_async_transport(url: str, api_key: str | None) -> AsyncTransport:
+def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) -> AsyncTransport:
     """As `open_transport`."""
     _check_key(api_key)
     if (target := _grpc_target(url)) is not None:
         from pawsight_client._transports.grpc import AsyncGrpcTransport
 
-        return AsyncGrpcTransport(target, api_key)
+        return AsyncGrpcTransport(target, api_key, _tls(url, tls))
     from pawsight_client._transports.http import AsyncHttpTransport
 
-    return AsyncHttpTransport(url, api_key)
+    return AsyncHttpTransport(url, api_key, _tls(url, tls))
 
 
 def _grpc_target(url: str) -> str | None:
@@ -48,15 +49,20 @@ def _grpc_target(url: str) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("grpc", "http", "https"):
+    if not host or parts.scheme not in ("grpc", "grpcs", "http", "https"):
         raise OptionInvalid(
             f"{url!r} is not the URL of a server; "
             "write grpc://localhost:50051 or http://localhost:8080."
         )
-    if parts.scheme != "grpc":
+    if parts.scheme not in ("grpc", "grpcs"):
         return None
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port or GRPC_PORT}"
+
+
+def _tls(url: str, tls: Tls | None) -> Tls | None:
+    """Return what a URL's connections are made with; None where they are not encrypted."""
+    return tls or Tls() if urlsplit(url).scheme in ("grpcs", "https") else None
 
 
 def _check_key(api_key: str | None) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pawsight_client._operations import Operation, T
+    from pawsight_client._tls import Tls
 
 # The client decides alone when to ask again, and finds a restarted server at once.
 OPTIONS: Final = (
@@ -37,6 +38,10 @@ def _errors_named(target: str) -> Iterator[None]:
         raise codec.error_of(error, target) from error
 
 
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(*tls.contents())
+
+
 def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
@@ -44,10 +49,14 @@ def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
 class GrpcTransport:
     """The synchronous transport."""
 
-    def __init__(self, target: str, api_key: str | None) -> None:
+    def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._target = target
         self._metadata = _metadata(api_key)
-        self._channel = grpc.insecure_channel(target, OPTIONS)
+        self._channel = (
+            grpc.insecure_channel(target, OPTIONS)
+            if tls is None
+            else grpc.secure_channel(target, _credentials(tls), OPTIONS)
+        )
         self._stub = PawsightStub(self._channel)
 
     def send(self, operation: Operation[T], timeout_s: float) -> T:
@@ -68,10 +77,14 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """The asynchronous transport."""
 
-    def __init__(self, target: str, api_key: str | None) -> None:
+    def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._target = target
         self._metadata = _metadata(api_key)
-        self._channel = grpc.aio.insecure_channel(target, OPTIONS)
+        self._channel = (
+            grpc.aio.insecure_channel(target, OPTIONS)
+            if tls is None
+            else grpc.aio.secure_channel(target, _credentials(tls), OPTIONS)
+        )
         self._stub = PawsightStub(self._channel)
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pawsight_client._operations import Operation, Predict, T
     from pawsight_client._results import Prediction
+    from pawsight_client._tls import Tls
 
 # The nearest ancestor that is listed decides; a test walks all of httpx's errors.
 ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
@@ -52,10 +53,10 @@ def _errors_named(url: str) -> Iterator[None]:
 class HttpTransport:
     """The synchronous transport."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._url = url
         with _errors_named(url):
-            self._http = httpx.Client(**_settings(url, api_key))
+            self._http = httpx.Client(**_settings(url, api_key, tls))
         self._default_model = ""
 
     def send(self, operation: Operation[T], timeout_s: float) -> T:
@@ -106,10 +107,10 @@ class HttpStream:
 class AsyncHttpTransport:
     """The asynchronous transport."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._url = url
         with _errors_named(url):
-            self._http = httpx.AsyncClient(**_settings(url, api_key))
+            self._http = httpx.AsyncClient(**_settings(url, api_key, tls))
         self._default_model = ""
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
@@ -158,8 +159,9 @@ class AsyncHttpStream:
         await asyncio.gather(*self._waiting, return_exceptions=True)
 
 
-def _settings(url: str, api_key: str | None) -> dict[str, Any]:
+def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:
     return {
+        "verify": True if tls is None else tls.context(),
         "base_url": url,
         "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
     }

@@ -27,10 +27,20 @@ COMMANDS: Final = {
         "serving",
         "Run the explainability sidecar alone.",
     ),
+    "key": Entry(
+        "pawsight_serving.command_line:key",
+        "serving",
+        "Make an API key for a server's file of keys.",
+    ),
     "triton": Entry(
         "pawsight_serving.command_line:triton",
         "triton",
         "Run the real Triton server on a model repository, without Docker.",
+    ),
+    "tune": Entry(
+        "pawsight_serving.tuning.command_line:tune",
+        "triton",
+        "Find the Triton settings of a model that serve this machine best.",
     ),
     "data": Entry(
         "pawsight_training.command_line:data",
@@ -52,10 +62,20 @@ COMMANDS: Final = {
         "training",
         "Draw what each filter of a run responds to most.",
     ),
+    "pack": Entry(
+        "pawsight_training.command_line:pack",
+        "training",
+        "Copy a run with its weights in float16.",
+    ),
     "export": Entry(
         "pawsight_export.command_line:export",
         "export",
         "Publish a trained model in the model repository.",
+    ),
+    "repository": Entry(
+        "pawsight_serving.repository.command_line:repository",
+        "serving",
+        "List, verify and roll back what is published.",
     ),
     "explain-check": Entry(
         "pawsight_export.explain_check.command_line:explain_check",

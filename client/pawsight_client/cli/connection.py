@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 import click
 
-from pawsight_client import Client, PawsightError
+from pawsight_client import Client, PawsightError, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
         default=DEFAULT_SERVER,
         show_default=True,
         show_envvar=True,
-        help="The server, http(s)://HOST:PORT or grpc://HOST:PORT; "
+        help="The server, http(s)://HOST:PORT or grpc(s)://HOST:PORT; "
         "an API key is read from PAWSIGHT_API_KEY.",
     )
     @click.option(
@@ -43,11 +43,20 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
         show_default=True,
         help="Seconds that an answer may take.",
     )
+    @click.option(
+        "--ca",
+        metavar="FILE",
+        envvar="PAWSIGHT_CA",
+        show_envvar=True,
+        help="PEM file of the authorities that the server's certificate comes from.",
+    )
     @functools.wraps(command)
-    def run(server: str, timeout_s: float, *args: P.args, **options: P.kwargs) -> None:
+    def run(
+        server: str, timeout_s: float, ca: str | None, *args: P.args, **options: P.kwargs
+    ) -> None:
         api_key = os.environ.get("PAWSIGHT_API_KEY")
         try:
-            with Client(server, api_key=api_key, timeout_s=timeout_s) as client:
+            with Client(server, api_key=api_key, tls=Tls(ca), timeout_s=timeout_s) as client:
                 command(client, *args, **options)
         except PawsightError as error:
             raise click.ClickException(str(error)) from error

@@ -29,7 +29,20 @@ class Engine(Protocol):
         """
 
     def manifests(self) -> Sequence[Manifest]:
-        """Return the manifests of what is loaded, one a version; newest last within a name."""
+        """Return the manifests of what is loaded, one a version.
+
+        Within a name the last one is what answers where no version is asked for; before it come
+        earlier ones and, for a while, those that are served no more.
+        """
+
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        """Look at once for a version that is not loaded here and that another process has seen.
+
+        Returns also where the version is still not there; `manifests` says so.
+
+        Raises:
+            DeadlineExceeded: the deadline passed first.
+        """
 
     async def infer(
         self,

@@ -1,26 +1,34 @@
-"""Which of ONNX Runtime's execution providers runs a graph."""
+"""Which of ONNX Runtime's execution providers runs a graph, and with how many threads."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Provider = tuple[str, dict[str, str]]
 
-# OpenVINO would compute float graphs in bf16 where the processor has it, and the served maps
-# would no longer be the exported ones.
-_OPENVINO_CPU = json.dumps({"CPU": {"INFERENCE_PRECISION_HINT": "f32"}})
+GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 
 
-def wanted_providers(precision: str) -> list[Provider]:
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """How a session uses the processor: `streams` calls side by side, `each` threads a call."""
+
+    streams: int
+    each: int
+
+
+def wanted_providers(precision: str, threads: Threads | None = None) -> list[Provider]:
     """Return the providers that a graph should run on, best first; the CPU is the last resort.
 
     Args:
         precision: the manifest's; OpenVINO is taken for int8 alone, as ONNX Runtime's own
             kernels are no slower in float (`benchmarks/`).
+        threads: how to share the processor; without it each provider does as it likes.
     """
     wanted: list[Provider] = [
         ("TensorrtExecutionProvider", {}),
@@ -28,12 +36,35 @@ def wanted_providers(precision: str) -> list[Provider]:
     ]
     if precision == "int8":
         wanted.append(
-            ("OpenVINOExecutionProvider", {"device_type": "CPU", "load_config": _OPENVINO_CPU})
+            (
+                "OpenVINOExecutionProvider",
+                {"device_type": "CPU", "load_config": json.dumps({"CPU": _openvino(threads)})},
+            )
         )
     wanted.append(("CPUExecutionProvider", {}))
     return wanted
 
 
-def choose_providers(available: Sequence[str], precision: str) -> list[Provider]:
+def choose_providers(
+    available: Sequence[str], precision: str, threads: Threads | None = None
+) -> list[Provider]:
     """Return the wanted providers that the installed build of ONNX Runtime offers."""
-    return [provider for provider in wanted_providers(precision) if provider[0] in available]
+    wanted = wanted_providers(precision, threads)
+    return [provider for provider in wanted if provider[0] in available]
+
+
+def _openvino(threads: Threads | None) -> dict[str, str]:
+    """Return OpenVINO's properties ("CPU device", Supported Properties, in its documentation)."""
+    # OpenVINO would compute float graphs in bf16 where the processor has it, and the served maps
+    # would no longer be the exported ones.
+    properties = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        # Two processes of one thread each, gateway and sidecar, would sit on one core.
+        "ENABLE_CPU_PINNING": "NO",
+    }
+    if threads is not None:
+        properties |= {
+            "NUM_STREAMS": str(threads.streams),
+            "INFERENCE_NUM_THREADS": str(threads.streams * threads.each),
+        }
+    return properties

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pawsight_serving.engines.protocol import Engine, Graphs
+    from pawsight_serving.settings import EngineSettings
 
 
 def open_engine(
-    repository: Path | None, triton: str | None = None, *, graphs: Graphs = "all"
+    repository: Path | None,
+    triton: str | None = None,
+    *,
+    graphs: Graphs = "all",
+    settings: EngineSettings | None = None,
 ) -> Engine:
     """Return the engine for a repository folder or for a running Triton; it is not started yet.
 
@@ -24,6 +29,8 @@ def open_engine(
         repository: the folder, where no Triton is named.
         triton: `HOST:PORT` of a Triton's gRPC.
         graphs: "hot" where the process never runs the `_explain` graphs.
+        settings: how the embedded engine follows the folder and shares the processor; without
+            them it does not follow.
 
     Raises:
         OptionInvalid: neither was named, or the client of Triton is not installed.
@@ -41,4 +48,14 @@ def open_engine(
         raise OptionInvalid("Name a model repository with --repository.")
     from pawsight_serving.engines.embedded import EmbeddedEngine
 
-    return EmbeddedEngine(repository, graphs=graphs)
+    if settings is None:
+        return EmbeddedEngine(repository, graphs=graphs)
+    from pawsight_serving.engines.sessions import Sharing
+
+    return EmbeddedEngine(
+        repository,
+        graphs=graphs,
+        sharing=Sharing(settings.engine_threads, settings.engine_sessions),
+        poll_s=settings.repository_poll_s,
+        grace_s=settings.version_grace_s,
+    )

@@ -16,7 +16,8 @@ from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.engines.triton_served import Served, read_served
 from pawsight_serving.errors import (
     EngineUnavailable,
@@ -24,6 +25,7 @@ from pawsight_serving.errors import (
     PawsightError,
     RepositoryInvalid,
 )
+from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.repository.manifest import Manifest
 
@@ -49,6 +50,9 @@ _CHANNEL: Final = (
 )
 _FOLLOW_S: Final = 1.0
 _CLOSE_S: Final = 10.0
+# Triton loads the graphs of a version one after the other.
+_CATCH_UP_S: Final = 3.0
+_ASK_AGAIN_S: Final = 0.1
 
 
 class TritonEngine:
@@ -97,6 +101,15 @@ class TritonEngine:
     def manifests(self) -> Sequence[Manifest]:
         """Return what Triton has loaded; see `Engine.manifests`."""
         return self._served.manifests
+
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        """Ask Triton at once, and wait for a version that it is loading; see `Engine.catch_up`."""
+        patience = Deadline(min(deadline.at_s, Deadline.after(_CATCH_UP_S).at_s))
+        while not self._has(name, version) and patience.remaining_s():
+            await self._look()
+            if not self._has(name, version):
+                await asyncio.sleep(min(_ASK_AGAIN_S, patience.remaining_s()))
+        deadline.check()
 
     async def infer(
         self,
@@ -165,13 +178,22 @@ class TritonEngine:
             raw_input_contents=[images.tobytes()],
         )
         try:
-            answer = await self._triton.ModelInfer(request, timeout=remaining_s)
+            answer = await self._triton.ModelInfer(
+                request, timeout=remaining_s, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
+            if is_not_loaded(error):
+                # Withdrawn since Triton was last asked what it serves: then it is not found.
+                await self._look()
+                self._max_batch(graph, version)
             raise meant_by(error) from error
         return {
             output.name: np.frombuffer(raw, np.float32).reshape(output.shape)
             for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
         }
+
+    def _has(self, name: str, version: str) -> bool:
+        return any((m.name, m.version) == (name, version) for m in self._served.manifests)
 
     def _max_batch(self, graph: str, version: str) -> int:
         """Return the largest batch of a graph that Triton has loaded in this version."""
@@ -183,9 +205,12 @@ class TritonEngine:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_FOLLOW_S)
-            # A Triton that is away or starting has loaded nothing, yet what it will serve again
-            # is still the truth for whoever lists models; whether it answers is readiness's.
-            with suppress(PawsightError):
-                served = await read_served(self._triton, self._graphs)
-                if served.manifests:
-                    self._served = served
+            await self._look()
+
+    async def _look(self) -> None:
+        # A Triton that is away or starting has loaded nothing, yet what it will serve again is
+        # still the truth for whoever lists models; whether it answers is readiness's.
+        with suppress(PawsightError):
+            served = await read_served(self._triton, self._graphs)
+            if served.manifests:
+                self._served = served

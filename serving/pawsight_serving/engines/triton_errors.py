@@ -55,3 +55,11 @@ def meant_by(error: AioRpcError) -> PawsightError:
     logger.warning("Triton answers %s: %s", status.name, details)
     kind, sentence = _FAILED
     return kind(sentence)
+
+
+def is_not_loaded(error: AioRpcError) -> bool:
+    """Whether Triton has the model or the version no more, or not yet."""
+    return (
+        error.code() in {StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE}
+        and "unknown model" in (error.details() or "").lower()
+    )

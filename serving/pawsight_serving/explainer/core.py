@@ -17,6 +17,8 @@ from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS,
 from pawsight_serving.explainer.passes import EnginePasses
 from pawsight_serving.explainer.rendering.drawing import Painter
 from pawsight_serving.graphs import Outputs, find_graph
+from pawsight_serving.observation import stage
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,16 +88,16 @@ class Explainer:
         """
         label = query.method if query.method in METHODS else DEFAULT_METHOD
         with self._metrics.request(label), self._queue.place():
+            await self._catch_up(query.model, query.version, deadline)
             manifest = find_model(
                 self._engine.manifests(), query.model, query.version, default=self._default_model
             )
             name, method = find_method(manifest, query)
             self._queue.check_values(len(pictures), method.values_per_picture)
-            with self._metrics.stage("decode"):
-                images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+            images = await self._decoder.decode(pictures, manifest.input_size, deadline)
             passes = EnginePasses(self._engine, self._painters, manifest.version, deadline)
             async with self._queue.turn():
-                with self._metrics.stage("infer"):
+                with stage("inference"):
                     found = await method.explain(images, passes)
                     self._readiness.saw_answer(manifest.name)
                     explanations = explanations_of(manifest, found)
@@ -104,7 +106,7 @@ class Explainer:
                 explained = explained_by(name, manifest, method.graph, found, explanations)
                 if query.drawing is None:
                     return explained
-                with self._metrics.stage("render"):
+                with stage("render"):
                     return await self._drawn(explained, query.drawing, pictures, deadline)
 
     async def infer(
@@ -126,6 +128,7 @@ class Explainer:
             Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
         """
         with self._metrics.request("infer"), self._queue.place():
+            await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
                 self._engine.manifests(), graph, version, default=self._default_model
             )
@@ -138,7 +141,7 @@ class Explainer:
             self._decoder.check_count(count)
             images = np.frombuffer(pixels, np.uint8).reshape(count, height, width, 3)
             async with self._queue.turn():
-                with self._metrics.stage("infer"):
+                with stage("inference"):
                     values = await self._engine.infer(
                         found.name, found.manifest.version, images, outputs, deadline
                     )
@@ -148,6 +151,11 @@ class Explainer:
     def metrics(self) -> bytes:
         """Return what Prometheus is told, in its text format."""
         return self._metrics.exposition()
+
+    async def _catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        """Load what the gateway has seen already: it may be a moment ahead."""
+        if name and version:
+            await self._engine.catch_up(name, version, deadline)
 
     async def _measured(
         self,

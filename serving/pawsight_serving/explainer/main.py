@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,13 @@ from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
-from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.logs import start_logging
+from pawsight_serving.observation import Observer
+from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -35,13 +40,14 @@ def run(settings: ExplainerSettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
-    start_logging()
+    start_logging(settings.log_format)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 
 def engine_of(settings: ExplainerSettings) -> Engine:
     """Return the engine that the settings name; it is not started yet."""
-    return open_engine(settings.repository_or_default, settings.triton and str(settings.triton))
+    triton = settings.triton and str(settings.triton)
+    return open_engine(settings.repository_or_default, triton, settings=settings)
 
 
 async def serve(
@@ -68,13 +74,17 @@ async def serve(
         engine,
         Decoder(decoders, settings),
         painters,
-        Queue(admission, settings.explanations_at_once, settings.max_explanation_bytes, metrics),
+        Queue(admission, settings.explanations_at_once, settings.max_explanation_bytes),
         readiness,
         metrics,
         default_model=settings.default_model,
         max_overlay_side=settings.max_overlay_side,
     )
-    servicer = ExplainerServicer(explainer, settings.timeout_s)
+    tracing: list[Tracing] = []
+    if settings.trace_endpoint is not None:
+        tracing.append(Tracing.to("pawsight-explainer", settings.trace_endpoint))
+    observer = Observer(*tracing, metrics, RequestLog())
+    servicer = ExplainerServicer(explainer, settings.timeout_s, observer)
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
@@ -90,6 +100,8 @@ async def serve(
         await engine.close()
         painters.close()
         decoders.close()
+        for listener in tracing:
+            await asyncio.to_thread(listener.close)
 
 
 def _say(address: Address) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,11 +18,11 @@ from prometheus_client import (
 from pawsight_serving.errors import InternalError, PawsightError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pawsight_serving.admission import Admission
-
-Stage = Literal["queue", "decode", "infer", "render"]
+    from pawsight_serving.observation import Observed
+    from pawsight_serving.predictions import Predictions
 
 _BUCKETS_S: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
@@ -31,7 +30,7 @@ _BUCKETS_S: Final = (
 
 
 class ExplainerMetrics:
-    """Counts explanations and times their stages.
+    """Counts explanations and times their stages; a `Listener`.
 
     Every name begins with `pawsight_explainer`, so that the text can follow the gateway's own.
     """
@@ -47,7 +46,7 @@ class ExplainerMetrics:
         )
         self._seconds = Histogram(
             "pawsight_explainer_stage_seconds",
-            "Time that a request spent in a stage: queue, decode, infer or render.",
+            "Time that a request spent in a stage: decode, queue, inference or render.",
             ("stage",),
             buckets=_BUCKETS_S,
             registry=self._registry,
@@ -71,14 +70,18 @@ class ExplainerMetrics:
         finally:
             self._requests.labels(method, code).inc()
 
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Time the body."""
-        started_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds.labels(stage).observe(time.perf_counter() - started_s)
+    def began(self, observed: Observed) -> None:
+        """See `Listener.began`."""
+
+    def ended(self, observed: Observed) -> None:
+        """See `Listener.ended`."""
+        for stage, seconds in observed.seconds.items():
+            self._seconds.labels(stage).observe(seconds)
+
+    def predicted(
+        self, observed: Observed, predictions: Predictions, pictures: Sequence[object]
+    ) -> None:
+        """See `Listener.predicted`; the gateway counts them."""
 
     def watch(self, admission: Admission) -> None:
         """Show how many requests are in, waiting ones included, and how many were refused."""

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.observation import QUEUE, stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
-    from pawsight_serving.admission import Admission
-    from pawsight_serving.explainer.metrics import ExplainerMetrics
+    from pawsight_serving.admission import Admission, Place
 
 _VALUE_BYTES: Final = 4
 
@@ -25,16 +25,12 @@ class Queue:
         admission: the bound on requests in all.
         at_once: how many work at a time.
         max_bytes: of values that one request may hold at once.
-        metrics: hears how long each one waited.
     """
 
-    def __init__(
-        self, admission: Admission, at_once: int, max_bytes: int, metrics: ExplainerMetrics
-    ) -> None:
+    def __init__(self, admission: Admission, at_once: int, max_bytes: int) -> None:
         self._admission = admission
         self._turns = asyncio.Semaphore(at_once)
         self._max_bytes = max_bytes
-        self._metrics = metrics
 
     def check_values(self, pictures: int, values_per_picture: int) -> None:
         """Raise `OptionInvalid` where a request would hold too many values at once."""
@@ -45,14 +41,14 @@ class Queue:
                 "one request: ask for fewer layers or send fewer pictures."
             )
 
-    def place(self) -> AbstractContextManager[None]:
+    def place(self) -> AbstractContextManager[Place]:
         """Hold a place in the queue; raise `Overloaded` at once where all are taken."""
         return self._admission.place()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for the body; one who leaves is forgotten."""
-        with self._metrics.stage("queue"):
+        with stage(QUEUE):
             await self._turns.acquire()
         try:
             yield

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerServicer as ExplainerMethods
+from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.explanations import explain_response
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.queries import query_of
@@ -26,10 +27,14 @@ class ExplainerServicer(ExplainerMethods):
     Args:
         explainer: the core.
         timeout_s: seconds that a call may take where its caller does not ask for less.
+        observer: hears of every call.
     """
 
-    def __init__(self, explainer: Explainer, timeout_s: float) -> None:
+    def __init__(
+        self, explainer: Explainer, timeout_s: float, observer: Observer | None = None
+    ) -> None:
         self._explainer = explainer
+        self.observer = observer or Observer()
         self.timeout_s = timeout_s
 
     @unary

@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.errors import NotFound
+from pawsight_serving.errors import NotFound, VersionNotFound
 from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.gateway.ordered import in_order
-from pawsight_serving.predictions import Predictions, predicted_by
+from pawsight_serving.observation import stage
+from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.rpc.explanations import explain_response
 from pawsight_serving.rpc.queries import query_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.metrics import Metrics
-    from pawsight_serving.gateway.ordered import A, Q
     from pawsight_serving.gateway.own_explanations import OwnExplanations
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
 
@@ -44,6 +43,9 @@ class Explainer(Protocol):
 class Gateway:
     """Predicts with an engine, and asks the sidecar to explain.
 
+    Whoever calls `predict` or `explain` holds a place in `admission` or `explain_admission`: an
+    edge takes it before it reads a body.
+
     Args:
         engine: a started engine.
         explainer: the sidecar, as seen from here.
@@ -52,9 +54,8 @@ class Gateway:
         explain_admission: the bound on explanations in flight: a crowd there keeps nobody out
             here.
         readiness: hears of every answer of the engine.
-        metrics: hears of every request.
+        observer: hears of every prediction.
         default_model: answers requests that name none.
-        stream_pictures_at_once: pictures of one stream that are worked on at once.
         own_explanations: answers what needs no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
@@ -67,10 +68,9 @@ class Gateway:
         admission: Admission,
         explain_admission: Admission,
         readiness: Readiness,
-        metrics: Metrics,
+        observer: Observer,
         *,
         default_model: str,
-        stream_pictures_at_once: int,
         own_explanations: OwnExplanations | None = None,
         repository: Path | None = None,
     ) -> None:
@@ -78,11 +78,10 @@ class Gateway:
         self._explainer = explainer
         self._decoder = decoder
         self._readiness = readiness
-        self._metrics = metrics
+        self._observer = observer
         self._default_model = default_model
         self._own = own_explanations
         self._repository = repository
-        self._stream_pictures_at_once = stream_pictures_at_once
         self.admission = admission
         self.explain_admission = explain_admission
 
@@ -106,36 +105,18 @@ class Gateway:
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
-            Overloaded: too many requests are in flight.
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("predict"), self.admission.place():
-            return await self._predict(name, version, pictures, deadline)
-
-    async def predict_stream(
-        self,
-        requests: AsyncIterator[Q],
-        answer: Callable[[Q, Predict], Awaitable[A]],
-    ) -> AsyncGenerator[A, None]:
-        """Answer requests as they come, several at once, in their order.
-
-        The stream holds one place among the requests in flight, for as long as it lasts.
-
-        Args:
-            requests: the stream.
-            answer: makes the answer to one request with the `predict` it is given.
-
-        Raises:
-            Overloaded: too many requests are in flight.
-        """
-        with self._metrics.request("predict_stream"), self.admission.place():
-            async for result in in_order(
-                requests,
-                lambda request: answer(request, self._predict),
-                self._stream_pictures_at_once,
-            ):
-                yield result
+        try:
+            predicted = await self._predict_with(self.model(name, version), pictures, deadline)
+        except VersionNotFound:
+            if version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            predicted = await self._predict_with(self.model(name), pictures, deadline)
+        self._observer.predicted(predicted, pictures)
+        return predicted
 
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
         """Return predictions and explanations of a request.
@@ -146,26 +127,42 @@ class Gateway:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
             LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
-            Overloaded: too many requests are in flight, here or there.
+            Overloaded: too many requests are in flight there.
             ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("explain"), self.explain_admission.place():
-            manifest = self.model(request.model, request.version)
-            self._decoder.check_count(len(request.images))
-            # While the sidecar is down, too, a caller learns what is wrong with the request.
-            query = query_of(request)
-            name, method = find_method(manifest, query)
-            if self._own is not None and self._own.has(manifest, name, query, method):
-                explained = await self._own.explain(
-                    manifest, name, method, request.images, call.deadline
-                )
+        manifest = self.model(request.model, request.version)
+        self._decoder.check_count(len(request.images))
+        # While the sidecar is down, too, a caller learns what is wrong with the request.
+        query = query_of(request)
+        name, method = find_method(manifest, query)
+        own = self._own
+        if own is not None and own.has(manifest, name, query, method):
+            try:
+                explained = await own.explain(manifest, name, method, request.images, call.deadline)
+            except VersionNotFound:
+                if request.version:
+                    raise
+                # It was withdrawn since; the sidecar has what is the newest now.
+                manifest = self.model(request.model)
+            else:
                 self._readiness.saw_answer(manifest.name)
+                self._observer.predicted(explained.predictions, request.images)
                 return explain_response(explained, call.request_id, tensors=request.tensors)
-            request.model, request.version = manifest.name, manifest.version
-            response = await self._explainer.explain(request, call)
-            response.request_id = call.request_id
-            return response
+        asked_for = request.version
+        request.model, request.version = manifest.name, manifest.version
+        with stage("explain"):
+            try:
+                response = await self._explainer.explain(request, call)
+            except VersionNotFound:
+                if asked_for:
+                    raise
+                # The sidecar refused this version or has let go of it; it has another one.
+                request.version = ""
+                response = await self._explainer.explain(request, call)
+        response.request_id = call.request_id
+        self._observer.predicted(_predictions(response), request.images)
+        return response
 
     async def filters(self, name: str, version: str, layer: str) -> tuple[Manifest, bytes]:
         """Return a model's manifest and the grid, PNG, of what a layer's filters respond to.
@@ -187,10 +184,9 @@ class Gateway:
         """Return what the sidecar tells Prometheus; nothing while it is down."""
         return await self._explainer.metrics()
 
-    async def _predict(
-        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
+    async def _predict_with(
+        self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
     ) -> Predictions:
-        manifest = self.model(name, version)
         images = await self._decoder.decode(pictures, manifest.input_size, deadline)
         outputs = await self._engine.infer(
             manifest.name, manifest.version, images, ("probabilities",), deadline
@@ -199,10 +195,10 @@ class Gateway:
         return predicted_by(manifest, manifest.name, outputs["probabilities"])
 
 
-class Predict(Protocol):
-    """`Gateway.predict` without its own place among the requests in flight."""
-
-    async def __call__(
-        self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
-    ) -> Predictions:
-        """Return the predictions; see `Gateway.predict`."""
+def _predictions(response: ExplainResponse) -> Predictions:
+    return Predictions(
+        response.model,
+        response.version,
+        response.digest,
+        [Prediction(each.label, each.score, each.probabilities) for each in response.predictions],
+    )

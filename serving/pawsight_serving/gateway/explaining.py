@@ -13,7 +13,8 @@ from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
 from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.graphs import Outputs
-from pawsight_serving.rpc.methods import REQUEST_ID_KEY
+from pawsight_serving.observation import heard_timing, outgoing
+from pawsight_serving.rpc.methods import REQUEST_ID_KEY, TIMING_KEY
 from pawsight_serving.rpc.statuses import error_of
 from pawsight_serving.rpc.tensors import read_tensor
 
@@ -140,11 +141,15 @@ class ExplainerClient:
         self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, call: Call
     ) -> A:
         try:
-            return await method(
+            asked = method(
                 request,
                 timeout=call.deadline.remaining_s(),
-                metadata=((REQUEST_ID_KEY, call.request_id),),
+                metadata=((REQUEST_ID_KEY, call.request_id), *outgoing()),
             )
+            answer = await asked
+            for key, value in await asked.trailing_metadata():
+                if key == TIMING_KEY:
+                    heard_timing(str(value), "render")
         except asyncio.CancelledError as error:
             if caller_left():
                 raise
@@ -160,3 +165,4 @@ class ExplainerClient:
             if status.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
                 raise ExplainerUnavailable(_DOWN) from status
             raise InternalError(UNFORESEEN) from status
+        return answer

@@ -14,24 +14,33 @@ from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.admission import Admission
+from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.gateway import sidecar as sidecars
+from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.gateway.fleet import serve_fleet
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
 from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
 from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.connections import ConnectionLimits
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.gateway.own_explanations import OwnExplanations
-from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.logs import start_logging
+from pawsight_serving.observation import Observer
+from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
-from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.request_log import RequestLog
+from pawsight_serving.rpc.server import Doors, RpcServer
+from pawsight_serving.tls import Tls
+from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
@@ -65,10 +74,24 @@ def run(settings: GatewaySettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
-    start_logging()
+    start_logging(settings.log_format)
+    if settings.workers > 1:
+        uvloop.run(serve_fleet(settings, stop_signal, click.echo))
+    else:
+        uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo))
+
+
+def engine_of(settings: GatewaySettings) -> Engine:
+    """Return the engine that the settings name; it is not started yet."""
     triton = settings.triton and str(settings.triton)
-    engine = open_engine(settings.repository_or_default, triton, graphs="hot")
-    uvloop.run(serve(settings, engine, stop_signal, click.echo))
+    return open_engine(settings.repository_or_default, triton, graphs="hot", settings=settings)
+
+
+def tls_of(settings: GatewaySettings) -> Tls | None:
+    """Return the certificate that the settings name; None where they name none."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
 async def serve(
@@ -77,6 +100,8 @@ async def serve(
     stop: Callable[[], Awaitable[object]],
     started: Callable[[Running], None],
     explainer_command: Sequence[str] = sidecars.COMMAND,
+    *,
+    shared_port: bool = False,
 ) -> None:
     """Serve until `stop` returns, then finish what is under way.
 
@@ -86,7 +111,10 @@ async def serve(
         stop: returns when it is time to end.
         started: is called once requests are taken.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
+        shared_port: whether other processes serve on the same ports.
     """
+    keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
+    tls = tls_of(settings)
     decoders = Workers(settings.decode_threads, "decode")
     explainer = ExplainerClient()
     sidecar = None
@@ -94,10 +122,18 @@ async def serve(
         sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
     readiness = Readiness(engine, settings)
     metrics = Metrics()
+    closing: list[Audit | Tracing] = []
+    if settings.audit is not None:
+        closing.append(Audit(settings.audit, settings.audit_max_bytes))
+    if settings.trace_endpoint is not None:
+        closing.append(Tracing.to("pawsight", settings.trace_endpoint))
+    observer = Observer(metrics, *closing, RequestLog())
     statistics = Statistics()
     counting = CountingEngine(engine, statistics)
     decoder = Decoder(decoders, settings)
-    admission, explain_admission = (Admission(settings.max_in_flight) for _ in range(2))
+    admission, explain_admission = (
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes) for _ in range(2)
+    )
     gateway = Gateway(
         counting,
         explainer,
@@ -105,9 +141,8 @@ async def serve(
         admission,
         explain_admission,
         readiness,
-        metrics,
+        observer,
         default_model=settings.default_model,
-        stream_pictures_at_once=settings.stream_pictures_at_once,
         own_explanations=OwnExplanations(counting, decoder, decoders),
         repository=settings.repository_or_default,
     )
@@ -118,14 +153,20 @@ async def serve(
         admission,
         explain_admission,
         readiness,
-        metrics,
+        observer,
         statistics,
         settings,
     )
-    metrics.watch(readiness, predict=admission, explain=explain_admission)
-    servicer = PawsightServicer(gateway, readiness, settings.timeout_s)
+    servicer = PawsightServicer(
+        gateway,
+        readiness,
+        observer,
+        settings.timeout_s,
+        stream_pictures_at_once=settings.stream_pictures_at_once,
+    )
     oip_servicer = OpenInferenceServicer(
         inference,
+        observer,
         settings.timeout_s,
         stream_requests_at_once=settings.stream_pictures_at_once,
     )
@@ -135,20 +176,27 @@ async def serve(
             OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip_servicer),
         },
         settings.max_request_bytes,
+        Doors(
+            tls,
+            keys,
+            settings.max_connections,
+            settings.max_header_bytes,
+            settings.header_timeout_s,
+        ),
     )
-    app = create_app(gateway, inference, readiness, metrics, settings)
-    http = HttpServer(app, settings.shutdown_grace_s)
+    app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)
+    http = HttpServer(app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls)
     try:
         if sidecar is not None:
             sidecar.start()
         await engine.start()
-        http_address = await http.start(settings.http)
-        rpc_address = await rpc.start(settings.grpc)
+        http_address = await http.start(settings.http, shared=shared_port)
+        rpc_address = await rpc.start(settings.grpc, shared=shared_port)
         if settings.explainer is not None:
             await explainer.connect(settings.explainer)
         elif sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
             logger.warning("serving without explanations until the explainer has started")
-        await readiness.start(rpc.set_ready)
+        await readiness.start(rpc.set_ready, metrics.saw_readiness)
         models = tuple(newest(engine.manifests()))
         started(Running(http_address, rpc_address, models, sidecar))
         await stop()
@@ -160,3 +208,5 @@ async def serve(
         await explainer.disconnect()
         await engine.close()
         decoders.close()
+        for listener in closing:
+            await asyncio.to_thread(listener.close)

@@ -23,15 +23,10 @@ def read_manifests(root: Path) -> list[Manifest]:
         RepositoryInvalid: no such folder, nothing published in it, or a manifest that cannot
             be read.
     """
-    if not root.is_dir():
-        raise RepositoryInvalid(
-            f"There is no model repository at {root}; name one with --repository."
-        )
     manifests = [
-        read_manifest(root, model.name, version)
-        for model in sorted(root.iterdir())
-        if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
-        for version in published_versions(root, model.name)
+        read_manifest(root, name, version)
+        for name in model_names(root)
+        for version in published_versions(root, name)
     ]
     if not manifests:
         raise RepositoryInvalid(
@@ -41,17 +36,38 @@ def read_manifests(root: Path) -> list[Manifest]:
     return manifests
 
 
+def model_names(root: Path) -> list[str]:
+    """Return the models' names, in order.
+
+    Raises:
+        RepositoryInvalid: no such folder.
+    """
+    if not root.is_dir():
+        raise RepositoryInvalid(
+            f"There is no model repository at {root}; name one with --repository."
+        )
+    return [
+        model.name
+        for model in sorted(root.iterdir())
+        if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
+    ]
+
+
 def published_versions(root: Path, name: str) -> list[str]:
     """Return the versions of a model in rising order, as Triton counts them."""
-    folder = root / name
+    return [
+        version
+        for version in version_folders(root, name)
+        if (root / name / version / MANIFEST_FILE).is_file()
+    ]
+
+
+def version_folders(root: Path, graph: str) -> list[str]:
+    """Return the versions that have a folder, whatever is in it, in rising order."""
+    folder = root / graph
     if not folder.is_dir():
         return []
-    numbers = sorted(
-        int(version.name)
-        for version in folder.iterdir()
-        if version.name.isdecimal() and (version / MANIFEST_FILE).is_file()
-    )
-    return [str(number) for number in numbers]
+    return sorted((f.name for f in folder.iterdir() if f.name.isdecimal() and f.is_dir()), key=int)
 
 
 def read_manifest(root: Path, name: str, version: str) -> Manifest:

@@ -41,6 +41,9 @@ class Graph(_Frozen):
     outputs: dict[str, tuple[int, ...]] = Field(
         description="Shape of each output without the batch dimension."
     )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of what else lies beside it, such as model.py."
+    )
 
 
 class Manifest(_Frozen):
@@ -69,6 +72,10 @@ class Manifest(_Frozen):
     parity: dict[str, float] = Field(
         default_factory=dict, description="Check to its largest deviation."
     )
+    agreement: dict[str, float] = Field(
+        default_factory=dict,
+        description="How far a graph below fp32 agrees with the float32 model, on test pictures.",
+    )
     calibration: dict[str, str | int | float] | None = None
     training_run: dict[str, str | int | float] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
@@ -87,6 +94,10 @@ class Manifest(_Frozen):
     def conv_layers(self) -> tuple[Layer, ...]:
         """The convolutional layers in order: those that Grad-CAM applies to."""
         return tuple(layer for layer in self.layers if layer.kind == "conv")
+
+    def arithmetic(self, graph: str) -> Literal["fp32", "fp16", "int8"]:
+        """Return what a graph computes in: `NAME_explain` in float32, whatever its weights are."""
+        return self.precision if graph == self.name else "fp32"
 
     def graph_digest(self, graph: str) -> str:
         """Return "sha256:…" of the graph of that name."""

@@ -6,27 +6,34 @@ import asyncio
 import functools
 import logging
 import math
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id, caller_left
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
 from pawsight_serving.rpc.statuses import metadata_of, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from grpc.aio import ServicerContext
+
+    from pawsight_serving.observation import Observer
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_KEY: Final = "x-request-id"
+TIMING_KEY: Final = "server-timing"
 
 
 class Servicer(Protocol):
     """What the decorators ask of a servicer."""
 
     timeout_s: float
+    observer: Observer
 
 
 S = TypeVar("S", bound=Servicer)
@@ -38,20 +45,24 @@ def unary(
     method: Callable[[S, Q, Call], Awaitable[A]],
 ) -> Callable[[S, Q, ServicerContext[Q, A]], Awaitable[A]]:
     """Make a gRPC method of `method`: one request, one answer, within the caller's deadline."""
+    name = _name(method)
 
     @functools.wraps(method)
     async def answer(servicer: S, request: Q, context: ServicerContext[Q, A]) -> A:
-        call = _open(servicer, context)
-        try:
-            async with call.deadline.enforced():
-                return await method(servicer, request, call)
-        except asyncio.CancelledError as error:
-            if caller_left():
-                raise
-            # Without a status the caller would wait for ever.
-            await _abort(context, call, error)
-        except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves the process
-            await _abort(context, call, error)
+        with _observed(servicer, context, name) as call:
+            try:
+                async with call.deadline.enforced():
+                    response = await method(servicer, request, call)
+                context.set_trailing_metadata(_trailing(call))
+                return response
+            except asyncio.CancelledError as error:
+                if caller_left():
+                    failed_with(CANCELLED)
+                    raise
+                # Without a status the caller would wait for ever.
+                await _abort(context, call, error)
+            except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves here
+                await _abort(context, call, error)
 
     return answer
 
@@ -63,38 +74,60 @@ def streaming(
 
     The call's deadline is the caller's; without one, a stream lasts as long as its caller.
     """
+    name = _name(method)
 
     @functools.wraps(method)
     async def answer(
         servicer: S, requests: AsyncIterator[Q], context: ServicerContext[Q, A]
     ) -> AsyncIterator[A]:
-        call = _open(servicer, context, unbounded=True)
-        try:
-            async for response in method(servicer, requests, call):
-                yield response
-        except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves the process
-            await _abort(context, call, error)
+        with _observed(servicer, context, name, unbounded=True) as call:
+            try:
+                async for response in method(servicer, requests, call):
+                    yield response
+            except (asyncio.CancelledError, GeneratorExit):
+                failed_with(CANCELLED)
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves here
+                await _abort(context, call, error)
 
     return answer
 
 
-def _open(
-    servicer: Servicer, context: ServicerContext[Any, Any], *, unbounded: bool = False
-) -> Call:
+def _name(method: Callable[..., object]) -> str:
+    """Return the name of a gRPC method as metrics and logs have it, the same as over HTTP."""
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method.__name__).lower()
+    return {"model_infer": "infer", "model_stream_infer": "infer_stream"}.get(snake, snake)
+
+
+def _trailing(call: Call) -> tuple[tuple[str, str], ...]:
+    named = ((REQUEST_ID_KEY, call.request_id),)
+    return (*named, (TIMING_KEY, said)) if (said := timing()) else named
+
+
+@contextmanager
+def _observed(
+    servicer: Servicer, context: ServicerContext[Any, Any], name: str, *, unbounded: bool = False
+) -> Iterator[Call]:
     metadata = dict(context.invocation_metadata() or ())
     request_id = accept_request_id(str(metadata.get(REQUEST_ID_KEY, "")))
-    context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+    if unbounded:
+        # A stream has no later moment at which it is sure to be told.
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
     remaining_s = context.time_remaining()
     limit_s = math.inf if unbounded else servicer.timeout_s
-    return Call(
-        request_id, Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
-    )
+    deadline = Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
+    traceparent = metadata.get(TRACEPARENT)
+    with servicer.observer.request(
+        "grpc", name, request_id, None if traceparent is None else str(traceparent)
+    ):
+        yield Call(request_id, deadline)
 
 
 async def _abort(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> NoReturn:
     if not isinstance(error, PawsightError):
         logger.error("request %s failed", call.request_id, exc_info=error)
         error = InternalError(UNFORESEEN)
+    failed_with(error.code)
     await context.abort(
         status_of(error),
         str(error),

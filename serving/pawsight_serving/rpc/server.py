@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -10,12 +11,35 @@ from grpc_reflection.v1alpha import reflection
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
+from pawsight_serving.rpc.doors import KeyGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pawsight_serving.api_keys import ApiKeys
+    from pawsight_serving.tls import Tls
+
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may call a server, and how many at once.
+
+    Args:
+        tls: the server's certificate; without it, calls are not encrypted.
+        keys: the API keys, one of which a caller must bring; without them, everybody may call.
+        max_calls: calls at once, streams and health's watchers included; more are refused.
+        max_metadata_bytes: bytes that a call's metadata may have.
+        handshake_timeout_s: how long a connection may take to be made.
+    """
+
+    tls: Tls | None = None
+    keys: ApiKeys | None = None
+    max_calls: int | None = None
+    max_metadata_bytes: int = 16 * 1024
+    handshake_timeout_s: float = 10.0
 
 
 class RpcServer:
@@ -24,32 +48,51 @@ class RpcServer:
     Args:
         services: full service name to what adds its servicer to a server.
         max_message_bytes: larger requests are refused by the transport.
+        doors: who may call, and how many at once.
     """
 
     def __init__(
-        self, services: Mapping[str, Callable[[grpc.aio.Server], None]], max_message_bytes: int
+        self,
+        services: Mapping[str, Callable[[grpc.aio.Server], None]],
+        max_message_bytes: int,
+        doors: Doors | None = None,
     ) -> None:
         self._services = services
         self._max_message_bytes = max_message_bytes
+        self._doors = doors or Doors()
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, address: Address) -> Address:
+    async def start(self, address: Address, *, shared: bool = False) -> Address:
         """Accept calls, and return where; every service is NOT_SERVING until `set_ready`.
+
+        Args:
+            address: where.
+            shared: whether other processes accept calls there too.
 
         Raises:
             AddressUnavailable: the address is taken.
+            ConfigurationInvalid: the certificate cannot be used.
         """
+        doors = self._doors
+        credentials = None if doors.tls is None else doors.tls.credentials()
         # gRPC would tell of a taken port on standard error, in its own words.
-        bind(address).close()
+        bind(address, shared=shared).close()
         # The server takes hold of the running loop, so it is made here.
         server = grpc.aio.server(
             options=(
                 # Two programs on one port would share its calls at random.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(shared)),
                 ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-            )
+                ("grpc.max_metadata_size", doors.max_metadata_bytes),
+                ("grpc.absolute_max_metadata_size", 2 * doors.max_metadata_bytes),
+                ("grpc.server_handshake_timeout_ms", round(doors.handshake_timeout_s * 1000)),
+                # A caller whose machine is gone holds no stream for ever.
+                ("grpc.keepalive_time_ms", 60_000),
+            ),
+            interceptors=() if doors.keys is None else (KeyGate(doors.keys),),
+            maximum_concurrent_rpcs=doors.max_calls,
         )
         for add in self._services.values():
             add(server)
@@ -58,7 +101,11 @@ class RpcServer:
             (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
         try:
-            port = server.add_insecure_port(str(address))
+            port = (
+                server.add_insecure_port(str(address))
+                if credentials is None
+                else server.add_secure_port(str(address), credentials)
+            )
         except RuntimeError as error:
             raise AddressUnavailable(address) from error
         await self.set_ready(False)

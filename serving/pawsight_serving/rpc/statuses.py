@@ -8,6 +8,7 @@ from grpc import StatusCode
 
 from pawsight_serving.errors import (
     AddressUnavailable,
+    ConfigurationInvalid,
     DeadlineExceeded,
     InternalError,
     NotFound,
@@ -38,6 +39,7 @@ STATUSES: Final[dict[type[PawsightError], StatusCode]] = {
     DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     InternalError: StatusCode.INTERNAL,
     RepositoryInvalid: StatusCode.FAILED_PRECONDITION,
+    ConfigurationInvalid: StatusCode.FAILED_PRECONDITION,
     AddressUnavailable: StatusCode.UNAVAILABLE,
 }
 

@@ -55,8 +55,6 @@ def variables(environment: Environment, folder: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": os.pathsep.join(
             filter(None, [str(folder / "libraries"), os.environ.get("LD_LIBRARY_PATH")])
         ),
-        # A cache file beside a model looks like a new model to a polling Triton.
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
-from pawsight_serving.process import start_logging, stop_signal
+from pawsight_serving.logs import start_logging
+from pawsight_serving.process import stop_signal
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.triton_server.environment import default_cache, prepare
 from pawsight_serving.triton_server.ports import claim

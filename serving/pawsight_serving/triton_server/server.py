@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -20,6 +21,7 @@ from pawsight_serving.triton_server.ports import HOST, Ports
 if TYPE_CHECKING:
     from pawsight_serving.triton_server.environment import Environment
 
+_WARDEN: Final = Path(__file__).with_name("warden.py")
 _ASK_AGAIN_S: Final = 0.05
 _ANSWER_TIMEOUT_S: Final = 1.0
 # Triton waits so long for requests under way, and for HTTP clients that keep a connection open.
@@ -51,10 +53,16 @@ class TritonServer:
     async def __aenter__(self) -> Self:
         backends = link_backends(self._environment, self._folder)
         self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            _WARDEN,
+            self._folder,
+            self._region_prefix,
             self._environment.executable,
             *self._arguments(backends),
             env=variables(self._environment, self._folder),
-            stdin=subprocess.DEVNULL,
+            # Its end is how the warden learns that we were killed.
+            stdin=subprocess.PIPE,
             # Ctrl-C reaches us alone, and all of Triton's processes end with their group.
             start_new_session=True,
         )

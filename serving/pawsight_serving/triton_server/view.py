@@ -1,7 +1,7 @@
 """A view of a model repository in which Triton's Python backend runs every ONNX graph.
 
 The server of the wheel has that backend alone. So that a repository runs there whatever engine it
-was exported for, the view holds, for each published version, links to its files, Pawsight's own
+was exported for, the view holds, for each served version, links to its files, Pawsight's own
 `model.py` where the version has none, and the repository's configuration with the backend changed:
 batching, instances and whatever else was tuned stay as they are.
 """
@@ -12,14 +12,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.triton_config import (
-    CONFIG_FILE,
-    read_config,
-    run_in_python_backend,
-    write_config,
-)
+from pawsight_serving.engines.triton_backends import run_in_python_backend
+from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import read_graph, read_manifests
+from pawsight_serving.repository.directory import read_graph
+from pawsight_serving.repository.served import read_graph_config, read_served
 
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
@@ -48,7 +45,8 @@ class RepositoryView:
         Raises:
             RepositoryInvalid: the repository cannot be served; the view stays as it was.
         """
-        manifests = read_manifests(self._repository)
+        manifests = read_served(self._repository)
+        names = tuple(dict.fromkeys(manifest.name for manifest in manifests))
         graphs: dict[str, list[Manifest]] = {}
         for manifest in manifests:
             for graph in manifest.graphs:
@@ -58,21 +56,16 @@ class RepositoryView:
             for manifest in versions:
                 if not (self.models / graph / manifest.version).exists():
                     self._check(graph, manifest)
-        for graph, versions in graphs.items():
+        # The hot graph last: whoever sees a version finds its explanations.
+        for graph, versions in sorted(graphs.items(), key=lambda item: item[0] in names):
             self._fill(graph, [manifest.version for manifest in versions], configs[graph])
         for model in self.models.iterdir():
             if model.name not in graphs:
                 self._remove(model)
-        return tuple(dict.fromkeys(manifest.name for manifest in manifests))
+        return names
 
     def _config(self, graph: str, versions: list[Manifest]) -> str:
-        try:
-            text = (self._repository / graph / CONFIG_FILE).read_text()
-        except OSError as error:
-            raise RepositoryInvalid(
-                f"The graph {graph} has no configuration; export the model again."
-            ) from error
-        config = read_config(text, graph)
+        config = read_graph_config(self._repository, graph)
         run_in_python_backend(config, versions)
         return write_config(config)
 
@@ -80,7 +73,7 @@ class RepositoryView:
         if manifest.graphs[graph].file != "model.onnx":
             raise RepositoryInvalid(
                 f"{manifest.name} version {manifest.version} was exported for {manifest.engine} "
-                "and cannot run here; export it with --engine onnxruntime or python."
+                "and cannot run here; export it with --engine onnxruntime, openvino or python."
             )
         read_graph(self._repository, manifest, graph)
 
@@ -89,7 +82,6 @@ class RepositoryView:
         # A new model appears whole; in one that is there, each file and each version does.
         target = model if model.exists() else self._parts / graph
         target.mkdir(exist_ok=True)
-        self._write(target / CONFIG_FILE, config)
         for file in (self._repository / graph).iterdir():
             if (
                 file.is_file()
@@ -100,6 +92,8 @@ class RepositoryView:
         for version in versions:
             if not (target / version).exists():
                 self._link_version(self._repository / graph / version, target / version)
+        # Between the two, so that no version is named that is not there.
+        self._write(target / CONFIG_FILE, config)
         for folder in target.iterdir():
             if folder.is_dir() and folder.name not in versions:
                 self._remove(folder)
@@ -113,6 +107,9 @@ class RepositoryView:
             (part / file.name).symlink_to(file)
         if not (part / MODEL_FILE.name).exists():
             (part / MODEL_FILE.name).symlink_to(MODEL_FILE)
+        # In the place of the folder that the backend's Python would make for its cache, whatever
+        # its environment says: a polling Triton would take that for a change, and load all again.
+        (part / "__pycache__").touch()
         part.rename(target)
 
     def _write(self, path: Path, text: str) -> None:

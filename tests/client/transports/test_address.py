@@ -18,6 +18,7 @@ from pawsight_client._transports.http import HttpTransport
         ("grpc://localhost:50051", GrpcTransport),
         ("grpc://localhost", GrpcTransport),
         ("grpc://[::1]:50051", GrpcTransport),
+        ("grpcs://localhost", GrpcTransport),
         ("http://localhost:8080", HttpTransport),
         ("https://example.org/pawsight/", HttpTransport),
     ],

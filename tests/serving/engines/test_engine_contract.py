@@ -101,6 +101,13 @@ async def test_an_unknown_graph_is_not_found(engine: Engine) -> None:
         await engine.infer("nobody", "1", RED, ["probabilities"], soon())
 
 
+async def test_catching_up_with_what_is_there_or_nowhere_returns(engine: Engine) -> None:
+    before = engine.manifests()
+    await engine.catch_up("tiny", "2", soon())
+    await engine.catch_up("nobody", "1", Deadline.after(5))
+    assert engine.manifests() == before
+
+
 async def test_an_unknown_version_is_not_found(engine: Engine) -> None:
     with pytest.raises(VersionNotFound, match="1, 2"):
         await engine.infer("tiny", "7", RED, ["probabilities"], soon())

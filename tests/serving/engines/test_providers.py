@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from pawsight_serving.engines.providers import choose_providers, wanted_providers
+import json
+
+from pawsight_serving.engines.providers import Threads, choose_providers, wanted_providers
 
 EVERY = [
     "CPUExecutionProvider",
@@ -22,3 +24,17 @@ def test_openvino_is_for_int8_alone() -> None:
 
 def test_only_what_is_installed_is_chosen() -> None:
     assert choose_providers(["CPUExecutionProvider"], "int8") == [("CPUExecutionProvider", {})]
+
+
+def test_openvino_gets_its_streams_and_is_not_bound_to_cores() -> None:
+    (options,) = [
+        options
+        for name, options in wanted_providers("int8", Threads(streams=4, each=2))
+        if name == "OpenVINOExecutionProvider"
+    ]
+    assert json.loads(options["load_config"])["CPU"] == {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "NUM_STREAMS": "4",
+        "INFERENCE_NUM_THREADS": "8",
+        "ENABLE_CPU_PINNING": "NO",
+    }

@@ -18,6 +18,7 @@ from tritonclient.grpc.service_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 
+from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.engines.triton_config import model_config, read_config, write_config
@@ -28,7 +29,11 @@ from pawsight_serving.errors import (
     OptionInvalid,
     Overloaded,
     RepositoryInvalid,
+    VersionNotFound,
 )
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.settings import GatewaySettings
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import NOWHERE, running_triton
 
@@ -243,7 +248,16 @@ async def test_it_survives_that_triton_dies_and_comes_back(
         ports = [address.rpartition(":")[2] for address in (triton.http, triton.grpc)]
         async with connected(triton.grpc) as engine:
             before = await ask(engine)
+            readiness = Readiness(engine, GatewaySettings(probe_interval_s=0.05))
+            told: list[bool] = []
+
+            async def tell(ready: bool) -> None:
+                told.append(ready)
+
+            await readiness.start(tell)
+            assert told == [True]
             await asyncio.to_thread(triton.kill)
+            await until(lambda: told == [True, False])
             started_s = time.monotonic()
             with pytest.raises(EngineUnavailable, match="try again"):
                 await ask(engine)
@@ -257,6 +271,8 @@ async def test_it_survives_that_triton_dies_and_comes_back(
                             break
                         except EngineUnavailable:
                             await asyncio.sleep(0.05)
+                await until(lambda: told == [True, False, True])
+                await readiness.stop()
 
 
 @pytest.mark.triton
@@ -278,6 +294,39 @@ async def test_it_follows_what_is_published_and_withdrawn(
             for graph in ("tiny", "tiny_explain"):
                 shutil.rmtree(tmp_path / graph / "1")
             await until(lambda: versions() == ["2"])
+
+
+@pytest.mark.triton
+async def test_a_rollback_fails_no_call_that_names_no_version(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path, version="1")
+    publish_tiny(tmp_path, version="2", bias=5.0)
+    image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    answered = []
+    with running_triton(tmp_path) as triton:
+        async with connected(triton.grpc) as engine, asyncio.timeout(60):
+
+            async def newest() -> None:
+                """Ask as the gateway does."""
+                version = find_model(engine.manifests(), "tiny").version
+                answer = await engine.infer(
+                    "tiny", version, image, ["probabilities"], Deadline.after(20)
+                )
+                assert (answer["probabilities"][0, 1] > 0.9) == (version == "2")
+                answered.append(version)
+
+            roll_back(tmp_path, "tiny")
+            while answered[-20:] != ["1"] * 20:
+                try:
+                    await newest()
+                except VersionNotFound:
+                    await newest()
+            roll_back(tmp_path, "tiny", "2")
+            await engine.catch_up("tiny", "2", Deadline.after(20))
+            while answered[-1] != "2":
+                await engine.catch_up("tiny", "2", Deadline.after(20))
+                await newest()
 
 
 @pytest.mark.triton

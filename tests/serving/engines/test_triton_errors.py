@@ -4,7 +4,7 @@ import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
 
-from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
@@ -39,6 +39,26 @@ def test_every_status_means_something_and_no_text_of_triton_leaks(status: str) -
 
 def test_a_status_without_words_is_no_fault() -> None:
     assert isinstance(meant_by(error("INTERNAL", None)), EngineUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "not_loaded"),
+    [
+        ("NOT_FOUND", "Request for unknown model: 'tiny' version 9 is not found", True),
+        (
+            "UNAVAILABLE",
+            "Request for unknown model: 'tiny' version 2 is not at ready state",
+            True,
+        ),
+        ("UNAVAILABLE", "failed to connect to all addresses", False),
+        ("INTERNAL", "unknown model", False),
+        ("NOT_FOUND", None, False),
+    ],
+)
+def test_what_triton_has_not_loaded_is_told_from_what_is_down(
+    status: str, details: str | None, not_loaded: bool
+) -> None:
+    assert is_not_loaded(error(status, details)) == not_loaded
 
 
 def error(status: str, details: str | None) -> AioRpcError:

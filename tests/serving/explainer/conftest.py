@@ -24,15 +24,20 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def explainer(engine: FakeEngine) -> Iterator[Explainer]:
+def metrics() -> ExplainerMetrics:
+    return ExplainerMetrics()
+
+
+@pytest.fixture
+def explainer(engine: FakeEngine, metrics: ExplainerMetrics) -> Iterator[Explainer]:
     decoders, painters = Workers(2, "decode"), Workers(2, "render")
-    metrics, admission = ExplainerMetrics(), Admission(2)
+    admission = Admission(2)
     metrics.watch(admission)
     yield Explainer(
         engine,
         Decoder(decoders, ExplainerSettings()),
         painters,
-        Queue(admission, 1, 20_000, metrics),
+        Queue(admission, 1, 20_000),
         Readiness(engine, ExplainerSettings()),
         metrics,
         default_model="cats_dogs_vgg16",

@@ -18,12 +18,15 @@ from pawsight_serving.errors import (
     Overloaded,
     RequestError,
     TargetUnknown,
+    VersionNotFound,
 )
 from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Drawing, Query
-from tests.serving.fakes import SIDE, FakeEngine, picture
+from pawsight_serving.observation import Observer
+from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.core import Explainer
+    from pawsight_serving.explainer.metrics import ExplainerMetrics
 
 RED, BLUE = picture("red"), picture("blue")
 
@@ -58,6 +61,19 @@ async def test_another_layer_comes_from_the_explain_graph(
     assert not explanation.maps.evidence
     assert not explanation.maps.values.any()
     assert explained.predictions.digest == "sha256:" + "b" * 64
+
+
+async def test_a_version_that_the_gateway_saw_first_is_caught_up_with(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.soon = [manifest(version="2"), manifest(version="3")]
+    explained = await explainer.explain(Query("tiny", "2"), [RED], soon())
+    assert explained.predictions.version == "2"
+    pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8).tobytes()
+    await explainer.infer("tiny_explain", "3", pixels, ["gradcam:conv1"], soon())
+    assert engine.asked[-1][:2] == ("tiny_explain", "3")
+    with pytest.raises(VersionNotFound, match="1, 2, 3"):
+        await explainer.explain(Query("tiny", "4"), [RED], soon())
 
 
 async def test_activations(explainer: Explainer, engine: FakeEngine) -> None:
@@ -221,9 +237,10 @@ async def test_what_would_hold_too_much_is_refused_before_it_is_decoded(
     assert engine.asked == []
 
 
-async def test_the_stages_are_timed(explainer: Explainer) -> None:
-    await explainer.explain(Query(drawing=Drawing()), [RED], soon())
-    for stage in ("queue", "decode", "infer", "render"):
+async def test_the_stages_are_timed(explainer: Explainer, metrics: ExplainerMetrics) -> None:
+    with Observer(metrics).request("grpc", "explain", "one"):
+        await explainer.explain(Query(drawing=Drawing()), [RED], soon())
+    for stage in ("queue", "decode", "inference", "render"):
         name = f'pawsight_explainer_stage_seconds_count{{stage="{stage}"}} 1.0'
         assert name.encode() in explainer.metrics()
 

@@ -1,26 +1,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+import grpc
 import httpx
 import numpy as np
 import pytest
+from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
+from pawsight_serving.addresses import Address
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
+from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
+from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.graphs import Outputs
+from pawsight_serving.observation import Observer
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.rpc.tensors import tensor_message
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
-from tests.serving.fakes import FakeEngine
+from tests.serving.fakes import SIDE, FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,15 +43,25 @@ if TYPE_CHECKING:
     from pawsight_serving.calls import Call
 
 
+BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+
+
 @dataclass
 class FakeExplainer:
     """Answers every request with the same map."""
 
     failure: Exception | None = None
+    without: str | None = None
     asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
+    engine: FakeEngine = field(default_factory=FakeEngine)
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        self.asked.append((request, call))
+        sent = pb.ExplainRequest()
+        sent.CopyFrom(request)
+        self.asked.append((sent, call))
+        if self.without == request.version:
+            raise VersionNotFound(request.model, request.version, ())
+        await self.engine.infer("tiny", "1", BLANK, ("probabilities",), call.deadline)
         if self.failure is not None:
             raise self.failure
         explanation = pb.Explanation(
@@ -129,6 +151,7 @@ def settings() -> GatewaySettings:
         max_pictures=3,
         max_picture_bytes=10_000,
         max_request_bytes=20_000,
+        max_in_flight_bytes=30_000,
         max_answer_bytes=5_000,
         timeout_s=5,
     )
@@ -140,11 +163,16 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
+def observer(metrics: Metrics) -> Observer:
+    return Observer(metrics)
+
+
+@pytest.fixture
 def gateway(
     engine: FakeEngine,
     explainer: FakeExplainer,
     readiness: Readiness,
-    metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Iterator[Gateway]:
     workers = Workers(2, "decode")
@@ -152,12 +180,11 @@ def gateway(
         engine,
         explainer,
         Decoder(workers, settings),
-        Admission(settings.max_in_flight),
-        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
         readiness,
-        metrics,
+        observer,
         default_model=settings.default_model,
-        stream_pictures_at_once=2,
     )
     workers.close()
 
@@ -167,7 +194,7 @@ def open_inference(
     engine: FakeEngine,
     sidecar: FakeSidecar,
     readiness: Readiness,
-    metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Iterator[OpenInference]:
     workers, statistics = Workers(2, "decode"), Statistics()
@@ -175,10 +202,10 @@ def open_inference(
         CountingEngine(engine, statistics),
         sidecar,
         Decoder(workers, settings),
-        Admission(settings.max_in_flight),
-        Admission(settings.max_in_flight),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
         readiness,
-        metrics,
+        observer,
         statistics,
         settings,
     )
@@ -191,9 +218,10 @@ def app(
     open_inference: OpenInference,
     readiness: Readiness,
     metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
 ) -> Starlette:
-    return create_app(gateway, open_inference, readiness, metrics, settings)
+    return create_app(gateway, open_inference, readiness, metrics, observer, settings)
 
 
 async def unheard(ready: bool) -> None:
@@ -215,3 +243,35 @@ async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app), base_url="http://gateway"
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def http_address(app: Starlette) -> AsyncIterator[Address]:
+    """The application behind a socket."""
+    server = HttpServer(app, grace_s=5)
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.stop()
+
+
+@pytest.fixture
+async def rpc_address(
+    gateway: Gateway, open_inference: OpenInference, readiness: Readiness, observer: Observer
+) -> AsyncIterator[Address]:
+    """Both services of the gateway behind a socket."""
+    own = PawsightServicer(gateway, readiness, observer, 5, stream_pictures_at_once=2)
+    oip = OpenInferenceServicer(open_inference, observer, 5, stream_requests_at_once=2)
+    server = RpcServer(
+        {
+            SERVICE: partial(add_PawsightServicer_to_server, own),
+            OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip),
+        },
+        100_000,
+    )
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.stop(0)
+
+
+@pytest.fixture
+async def channel(rpc_address: Address) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(str(rpc_address)) as channel:
+        yield channel

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,19 +10,15 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
-    ImageInvalid,
     ImageMissing,
     ModelNotFound,
     OptionInvalid,
-    Overloaded,
     VersionNotFound,
 )
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from pawsight_serving.gateway.core import Gateway, Predict
+    from pawsight_serving.gateway.core import Gateway
     from tests.serving.gateway.conftest import FakeExplainer
 
 RED, BLUE = picture("red"), picture("blue")
@@ -68,19 +63,6 @@ async def test_what_is_not_served_is_not_found(gateway: Gateway) -> None:
         await gateway.predict("tiny", "9", [RED], soon())
 
 
-async def test_beyond_the_bound_a_request_is_refused_at_once(
-    gateway: Gateway, engine: FakeEngine
-) -> None:
-    engine.may_answer.clear()
-    waiting = [asyncio.create_task(gateway.predict("tiny", "", [RED], soon())) for _ in range(2)]
-    await engine.wait_asked(2)
-    with pytest.raises(Overloaded):
-        await gateway.predict("tiny", "", [RED], soon())
-    engine.may_answer.set()
-    await asyncio.gather(*waiting)
-    await gateway.predict("tiny", "", [RED], soon())
-
-
 async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeEngine) -> None:
     engine.failure = EngineUnavailable("dead")
     with pytest.raises(EngineUnavailable):
@@ -92,6 +74,27 @@ async def test_an_explanation_is_the_sidecars(gateway: Gateway, explainer: FakeE
     assert response.request_id == "id"
     (request, call), *_ = explainer.asked
     assert (request.model, request.version, call.request_id) == ("tiny", "1", "id")
+
+
+async def test_a_version_that_goes_between_two_steps_is_replaced_by_the_newest(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    first, second = manifest(version="1"), manifest(version="2")
+    engine.served, engine.withdrawn = [first, second], [second]
+    assert (await gateway.predict("tiny", "", [RED], soon())).version == "1"
+    engine.served, engine.withdrawn = [first, second], [second]
+    with pytest.raises(VersionNotFound):
+        await gateway.predict("tiny", "2", [RED], soon())
+
+
+async def test_a_sidecar_without_the_version_explains_with_its_own(
+    gateway: Gateway, explainer: FakeExplainer
+) -> None:
+    explainer.without = "1"
+    await gateway.explain(pb.ExplainRequest(images=[RED]), Call("r", soon()))
+    assert [request.version for request, _ in explainer.asked] == ["1", ""]
+    with pytest.raises(VersionNotFound):
+        await gateway.explain(pb.ExplainRequest(images=[RED], version="1"), Call("r", soon()))
 
 
 async def test_what_cannot_be_explained_is_never_sent(
@@ -111,22 +114,3 @@ async def test_predictions_go_on_without_the_sidecar(
     with pytest.raises(ExplainerUnavailable):
         await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
     await gateway.predict("tiny", "", [RED], soon())
-
-
-async def test_a_stream_keeps_its_order_and_holds_one_place(gateway: Gateway) -> None:
-    async def pictures() -> AsyncIterator[bytes]:
-        for each in (RED, b"nonsense", BLUE):
-            yield each
-
-    async def answer(data: bytes, predict: Predict) -> str:
-        try:
-            return (await predict("tiny", "", [data], soon())).predictions[0].label
-        except ImageInvalid as error:
-            return error.code
-
-    answers = []
-    async for each in gateway.predict_stream(pictures(), answer):
-        assert gateway.admission.in_flight == 1
-        answers.append(each)
-    assert answers == ["dog", "IMAGE_INVALID", "cat"]
-    assert gateway.admission.in_flight == 0

@@ -14,6 +14,7 @@ from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
 from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.rpc.tensors import tensor_message
@@ -30,6 +31,7 @@ class Servicer(pawsight_pb2_grpc.ExplainerServicer):
     """Does what its request's layer says."""
 
     timeout_s = 10.0
+    observer = Observer()
 
     def __init__(self) -> None:
         self.busy = asyncio.Event()

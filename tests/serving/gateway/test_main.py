@@ -26,6 +26,8 @@ from tests.serving.grpc_client import NOT_SERVING, SERVING, check_health, next_h
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pawsight_serving.engines.protocol import Engine
+
 FREE = Address("127.0.0.1", 0)
 RED = picture("red")
 NEVER = (sys.executable, "-c", "")
@@ -46,7 +48,7 @@ def make_settings(**changes: object) -> GatewaySettings:
 
 @asynccontextmanager
 async def running(
-    settings: GatewaySettings, engine: FakeEngine, command: tuple[str, ...] = NEVER
+    settings: GatewaySettings, engine: Engine, command: tuple[str, ...] = NEVER
 ) -> AsyncIterator[Running]:
     """Run a gateway in this event loop."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
@@ -62,9 +64,9 @@ async def running(
 
 
 @asynccontextmanager
-async def explaining(engine: FakeEngine | None = None) -> AsyncIterator[Address]:
+async def explaining(engine: FakeEngine | None = None, **changes: object) -> AsyncIterator[Address]:
     """Run an explainer in this event loop."""
-    settings = ExplainerSettings(grpc=FREE)
+    settings = ExplainerSettings.model_validate({"grpc": FREE, **changes})
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     serving = asyncio.create_task(
         explainer_main.serve(settings, engine or FakeEngine(), stop.wait, started.set_result)

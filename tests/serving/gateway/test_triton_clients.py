@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.observation import Observer
     from tests.serving.gateway.conftest import FakeSidecar
 
     Ask = Callable[..., Awaitable[Any]]
@@ -48,10 +49,12 @@ CLIENTS = {
 
 @pytest.fixture
 async def addresses(
-    app: Starlette, open_inference: OpenInference
+    app: Starlette, open_inference: OpenInference, observer: Observer
 ) -> AsyncIterator[dict[str, Address]]:
     http = HttpServer(app, grace_s=1)
-    servicer = OpenInferenceServicer(open_inference, timeout_s=5, stream_requests_at_once=2)
+    servicer = OpenInferenceServicer(
+        open_inference, observer, timeout_s=5, stream_requests_at_once=2
+    )
     add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
     rpc = RpcServer({SERVICE: add}, 1 << 20)
     free = Address("127.0.0.1", 0)

@@ -16,6 +16,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
 )
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.grpc_client import trailing
@@ -31,6 +32,7 @@ class Servicer(PawsightServicer):
     """Does what its request's model says."""
 
     timeout_s = 5.0
+    observer = Observer()
 
     @unary
     async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.Model:  # noqa: N802

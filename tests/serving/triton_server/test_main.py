@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.processes import START_S
+from tests.processes import START_S, STOP_S
 from tests.serving.tiny_repository import publish_tiny
 from tests.serving.triton_process import running_triton
 
@@ -47,6 +50,36 @@ def test_a_killed_server_ends_the_command(tmp_path: Path, triton_environment: En
         triton.kill()
     port = triton.grpc.rpartition(":")[2]
     assert not list(Path("/dev/shm").glob(f"pawsight_{port}_*"))
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize("victim", ["command", "warden"])
+def test_the_server_goes_with_who_was_killed(
+    tmp_path: Path, triton_environment: Environment, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folders))
+    publish_tiny(tmp_path / "repository")
+    with running_triton(tmp_path / "repository") as triton:
+        processes = [Path(f"/proc/{pid}") for pid in (triton.warden_pid, triton.server_pid)]
+        os.kill(triton.process.pid if victim == "command" else triton.warden_pid, signal.SIGKILL)
+        triton.process.wait(STOP_S)
+        deadline_s = time.monotonic() + STOP_S
+        while any(map(runs, processes)) and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        assert not any(map(runs, processes))
+    port = triton.grpc.rpartition(":")[2]
+    assert not list(Path("/dev/shm").glob(f"pawsight_{port}_*"))
+    assert list(folders.iterdir()) == []
+
+
+def runs(process: Path) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.triton

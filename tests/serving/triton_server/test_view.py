@@ -38,12 +38,16 @@ def test_every_graph_runs_in_the_python_backend(repository: Path, view: Reposito
     before = files(repository)
     assert view.refresh() == ("tiny",)
     shown = files(view.models)
-    assert set(shown) - set(before) == {"tiny/1/model.py", "tiny_explain/1/model.py"}
+    assert set(shown) - set(before) == {
+        f"{graph}/1/{file}"
+        for graph in ("tiny", "tiny_explain")
+        for file in ("model.py", "__pycache__")
+    }
     assert shown["tiny/1/model.py"] == MODEL_FILE.read_bytes()
     for graph in ("tiny", "tiny_explain"):
         config = read_config(shown.pop(f"{graph}/config.pbtxt").decode(), graph)
         assert (config.platform, config.backend) == ("", "python")
-    assert {name: data for name, data in shown.items() if "model.py" not in name}.items() <= (
+    assert {name: data for name, data in shown.items() if name in before}.items() <= (
         before.items()
     )
     assert files(repository) == before

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.observation import Observer
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +50,22 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
     Args:
         inference: the core.
+        observer: hears of every call.
         timeout_s: seconds that a call may take where its caller does not ask for less.
         stream_requests_at_once: requests of one stream that are worked on at once.
     """
 
     def __init__(
-        self, inference: OpenInference, timeout_s: float, *, stream_requests_at_once: int
+        self,
+        inference: OpenInference,
+        observer: Observer,
+        timeout_s: float,
+        *,
+        stream_requests_at_once: int,
     ) -> None:
         self._inference = inference
         self._at_once = stream_requests_at_once
+        self.observer = observer
         self.timeout_s = timeout_s
 
     @unary
@@ -129,8 +137,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
         self, request: oip.ModelInferRequest, call: Call
     ) -> oip.ModelInferResponse:
         """Run a model."""
-        answered = await self._inference.infer(_asked(request), call)
-        return _response(answered, request.id)
+        return _response(await self._infer(request, call), request.id)
 
     @streaming
     async def ModelStreamInfer(
@@ -142,9 +149,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
             deadline = Deadline.after(min(self.timeout_s, call.deadline.remaining_s()))
             try:
                 async with deadline.enforced():
-                    answered = await self._inference.infer(
-                        _asked(request), Call(call.request_id, deadline)
-                    )
+                    answered = await self._infer(request, Call(call.request_id, deadline))
             except PawsightError as error:
                 failure = error
             except Exception:
@@ -158,6 +163,11 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
         async for response in in_order(requests, answer, self._at_once):
             yield response
+
+    async def _infer(self, request: oip.ModelInferRequest, call: Call) -> Answered:
+        graph = self._inference.graph(request.model_name, request.model_version)
+        with self._inference.place(graph, request.ByteSize()):
+            return await self._inference.infer(_asked(request), call)
 
     async def _not_offered(self, request: Any, context: ServicerContext[Any, Any]) -> None:
         await context.abort(

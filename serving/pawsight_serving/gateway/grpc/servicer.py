@@ -28,6 +28,7 @@ from pawsight_serving.calls import UNFORESEEN
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
 from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.rpc.messages import error_message, predict_response
 from pawsight_serving.rpc.methods import streaming, unary
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pawsight_serving.calls import Call
-    from pawsight_serving.gateway.core import Gateway, Predict
+    from pawsight_serving.gateway.core import Gateway
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
 
@@ -50,35 +52,52 @@ class PawsightServicer(PawsightMethods):
     Args:
         gateway: the core.
         readiness: says which models answer.
+        observer: hears of every call.
         timeout_s: seconds that a call may take where its caller does not ask for less.
+        stream_pictures_at_once: pictures of one stream that are worked on at once.
     """
 
-    def __init__(self, gateway: Gateway, readiness: Readiness, timeout_s: float) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        readiness: Readiness,
+        observer: Observer,
+        timeout_s: float,
+        *,
+        stream_pictures_at_once: int = 8,
+    ) -> None:
         self._gateway = gateway
         self._readiness = readiness
+        self._at_once = stream_pictures_at_once
+        self.observer = observer
         self.timeout_s = timeout_s
 
     @unary
     async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
         """Classify pictures."""
-        predicted = await self._gateway.predict(
-            request.model, request.version, request.images, call.deadline
-        )
+        with self._gateway.admission.place(sum(map(len, request.images))):
+            predicted = await self._gateway.predict(
+                request.model, request.version, request.images, call.deadline
+            )
         return predict_response(predicted, call.request_id)
 
     @streaming
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterator[PredictStreamRequest], call: Call
     ) -> AsyncIterator[PredictStreamResponse]:
-        """Classify pictures as they come; one that fails leaves the others alone."""
+        """Classify pictures as they come; one that fails leaves the others alone.
 
-        async def answer(request: PredictStreamRequest, predict: Predict) -> PredictStreamResponse:
+        The stream holds one place among the requests in flight, for as long as it lasts.
+        """
+
+        async def answer(request: PredictStreamRequest) -> PredictStreamResponse:
             deadline = Deadline.after(min(self.timeout_s, call.deadline.remaining_s()))
             try:
-                async with deadline.enforced():
-                    predicted = await predict(
-                        request.model, request.version, [request.image], deadline
-                    )
+                with place.more(len(request.image)):
+                    async with deadline.enforced():
+                        predicted = await self._gateway.predict(
+                            request.model, request.version, [request.image], deadline
+                        )
             except PawsightError as error:
                 failure = error_message(error, call.request_id)
             except Exception:
@@ -89,13 +108,15 @@ class PawsightServicer(PawsightMethods):
                 return PredictStreamResponse(id=request.id, response=response)
             return PredictStreamResponse(id=request.id, error=failure)
 
-        async for response in self._gateway.predict_stream(requests, answer):
-            yield response
+        with self._gateway.admission.place() as place:
+            async for response in in_order(requests, answer, self._at_once):
+                yield response
 
     @unary
     async def Explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:  # noqa: N802
         """Classify pictures and say why."""
-        return await self._gateway.explain(request, call)
+        with self._gateway.explain_admission.place(sum(map(len, request.images))):
+            return await self._gateway.explain(request, call)
 
     @unary
     async def ListModels(  # noqa: N802

@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.http.answers import Json
+from pawsight_serving.gateway.http.doors import KeyGate, Origins
 from pawsight_serving.gateway.http.errors import on_error, on_no_route
 from pawsight_serving.gateway.http.health import HealthEndpoints
 from pawsight_serving.gateway.http.inference import InferenceEndpoints
@@ -18,14 +19,16 @@ from pawsight_serving.gateway.http.models import ModelEndpoints
 from pawsight_serving.gateway.http.open_inference.endpoints import OpenInferenceEndpoints
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.pages import DOCS_ASSETS, Pages
-from pawsight_serving.gateway.http.request_ids import RequestIds
+from pawsight_serving.gateway.http.requests import Requests
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from pawsight_serving.api_keys import ApiKeys
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.settings import GatewaySettings
 
@@ -35,14 +38,25 @@ def create_app(
     open_inference: OpenInference,
     readiness: Readiness,
     metrics: Metrics,
+    observer: Observer,
     settings: GatewaySettings,
+    keys: ApiKeys | None = None,
 ) -> Starlette:
-    """Return the application: the routes over the cores."""
+    """Return the application: the routes over the cores, behind keys where there are any."""
     inference = InferenceEndpoints(gateway, settings)
     models = ModelEndpoints(gateway, readiness)
     health = HealthEndpoints(readiness, metrics, gateway)
     pages = Pages()
     document = openapi_document()
+
+    middleware = [Middleware(Requests, observer=observer)]
+    if origins := settings.cors_origins.split():
+        middleware.append(Middleware(Origins, origins=origins))
+    if keys is not None:
+        middleware.append(Middleware(KeyGate, keys=keys))
+
+    async def no_action(request: Request) -> Json:  # noqa: ARG001
+        raise HTTPException(404)
 
     async def openapi(request: Request) -> Json:  # noqa: ARG001
         return Json(document)
@@ -56,6 +70,9 @@ def create_app(
             ),
             Route(
                 "/v1/models/{name}/versions/{version}:explain", inference.explain, methods=["POST"]
+            ),
+            Route(
+                "/v1/models/{name}:{action}", no_action, methods=["POST"], include_in_schema=False
             ),
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
@@ -71,6 +88,6 @@ def create_app(
             Mount(DOCS_ASSETS, pages.docs_assets),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(RequestIds)],
+        middleware=middleware,
         exception_handlers={PawsightError: on_error, HTTPException: on_no_route},
     )

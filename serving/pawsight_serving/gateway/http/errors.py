@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from pawsight_serving.errors import (
     AddressUnavailable,
+    ConfigurationInvalid,
     DeadlineExceeded,
     ImageTooLarge,
     InternalError,
@@ -24,6 +25,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.gateway.http.answers import Json
 from pawsight_serving.gateway.http.options import request_id_of
+from pawsight_serving.observation import failed_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,7 @@ STATUSES: Final[dict[type[PawsightError], int]] = {
     Overloaded: 429,
     InternalError: 500,
     RepositoryInvalid: 500,
+    ConfigurationInvalid: 500,
     Unavailable: 503,
     AddressUnavailable: 503,
     DeadlineExceeded: 504,
@@ -67,6 +70,7 @@ def error_answer(
         status: instead of the table's.
         headers: beside `Retry-After`, which the error brings.
     """
+    failed_with(error.code)
     sent = dict(headers or {})
     if error.retry_after_s is not None:
         sent["retry-after"] = str(math.ceil(error.retry_after_s))

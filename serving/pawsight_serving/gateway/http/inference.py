@@ -12,7 +12,7 @@ from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
-from pawsight_serving.gateway.http.departures import unless_caller_leaves
+from pawsight_serving.gateway.http.leaving import Leaving
 from pawsight_serving.gateway.http.media_types import NPY, wanted_media_type
 from pawsight_serving.gateway.http.options import ExplainOptions, open_call
 from pawsight_serving.rpc.tensors import read_tensor
@@ -49,10 +49,11 @@ class InferenceEndpoints:
         """Classify one or more pictures."""
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
-        self._gateway.admission.check()
-        async with call.deadline.enforced():
-            pictures = await read_pictures(request, self._settings)
-            predicted = await self._gateway.predict(*_model(request), pictures, call.deadline)
+        with self._gateway.admission.place() as place:
+            async with call.deadline.enforced(), Leaving(request) as leaving:
+                pictures = await read_pictures(request, self._settings, place)
+                leaving.watch()
+                predicted = await self._gateway.predict(*_model(request), pictures, call.deadline)
         return Json(predict_answer(predicted, call.request_id))
 
     async def explain(self, request: Request) -> Response:
@@ -60,21 +61,22 @@ class InferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         options = ExplainOptions.of(request)
         wanted = wanted_media_type(request)
-        self._gateway.explain_admission.check()
-        async with call.deadline.enforced():
-            pictures = await read_pictures(request, self._settings)
-            if wanted != "application/json" and len(pictures) > 1:
-                raise OptionInvalid(
-                    f"{wanted} is for one picture; send one, or ask for application/json."
-                )
-            rendering: pb.Rendering.ValueType
-            if wanted in _RENDERINGS:
-                rendering, sheet = _RENDERINGS[wanted], options.sheet or options.several
-            else:
-                rendering = pb.RENDERING_PNG if options.overlay else pb.RENDERING_UNSPECIFIED
-                sheet = options.sheet
-            asked = options.message(*_model(request), pictures, rendering, sheet=sheet)
-            response = await unless_caller_leaves(request, self._gateway.explain(asked, call))
+        with self._gateway.explain_admission.place() as place:
+            async with call.deadline.enforced(), Leaving(request) as leaving:
+                pictures = await read_pictures(request, self._settings, place)
+                leaving.watch()
+                if wanted != "application/json" and len(pictures) > 1:
+                    raise OptionInvalid(
+                        f"{wanted} is for one picture; send one, or ask for application/json."
+                    )
+                rendering: pb.Rendering.ValueType
+                if wanted in _RENDERINGS:
+                    rendering, sheet = _RENDERINGS[wanted], options.sheet or options.several
+                else:
+                    rendering = pb.RENDERING_PNG if options.overlay else pb.RENDERING_UNSPECIFIED
+                    sheet = options.sheet
+                asked = options.message(*_model(request), pictures, rendering, sheet=sheet)
+                response = await self._gateway.explain(asked, call)
         if wanted == NPY:
             return _raw(response)
         if wanted != "application/json":

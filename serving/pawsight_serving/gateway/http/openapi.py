@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from pawsight_serving.api_keys import HEADER
 from pawsight_serving.gateway.http.open_inference.openapi import open_inference_paths
 from pawsight_serving.gateway.http.options import TIMEOUT_HEADER, ExplainOptions
 from pawsight_serving.gateway.http.schemas import (
@@ -23,9 +24,12 @@ Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
 _FAILURES: Final = {
     400: "The picture or an option is invalid.",
+    401: "No or a wrong API key, where keys are set.",
     404: "Unknown model or version.",
+    408: "The request came too slowly.",
     413: "Over the byte limit or the pixel limit.",
     415: "The media type is not read here.",
+    431: "The request's headers are too large.",
     429: "Too many requests are in flight; `Retry-After` says when to try again.",
     500: "The server failed.",
     503: "Engine or explainer are down; `Retry-After` says when to try again.",
@@ -75,7 +79,8 @@ def openapi_document() -> Json:
             },
             "/metrics": {"get": _METRICS},
         },
-        "components": {"schemas": schemas["$defs"]},
+        "components": {"schemas": schemas["$defs"], "securitySchemes": _KEYS},
+        "security": [{}, *({scheme: []} for scheme in _KEYS)],
     }
 
 
@@ -165,6 +170,10 @@ _TIMEOUT: Final[Json] = {
     "in": "header",
     "description": "Seconds after which the answer is of no use any more.",
     "schema": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+}
+_KEYS: Final[Json] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": HEADER},
 }
 _METRICS: Final[Json] = {
     "operationId": "metrics",

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pawsight_serving.addresses import Address, bind
+from pawsight_serving.gateway.http.connections import ConnectionLimits, bounded
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp
+
+    from pawsight_serving.tls import Tls
 
 
 class HttpServer:
@@ -23,13 +26,23 @@ class HttpServer:
     Args:
         app: what answers.
         grace_s: seconds that requests under way may take at the end.
+        limits: the bounds on connections.
+        tls: the server's certificate; without it, nothing is encrypted.
     """
 
-    def __init__(self, app: ASGIApp, grace_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        grace_s: float,
+        limits: ConnectionLimits | None = None,
+        tls: Tls | None = None,
+    ) -> None:
+        self._tls = tls
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=bounded(limits or ConnectionLimits()),
+                ssl_context_factory=None if tls is None else lambda *_: tls.context(),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -44,13 +57,20 @@ class HttpServer:
         )
         self._serving: asyncio.Task[None] | None = None
 
-    async def start(self, address: Address) -> Address:
+    async def start(self, address: Address, *, shared: bool = False) -> Address:
         """Accept connections, and return where.
+
+        Args:
+            address: where.
+            shared: whether other processes accept connections there too.
 
         Raises:
             AddressUnavailable: the address is taken.
+            ConfigurationInvalid: the certificate cannot be used.
         """
-        bound = bind(address)
+        if self._tls is not None:
+            self._tls.context()
+        bound = bind(address, shared=shared)
         port = bound.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([bound]))
         await self._server.listening.wait()

@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.errors import OptionInvalid, VersionNotFound
 from pawsight_serving.gateway.open_inference.image import read_image
 from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
 from pawsight_serving.graphs import Outputs, ServedGraph, every_graph, find_graph
+from pawsight_serving.observation import stage
+from pawsight_serving.predictions import Predictions, read_probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.admission import Admission
+    from pawsight_serving.admission import Admission, Place
     from pawsight_serving.calls import Call
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.gateway.open_inference.tensors import Asked
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.settings import GatewaySettings
 
 _FLOAT32_BYTES = 4
@@ -58,7 +62,7 @@ class OpenInference:
         admission: the bound on requests to the engine in flight.
         explain_admission: the bound on requests to the sidecar in flight.
         readiness: says which models answer, and hears of every answer of the engine.
-        metrics: hears of every request.
+        observer: hears of every prediction.
         statistics: hears of every execution of the sidecar; the engine tells it of its own.
         settings: default model and limits.
     """
@@ -71,7 +75,7 @@ class OpenInference:
         admission: Admission,
         explain_admission: Admission,
         readiness: Readiness,
-        metrics: Metrics,
+        observer: Observer,
         statistics: Statistics,
         settings: GatewaySettings,
     ) -> None:
@@ -81,7 +85,7 @@ class OpenInference:
         self._admission = admission
         self._explain_admission = explain_admission
         self._readiness = readiness
-        self._metrics = metrics
+        self._observer = observer
         self._default_model = settings.default_model
         self._max_answer_bytes = settings.max_answer_bytes
         self.max_pictures = settings.max_pictures
@@ -118,12 +122,15 @@ class OpenInference:
             return self._readiness.model_ready(graph.name)
         return await self._sidecar.ready()
 
-    def check_admission(self, graph: ServedGraph) -> None:
-        """Raise `Overloaded` where a request for this graph's own outputs would be refused."""
-        self._admission_of(graph).check()
+    def place(self, graph: ServedGraph, size: int = 0) -> AbstractContextManager[Place]:
+        """Hold a place and so many bytes for a request to this graph; see `Admission.place`."""
+        return self._admission_of(graph).place(size)
 
     async def infer(self, asked: Asked, call: Call) -> Answered:
         """Return the outputs asked for, of one pass a graph.
+
+        Whoever calls holds a `place` of the graph that is named; one for outputs of the other
+        graph is taken here.
 
         Raises:
             ModelNotFound, VersionNotFound: no such model or version.
@@ -133,13 +140,23 @@ class OpenInference:
             EngineUnavailable, ExplainerUnavailable: who has to answer is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._metrics.request("infer"), ExitStack() as places:
-            graph = self.graph(asked.model, asked.version)
+        try:
+            return await self._infer(asked, call)
+        except VersionNotFound:
+            if asked.version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            return await self._infer(asked, call)
+
+    async def _infer(self, asked: Asked, call: Call) -> Answered:
+        graph = self.graph(asked.model, asked.version)
+        with ExitStack() as places:
             manifest = graph.manifest
             names = tuple(dict.fromkeys(asked.outputs or graph.outputs))
             sources = graph.sources(names)
             for source, _ in sources:
-                places.enter_context(self._admission_of(source).place())
+                if source.hot != graph.hot:
+                    places.enter_context(self.place(source))
             sent = read_image(asked.inputs, manifest.input_size)
             self._check_size(sources, len(sent))
             if isinstance(sent, np.ndarray):
@@ -151,6 +168,7 @@ class OpenInference:
                 outputs = await self._run(source, images, wanted, call)
                 for name in wanted:
                     answers[name] = OutputTensor(name, outputs.values[name], outputs.digest)
+            self._tell(manifest, answers, sent)
             return Answered(graph.name, manifest.version, [answers[name] for name in names])
 
     async def _run(
@@ -158,11 +176,22 @@ class OpenInference:
     ) -> Outputs:
         name, version = graph.name, graph.manifest.version
         if not graph.hot:
-            with self.statistics.execution(name, version, len(images)):
+            with stage("explain"), self.statistics.execution(name, version, len(images)):
                 return await self._sidecar.infer(name, version, images, outputs, call)
         values = await self._engine.infer(name, version, images, outputs, call.deadline)
         self._readiness.saw_answer(name)
         return Outputs(values, graph.manifest.graph_digest(name))
+
+    def _tell(
+        self,
+        manifest: Manifest,
+        answers: Mapping[str, OutputTensor],
+        sent: list[bytes] | NDArray[np.uint8],
+    ) -> None:
+        if (output := answers.get("probabilities")) is not None:
+            read = read_probabilities(output.values, manifest.classes)
+            predicted = Predictions(manifest.name, manifest.version, output.digest, read)
+            self._observer.predicted(predicted, list(sent))
 
     def _admission_of(self, graph: ServedGraph) -> Admission:
         return self._admission if graph.hot else self._explain_admission

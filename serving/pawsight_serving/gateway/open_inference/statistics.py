@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pawsight_serving.observation import stage
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -73,6 +75,7 @@ class CountingEngine:
         self._statistics = statistics
         self.start = engine.start
         self.manifests = engine.manifests
+        self.catch_up = engine.catch_up
         self.close = engine.close
 
     async def infer(
@@ -84,5 +87,5 @@ class CountingEngine:
         deadline: Deadline,
     ) -> Mapping[str, NDArray[np.float32]]:
         """Run one graph on a batch; see `Engine.infer`."""
-        with self._statistics.execution(graph, version, len(images)):
+        with stage("inference"), self._statistics.execution(graph, version, len(images)):
             return await self._engine.infer(graph, version, images, outputs, deadline)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeSidecar
 
@@ -31,8 +32,12 @@ RED, BLUE = picture("red"), picture("blue")
 
 
 @pytest.fixture
-async def channel(open_inference: OpenInference) -> AsyncIterator[grpc.aio.Channel]:
-    servicer = OpenInferenceServicer(open_inference, timeout_s=5, stream_requests_at_once=2)
+async def channel(
+    open_inference: OpenInference, observer: Observer
+) -> AsyncIterator[grpc.aio.Channel]:
+    servicer = OpenInferenceServicer(
+        open_inference, observer, timeout_s=5, stream_requests_at_once=2
+    )
     add = partial(add_GRPCInferenceServiceServicer_to_server, servicer)
     server = RpcServer({SERVICE: add}, 20_000)
     address = await server.start(Address("127.0.0.1", 0))

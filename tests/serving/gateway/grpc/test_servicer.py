@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
     from pawsight_serving.gateway.core import Gateway
+    from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeExplainer
 
@@ -28,8 +29,10 @@ MINE = (("x-request-id", "mine"),)
 
 
 @pytest.fixture
-async def stub(gateway: Gateway, readiness: Readiness) -> AsyncIterator[PawsightAsyncStub]:
-    servicer = PawsightServicer(gateway, readiness, timeout_s=5)
+async def stub(
+    gateway: Gateway, readiness: Readiness, observer: Observer
+) -> AsyncIterator[PawsightAsyncStub]:
+    servicer = PawsightServicer(gateway, readiness, observer, 5, stream_pictures_at_once=2)
     server = RpcServer({SERVICE: partial(add_PawsightServicer_to_server, servicer)}, 20_000)
     address = await server.start(Address("127.0.0.1", 0))
     async with grpc.aio.insecure_channel(str(address)) as channel:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,19 @@ async def test_the_page_needs_nothing_from_elsewhere(http: httpx.AsyncClient) ->
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", answer.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_no_script_but_the_pages_own_may_run(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+    policy = answer.headers["content-security-policy"]
+    (scripts,) = re.findall(r"script-src ([^;]+);", policy)
+    (own,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert scripts == f"'self' 'sha256-{digest}'"
+    assert not re.findall(r"\son\w+=", answer.text)
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_the_documentation_has_its_assets_here(http: httpx.AsyncClient) -> None:

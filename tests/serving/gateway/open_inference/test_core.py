@@ -58,6 +58,17 @@ async def test_without_a_choice_all_of_the_hot_graph(
     assert sidecar.asked == []
 
 
+async def test_a_version_that_goes_meanwhile_is_replaced_by_the_newest(
+    open_inference: OpenInference, engine: FakeEngine
+) -> None:
+    versions = [manifest(version="1"), manifest(version="2")]
+    engine.served, engine.withdrawn = versions, versions[1:]
+    assert (await open_inference.infer(asked(), call())).version == "1"
+    engine.served = versions
+    with pytest.raises(VersionNotFound):
+        await open_inference.infer(Asked("tiny", "2", [pixels()], ()), call())
+
+
 async def test_outputs_of_both_graphs_come_in_the_order_asked_for(
     open_inference: OpenInference, engine: FakeEngine, sidecar: FakeSidecar
 ) -> None:
@@ -143,9 +154,10 @@ async def test_crowds_at_the_engine_and_at_the_sidecar_keep_each_other_out_of_no
     await sidecar.engine.wait_asked(2)
     with pytest.raises(Overloaded):
         await open_inference.infer(explain, call())
-    with pytest.raises(Overloaded):
-        open_inference.check_admission(open_inference.graph("tiny_explain"))
-    open_inference.check_admission(open_inference.graph("tiny"))
+    with pytest.raises(Overloaded), open_inference.place(open_inference.graph("tiny_explain")):
+        pass
+    with open_inference.place(open_inference.graph("tiny")):
+        pass
     await open_inference.infer(asked(), call())
     sidecar.engine.may_answer.set()
     await asyncio.gather(*waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -9,7 +10,8 @@ from starlette.routing import Route
 
 from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
 from pawsight_serving.gateway.http.answers import Json
-from pawsight_serving.gateway.http.bodies import read_body
+from pawsight_serving.gateway.http.bodies import off_the_loop, read_body
+from pawsight_serving.gateway.http.leaving import Leaving
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
 from pawsight_serving.gateway.http.options import open_call
@@ -105,11 +107,17 @@ class OpenInferenceEndpoints:
         """Run a model."""
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
-        self._inference.check_admission(self._graph(request))
-        async with call.deadline.enforced():
-            body = await read_body(request, self._settings.max_request_bytes)
-            asked = read_request(body, request.headers.get(HEADER_LENGTH), *_named(request))
-            answered = await self._inference.infer(asked.asked, call)
+        with self._inference.place(self._graph(request)) as place:
+            async with call.deadline.enforced(), Leaving(request) as leaving:
+                body = await read_body(request, self._settings.max_request_bytes, place)
+                leaving.watch()
+                asked = await off_the_loop(
+                    partial(
+                        read_request, body, request.headers.get(HEADER_LENGTH), *_named(request)
+                    ),
+                    len(body),
+                )
+                answered = await self._inference.infer(asked.asked, call)
         return infer_answer(answered, asked)
 
     def _graph(self, request: Request) -> ServedGraph:

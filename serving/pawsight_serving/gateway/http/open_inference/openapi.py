@@ -56,6 +56,7 @@ def open_inference_paths(
         "required": False,
         "content": _json({"properties": {"ready": {"type": "boolean"}}}),
     }
+    index["responses"]["200"]["content"] = _json({"type": "array", "items": {"type": "object"}})
     paths = {
         "/v2": get("v2Server", "Name, version and extensions of the server"),
         "/v2/health/live": get("v2Live", "Whether the process lives"),

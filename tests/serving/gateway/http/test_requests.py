@@ -6,7 +6,8 @@ import httpx
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from pawsight_serving.gateway.http.request_ids import RequestIds
+from pawsight_serving.gateway.http.requests import Requests
+from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
     import pytest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def get(app: ASGIApp, **headers: str) -> httpx.Response:
-    transport = httpx.ASGITransport(RequestIds(app), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(Requests(app, Observer()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
         return await client.get("/", headers=headers)
 
@@ -60,6 +61,6 @@ async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture)
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await RequestIds(left)({"type": "http", "headers": []}, unused, send)
+    await Requests(left, Observer())({"type": "http", "headers": []}, unused, send)
     assert sent == []
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -1,0 +1,246 @@
+"""Kill what the gateway stands on, again and again, and see what its callers notice.
+
+    python -m benchmarks.chaos [--engine embedded|triton] [--minutes 5] [--rate 100] [--every 20]
+
+`embedded`: two gateway processes on one port; a process and the sidecar are killed in turn.
+`triton`: a real Triton and the sidecar are killed in turn; this script starts the Triton again, as
+a cluster would. One request in ten asks for an explanation. Callers use the SDK as it is, with its
+retries.
+
+What must work: everything while nothing is down, predictions while the sidecar is down, everything
+while one gateway process of two is down. While Triton is down, and for explanations while the
+sidecar is, an UNAVAILABLE is right. The bars: 99 % of what must work does, no answer is wrong, no
+outage is longer than 10 s. A miss makes the exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.served import children, draw, gateway
+from pawsight_client import AsyncClient, PawsightError, Unavailable
+
+if TYPE_CHECKING:
+    from benchmarks.served import Gateway
+
+MUST_WORK: Final = 0.99
+OUTAGE_S: Final = 10.0
+EXPLAIN_ONE_IN: Final = 10
+TOLERANCE: Final = 1e-4
+
+
+@dataclass
+class Witness:
+    """What callers saw."""
+
+    reference: dict[str, float]
+    # Since when something is down, by what callers ask for.
+    down_since_s: dict[str, float] = field(default_factory=dict)
+    last_end_s: dict[str, float] = field(default_factory=dict)
+    outages_s: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    worked: int = 0
+    must: int = 0
+    wrong: int = 0
+
+    def answered(self, kind: str, probabilities: dict[str, float]) -> None:
+        """Hear of an answer."""
+        self.must += 1
+        self.worked += 1
+        self.outcomes[f"{kind} OK"] += 1
+        near = all(abs(probabilities[k] - v) < TOLERANCE for k, v in self.reference.items())
+        self.wrong += not near
+        if kind in self.down_since_s:
+            self.last_end_s[kind] = time.monotonic()
+            self.outages_s.append(self.last_end_s[kind] - self.down_since_s.pop(kind))
+
+    def failed(self, kind: str, error: PawsightError, asked_s: float) -> None:
+        """Hear of a failure of what was asked then."""
+        # What was asked while it was down may fail just after it came back.
+        down = kind in self.down_since_s or asked_s < self.last_end_s.get(kind, 0.0)
+        excused = down and isinstance(error, Unavailable)
+        self.must += not excused
+        self.outcomes[f"{kind} {error.code}{' (excused)' if excused else ''}"] += 1
+
+
+def main() -> None:
+    """Run, and say what callers noticed."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--engine", choices=("embedded", "triton"), default="embedded")
+    arguments.add_argument("--model", default="cats_dogs_vgg16")
+    arguments.add_argument("--repository", default="model_repository")
+    arguments.add_argument("--minutes", type=float, default=5)
+    arguments.add_argument("--rate", type=float, default=100, help="requests a second")
+    arguments.add_argument("--every", type=float, default=20, help="seconds between two kills")
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        picture = draw(Path(folder) / "drawn.jpg").read_bytes()
+        triton = Triton(options.repository) if options.engine == "triton" else None
+        if triton is not None:
+            stack.callback(triton.stop)
+            triton.start()
+        of_engine = (
+            ["--repository", options.repository, "--workers", "2"]
+            if triton is None
+            else ["--triton", triton.address]
+        )
+        served = stack.enter_context(gateway(*of_engine, "--default-model", options.model))
+        sys.exit(asyncio.run(run(served, triton, picture, options)))
+
+
+async def run(
+    served: Gateway, triton: Triton | None, picture: bytes, options: argparse.Namespace
+) -> int:
+    """Ask and kill for a while; return the exit status."""
+    async with (
+        AsyncClient(f"grpc://{served.grpc}", timeout_s=5) as over_grpc,
+        AsyncClient(f"http://{served.http}", timeout_s=5) as over_http,
+    ):
+        reference = (await over_grpc.predict(picture)).probabilities
+        witness = Witness(dict(reference))
+        killing = asyncio.create_task(kill(served, triton, witness, options))
+        tasks: set[asyncio.Task[None]] = set()
+        started_s = time.monotonic()
+        for number in range(int(options.minutes * 60 * options.rate)):
+            await asyncio.sleep(max(0.0, started_s + number / options.rate - time.monotonic()))
+            kind = "explain" if number % EXPLAIN_ONE_IN == 0 else "predict"
+            client = over_http if number % 2 else over_grpc
+            task = asyncio.create_task(ask(client, kind, picture, witness))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        killing.cancel()
+        await asyncio.gather(*tasks)
+    return report(witness)
+
+
+async def ask(client: AsyncClient, kind: str, picture: bytes, witness: Witness) -> None:
+    """Ask once."""
+    asked_s = time.monotonic()
+    try:
+        if kind == "predict":
+            probabilities = (await client.predict(picture)).probabilities
+        else:
+            explained = await client.explain(picture, overlay=False)
+            probabilities = explained.prediction.probabilities
+    except PawsightError as error:
+        witness.failed(kind, error, asked_s)
+    else:
+        witness.answered(kind, dict(probabilities))
+
+
+async def kill(
+    served: Gateway, triton: Triton | None, witness: Witness, options: argparse.Namespace
+) -> None:
+    """Kill the engine and the sidecar in turn."""
+    sidecar_next = False
+    while True:
+        await asyncio.sleep(options.every)
+        if sidecar_next:
+            print("killing the sidecar", flush=True)
+            witness.down_since_s["explain"] = time.monotonic()
+            end(named(served.process.pid, b"pawsight_serving.explainer"))
+        elif triton is None:
+            print("killing a gateway process", flush=True)
+            end(named(served.process.pid, b"pawsight_serving.gateway"))
+        else:
+            print("killing Triton", flush=True)
+            now_s = time.monotonic()
+            witness.down_since_s.update({"predict": now_s, "explain": now_s})
+            await asyncio.to_thread(triton.kill)
+            await asyncio.to_thread(triton.start)
+        sidecar_next = not sidecar_next
+
+
+def report(witness: Witness) -> int:
+    """Print what was seen, and return 1 where a bar was missed."""
+    for outcome, count in sorted(witness.outcomes.items()):
+        print(f"{count:8} {outcome}")
+    share = witness.worked / max(1, witness.must)
+    longest_s = max(witness.outages_s, default=0.0)
+    print(
+        f"{share:.2%} of what must work did; {witness.wrong} wrong answers; "
+        f"{len(witness.outages_s)} outages, the longest {longest_s:.1f} s; "
+        f"still down: {', '.join(witness.down_since_s) or 'nothing'}"
+    )
+    return int(share < MUST_WORK or witness.wrong > 0 or longest_s > OUTAGE_S)
+
+
+def named(pid: int, word: bytes) -> list[int]:
+    """Return the processes under one whose command line holds a word."""
+    found = []
+    for child in children(pid):
+        try:
+            line = Path(f"/proc/{child}/cmdline").read_bytes()
+        except FileNotFoundError:
+            continue
+        found += [child] if word in line else []
+        found += named(child, word)
+    return found
+
+
+def end(pids: list[int]) -> None:
+    """Kill the first of these processes, if there is one."""
+    for pid in pids[:1]:
+        os.kill(pid, signal.SIGKILL)
+
+
+class Triton:
+    """`pawsight triton` on ports that stay the same."""
+
+    def __init__(self, repository: str) -> None:
+        self._repository = repository
+        self._ports = ("0", "0")
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        http, grpc = self._ports
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pawsight_client", "triton"),
+                *("--repository", self._repository, "--metrics-port", "0"),
+                *("--http-port", http, "--grpc-port", grpc),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if " serves " in line:
+                http, grpc = (
+                    line.partition(scheme)[2].split()[0].rstrip(",")
+                    for scheme in ("http://", "grpc://")
+                )
+                self.address = grpc
+                self._ports = (http.rpartition(":")[2], grpc.rpartition(":")[2])
+                return
+        raise SystemExit("Triton did not start; try `pawsight triton` by hand.")
+
+    def kill(self) -> None:
+        """End the server as a crash would; the command ends with it."""
+        if self._process is not None:
+            end(children(self._process.pid))
+            self._process.wait(30)
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+
+
+if __name__ == "__main__":
+    main()

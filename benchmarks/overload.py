@@ -1,0 +1,105 @@
+"""Twice the capacity for minutes: the goodput, what the accepted wait, what the refused wait.
+
+    python -m benchmarks.overload [--model cats_dogs_vgg16] [--minutes 30] [--protocol grpc]
+
+The capacity is measured first, with eight callers that wait for their answers. Then requests come
+at twice that rate whether or not they are answered; a time counts from when a request was due. The
+bars, of which each miss is named and makes the exit status 1: goodput at least 0.9 of the capacity,
+p99 of the accepted under `--deadline`, the refused answered within 50 ms, memory flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.served import draw, gateway
+
+if TYPE_CHECKING:
+    from benchmarks.served import Gateway
+
+GOODPUT = 0.9
+REFUSED_MS = 50.0
+GROWTH_MIB = 32.0
+CAPACITY_CALLERS = 8
+OVERLOAD_CALLERS = 512
+
+
+def main() -> None:
+    """Measure, and say which bars were missed."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--model", default="cats_dogs_vgg16")
+    arguments.add_argument("--repository", default="model_repository")
+    arguments.add_argument("--picture", type=Path, help="a JPEG; one is drawn otherwise")
+    arguments.add_argument("--protocol", choices=("grpc", "http"), default="grpc")
+    arguments.add_argument("--minutes", type=float, default=30)
+    arguments.add_argument("--deadline", type=float, default=2, help="seconds")
+    arguments.add_argument("--options", default="", help="more options of `pawsight serve`")
+    options = arguments.parse_args()
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        gateway("--repository", options.repository, *options.options.split()) as served,
+    ):
+        picture = options.picture or draw(Path(folder) / "drawn.jpg")
+        capacity = load(served, options, picture, CAPACITY_CALLERS, 10.0)["per_s"]
+        print(f"capacity {capacity:.1f} pictures/s, {served.memory_mib():.0f} MiB", flush=True)
+        misses, weight = [], 0.0
+        parts = max(1, round(options.minutes))
+        for part in range(parts):
+            seconds = options.minutes * 60 / parts
+            seen = load(served, options, picture, OVERLOAD_CALLERS, seconds, 2 * capacity)
+            goodput = seen["per_s"] / capacity
+            now = served.memory_mib()
+            weight = weight or now
+            print(
+                f"part {part + 1}: goodput {goodput:.2f}, p99 {seen['p99_ms']:.0f} ms; refused "
+                f"{seen['refused_per_s']:.0f}/s, p99 {seen['refused_p99_ms']:.0f} ms; "
+                f"{now:.0f} MiB; {seen['codes']}",
+                flush=True,
+            )
+            for missed, what in (
+                (goodput < GOODPUT, f"goodput {goodput:.2f}"),
+                (seen["p99_ms"] > options.deadline * 1e3, f"p99 {seen['p99_ms']:.0f} ms"),
+                (seen["refused_p99_ms"] > REFUSED_MS, f"refused {seen['refused_p99_ms']:.0f} ms"),
+                (now - weight > GROWTH_MIB, f"grown by {now - weight:.0f} MiB"),
+                (served.process.poll() is not None, "the gateway has ended"),
+            ):
+                if missed:
+                    misses.append(f"part {part + 1}: {what}")
+    print("\n".join(misses) or "every bar was met")
+    sys.exit(bool(misses))
+
+
+def load(
+    served: Gateway,
+    options: argparse.Namespace,
+    picture: Path,
+    callers: int,
+    seconds: float,
+    rate: float = 0.0,
+) -> dict[str, Any]:
+    """Return what the load generator saw."""
+    url = f"{options.protocol}://{served.grpc if options.protocol == 'grpc' else served.http}"
+    said = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.load", url),
+            *("--model", options.model, "--picture", str(picture)),
+            *("--callers", str(callers), "--seconds", str(seconds)),
+            *("--rate", str(rate), "--timeout", str(options.deadline)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seen: dict[str, Any] = json.loads(said.stdout)
+    return seen
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Whom a client trusts, and how it says who it is, over TLS."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawsight_client._errors import OptionInvalid
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files for `https://` and `grpcs://`; without any, the machine's authorities are trusted.
+
+    Args:
+        ca: PEM file of the authorities that sign servers' certificates.
+        certificate: PEM file of the client's own certificate, where a server wants one.
+        key: PEM file of its private key.
+    """
+
+    ca: str | Path | None = None
+    certificate: str | Path | None = None
+    key: str | Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what connections are made with.
+
+        Raises:
+            OptionInvalid: a file cannot be read or used, or the certificate came without its key.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate is not None or self.key is not None:
+                if self.certificate is None or self.key is None:
+                    raise OptionInvalid("Give the client's certificate and its key together.")
+                context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise OptionInvalid(
+                "The files for TLS cannot be used; check the authority's, the certificate and its "
+                "key."
+            ) from error
+        return context
+
+    def contents(self) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """Return what is in `ca`, `key` and `certificate`.
+
+        Raises:
+            OptionInvalid: as `context`.
+        """
+        self.context()
+        ca, key, certificate = (
+            None if path is None else Path(path).read_bytes()
+            for path in (self.ca, self.key, self.certificate)
+        )
+        return ca, key, certificate

@@ -1,0 +1,57 @@
+"""What a repository asks to be served, and whether that changed since one last looked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.directory import model_names, read_manifest
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.served import served_versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pawsight_serving.repository.manifest import Manifest
+
+State = tuple[tuple[str, int, int, int], ...]
+"""Of each file: path, inode, size and time of change."""
+
+
+def list_served(root: Path) -> dict[str, list[Manifest] | RepositoryInvalid]:
+    """Return each model's served manifests, newest last, or what is wrong with the model.
+
+    Raises:
+        RepositoryInvalid: there is no such folder.
+    """
+    return {name: _served(root, name) for name in model_names(root)}
+
+
+def _served(root: Path, name: str) -> list[Manifest] | RepositoryInvalid:
+    try:
+        return [read_manifest(root, name, version) for version in served_versions(root, name)]
+    except RepositoryInvalid as error:
+        return error
+
+
+def state_of(root: Path) -> State:
+    """Return what tells one state of a repository from another, without reading a file."""
+    return _state(root, "*/config.pbtxt", "*/[0-9]*/*")
+
+
+def state_of_version(root: Path, name: str, version: str) -> State:
+    """Return what tells whether the files of one version changed."""
+    return _state(root, f"{name}/{version}/*", f"{name}{EXPLAIN_SUFFIX}/{version}/*")
+
+
+def _state(root: Path, *patterns: str) -> State:
+    found = []
+    for pattern in patterns:
+        for path in root.glob(pattern):
+            try:
+                status = path.stat()
+            except OSError:
+                # Removed since it was listed.
+                continue
+            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(sorted(found))

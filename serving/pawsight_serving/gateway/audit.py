@@ -1,0 +1,146 @@
+"""The prediction log: which model said what of which picture, so that it can be asked again.
+
+Answers never wait for it: a thread writes, what it cannot keep up with or has no room for is
+dropped and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pawsight_serving.observation import Observed
+    from pawsight_serving.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+# Pictures that wait to be hashed; a disk that is so far behind does not catch up.
+_MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+_MAX_WAITING: Final = 10_000
+_COMPLAIN_EVERY_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    time_s: float
+    request_id: str
+    caller: str
+    predictions: Predictions
+    pictures: Sequence[Any]
+
+    @property
+    def size(self) -> int:
+        return sum(len(memoryview(picture).cast("B")) for picture in self.pictures)
+
+    def lines(self) -> bytes:
+        made_by = self.predictions
+        return b"".join(
+            orjson.dumps(
+                {
+                    "time": datetime.fromtimestamp(self.time_s, UTC).isoformat(),
+                    "request_id": self.request_id,
+                    "caller": self.caller,
+                    "model": made_by.model,
+                    "version": made_by.version,
+                    "digest": made_by.digest,
+                    "picture": f"sha256:{hashlib.sha256(picture).hexdigest()}",
+                    "label": each.label,
+                    "probabilities": dict(each.probabilities),
+                },
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+            for picture, each in zip(self.pictures, made_by.predictions, strict=False)
+        )
+
+
+class Audit:
+    """Appends one line of JSON a picture to a file; a `Listener`.
+
+    The file is opened for each batch of lines, so it may be moved away at any time.
+
+    Args:
+        file: where to; it grows to `max_bytes` and no further.
+        max_bytes: what the file may have.
+    """
+
+    def __init__(self, file: Path, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._waiting: deque[_Entry] = deque()
+        self._waiting_bytes = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._dropped = 0
+        self._complained_s = -_COMPLAIN_EVERY_S
+        self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._writer.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many requests' answers could not be written so far."""
+        return self._dropped
+
+    def began(self, observed: Observed) -> None:
+        """See `Listener.began`."""
+
+    def ended(self, observed: Observed) -> None:
+        """See `Listener.ended`."""
+
+    def predicted(
+        self, observed: Observed, predictions: Predictions, pictures: Sequence[Any]
+    ) -> None:
+        """See `Listener.predicted`."""
+        entry = _Entry(time.time(), observed.request_id, observed.caller, predictions, pictures)
+        size = entry.size
+        with self._changed:
+            full = self._waiting_bytes + size > _MAX_WAITING_BYTES
+            if full or len(self._waiting) >= _MAX_WAITING:
+                self._drop(1, "it is written too slowly")
+                return
+            self._waiting.append(entry)
+            self._waiting_bytes += size
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._writer.join()
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                entries = list(self._waiting)
+                self._waiting.clear()
+                self._waiting_bytes = 0
+            if not entries:
+                return
+            lines = b"".join(entry.lines() for entry in entries)
+            try:
+                with self._file.open("ab", buffering=0) as file:
+                    if file.tell() + len(lines) > self._max_bytes:
+                        self._drop(len(entries), "the file is full; move it away")
+                    elif file.write(lines) != len(lines):
+                        self._drop(len(entries), "the disk is full")
+            except OSError as error:
+                self._drop(len(entries), error.strerror or "it cannot be written")
+
+    def _drop(self, entries: int, why: str) -> None:
+        self._dropped += entries
+        if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
+            self._complained_s = time.monotonic()
+            logger.error("the audit file misses %d answers by now: %s", self._dropped, why)

@@ -1,0 +1,128 @@
+"""Several gateway processes on one pair of ports, and one sidecar for all of them.
+
+The kernel spreads connections over the processes (SO_REUSEPORT). This process holds the ports and
+keeps the others running; it takes no request itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from pawsight_serving.addresses import Address, bind
+from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.gateway.metrics import SHARED_FOLDER
+from pawsight_serving.gateway.sidecar import COMMAND as SIDECAR_COMMAND
+from pawsight_serving.gateway.sidecar import Sidecar
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pawsight_serving.settings import GatewaySettings
+
+WORKER_COMMAND: Final = (sys.executable, "-m", "pawsight_serving.gateway")
+_START_S: Final = 120.0
+
+
+class _Unasked:
+    """A child that this process never calls; see `Sidecar`."""
+
+    async def connect(self, address: Address) -> None:
+        pass
+
+    async def disconnect(self) -> None:
+        pass
+
+
+async def serve_fleet(
+    settings: GatewaySettings,
+    stop: Callable[[], Awaitable[object]],
+    started: Callable[[str], None],
+    worker_command: Sequence[str] = WORKER_COMMAND,
+    explainer_command: Sequence[str] = SIDECAR_COMMAND,
+) -> None:
+    """Serve with `settings.workers` processes until `stop` returns.
+
+    Args:
+        settings: the gateway's.
+        stop: returns when it is time to end.
+        started: is told what is served and where, once every process takes requests.
+        worker_command: what runs as a worker.
+        explainer_command: what runs as the sidecar, where the settings name no explainer.
+
+    Raises:
+        AddressUnavailable: an address is taken.
+        ConfigurationInvalid: a worker ended before it was ready; it has said why.
+    """
+    children: list[Sidecar] = []
+    with ExitStack() as held:
+        ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
+        http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
+        counts = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pawsight-metrics-")))
+        explainer = settings.explainer
+        if explainer is None:
+            explainer = _free_port()
+            children.append(
+                Sidecar(
+                    settings.for_sidecar().model_copy(update={"grpc": explainer}),
+                    _Unasked(),
+                    explainer_command,
+                )
+            )
+        each = settings.model_copy(
+            update={"http": http, "grpc": grpc, "explainer": explainer, "workers": 1}
+        )
+        environment = {**os.environ, SHARED_FOLDER: str(counts)}
+        workers = [
+            Sidecar(
+                each,
+                _Unasked(),
+                worker_command,
+                name="worker",
+                environment=environment,
+                ended=lambda pid: _forget(pid, counts),
+            )
+            for _ in range(settings.workers)
+        ]
+        children = [*workers, *children]
+        try:
+            for child in children:
+                child.start()
+            if not all(await asyncio.gather(*(each.wait_started(_START_S) for each in workers))):
+                raise ConfigurationInvalid(
+                    "A worker process ended before it took requests; its words above say why."
+                )
+            models = ", ".join(workers[0].announced.get("models", ()))
+            started(f"Pawsight serves {models} on http://{http} and grpc://{grpc}")
+            await stop()
+        finally:
+            # The workers first: they may be waiting for the sidecar's answers.
+            grace_s = settings.shutdown_grace_s + 5.0
+            await asyncio.gather(*(child.stop(grace_s) for child in workers))
+            await asyncio.gather(*(child.stop(grace_s) for child in children[len(workers) :]))
+
+
+def _held(address: Address) -> socket.socket:
+    """Return a socket that keeps the port for sockets that share it, and takes no connection."""
+    # Alone first: a port that another program shares would get a part of the callers.
+    with bind(address) as alone:
+        found = Address(address.host, alone.getsockname()[1])
+    return bind(found, shared=True)
+
+
+def _free_port() -> Address:
+    with bind(Address("127.0.0.1", 0)) as found:
+        return Address("127.0.0.1", found.getsockname()[1])
+
+
+def _forget(pid: int, counts: Path) -> None:
+    """Count nothing as in flight any more in a process that has ended."""
+    mark_process_dead(pid, str(counts))  # type: ignore[no-untyped-call]

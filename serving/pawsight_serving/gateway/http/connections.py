@@ -1,0 +1,166 @@
+"""What a connection may do before it has sent a whole request: how much, how many, how slowly.
+
+uvicorn leaves these bounds to a proxy in front of it; here none is taken for granted.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pawsight_serving.errors import PawsightError
+    from pawsight_serving.settings import GatewaySettings
+
+# A caller that is refused early may still be sending; it should see why.
+_LINGER_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The bounds on connections; see the settings of the same names."""
+
+    max_connections: int = 1024
+    max_header_bytes: int = 16 * 1024
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 20.0
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> ConnectionLimits:
+        """Return those of the settings."""
+        return cls(
+            settings.max_connections,
+            settings.max_header_bytes,
+            settings.header_timeout_s,
+            settings.body_timeout_s,
+        )
+
+
+def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:
+    """Return the protocol with these limits, as uvicorn makes one a connection."""
+    return type("Bounded", (BoundedProtocol,), {"limits": limits})
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds."""
+
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+
+    _timer: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _in_headers = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or refuse it where there are too many."""
+        super().connection_made(transport)
+        self._wait(self.limits.header_timeout_s)
+        if len(self.connections) > self.limits.max_connections:
+            self._refuse(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                Overloaded(
+                    f"The server has {self.limits.max_connections} connections and takes no "
+                    "more; wait a moment, then try again."
+                ),
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and refuse headers without end."""
+        if self.transport.is_closing():
+            return
+        if self._in_headers:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > self.limits.max_header_bytes:
+            self._refuse_headers()
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        super().on_message_begin()
+        self._in_headers = True
+        self._wait(self.limits.header_timeout_s)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request, unless its headers are too large."""
+        self._in_headers, self._header_bytes = False, 0
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.limits.max_header_bytes:
+            self._refuse_headers()
+            return
+        self._wait(self.limits.body_timeout_s)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request's body."""
+        self._wait(None)
+        self._in_headers = True
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End the answer; who is still sending the request has little time left for it."""
+        if self.cycle.more_body:
+            self._wait(_LINGER_S)
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's words
+        """Refuse what is not HTTP."""
+        self._refuse(
+            HTTPStatus.BAD_REQUEST, RequestError("This is not HTTP/1.1; check the client.")
+        )
+
+    def _wait(self, timeout_s: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if timeout_s is None else self.loop.call_later(timeout_s, self._cut)
+
+    def _cut(self) -> None:
+        answering = self.cycle is not None and self.cycle.response_started
+        if self.headers is None or answering:
+            self.transport.close()
+        else:
+            self._refuse(
+                HTTPStatus.REQUEST_TIMEOUT,
+                DeadlineExceeded("The request came too slowly; send it faster or in parts."),
+            )
+
+    def _refuse_headers(self) -> None:
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            RequestError(
+                f"The request's headers have more than {self.limits.max_header_bytes} bytes; "
+                "send fewer."
+            ),
+        )
+
+    def _refuse(self, status: HTTPStatus, error: PawsightError) -> None:
+        """Answer without the application, and close the connection."""
+        request_id = uuid.uuid4().hex
+        body = orjson.dumps({"error": str(error), "code": error.code, "request_id": request_id})
+        retry = b"retry-after: 1\r\n" if error.retry_after_s else b""
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
+            + retry
+            + b"connection: close\r\n\r\n"
+            + body
+        )
+        self.transport.close()

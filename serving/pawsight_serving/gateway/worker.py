@@ -1,0 +1,39 @@
+"""A gateway as one of several processes on one port: settings in by a pipe, news out by a pipe."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from pawsight_serving.children import Parent
+from pawsight_serving.errors import PawsightError
+from pawsight_serving.gateway.main import engine_of, serve
+from pawsight_serving.logs import start_logging
+from pawsight_serving.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.main import Running
+
+
+def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
+    """Serve until the parent ends it; see `Parent`."""
+    start_logging()
+    parent = Parent()
+
+    def announce(running: Running) -> None:
+        parent.announce(address=str(running.grpc), models=running.models)
+
+    async def process() -> None:
+        settings = GatewaySettings.model_validate_json(await parent.settings())
+        start_logging(settings.log_format)
+        await serve(settings, open_engine(settings), parent.ended, announce, shared_port=True)
+
+    try:
+        uvloop.run(process())
+    except PawsightError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,116 @@
+"""`pawsight repository`: what is published, is it whole, and back to an earlier version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pawsight_serving.errors import PawsightError
+from pawsight_serving.options import refuse_unknown
+from pawsight_serving.repository.directory import graph_path, read_manifests
+from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.served import served_versions
+from pawsight_serving.repository.verification import verify as verify_repository
+from pawsight_serving.settings import DEFAULT_REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_folder = click.option(
+    "--repository",
+    "root",
+    type=click.Path(path_type=Path),
+    envvar="PAWSIGHT_REPOSITORY",
+    show_envvar=True,
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the model repository.",
+)
+
+
+class _OneSentence(click.Group):
+    """Ends with the error's sentence and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        refuse_unknown(os.environ)
+        try:
+            return super().invoke(ctx)
+        except PawsightError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_OneSentence)
+def repository() -> None:
+    """Look after a model repository."""
+
+
+@repository.command("list", short_help="List every version.")
+@_folder
+def list_versions(root: Path) -> None:
+    """List every version: is it served, what is it, how well does it do."""
+    rows = [("model", "version", "served", "precision", "engine", "MB", "created", "accuracy")]
+    for manifest in read_manifests(root):
+        size = sum(graph_path(root, manifest, g).stat().st_size for g in manifest.graphs)
+        figures = {
+            kind: found["accuracy"]
+            for kind, found in manifest.metrics.items()
+            if "accuracy" in found
+        }
+        rows.append(
+            (
+                manifest.name,
+                manifest.version,
+                "yes" if manifest.version in served_versions(root, manifest.name) else "no",
+                manifest.precision,
+                manifest.engine,
+                f"{size / 1e6:.1f}",
+                f"{manifest.created:%Y-%m-%d %H:%M}",
+                ", ".join(f"{value:.1%} ({kind})" for kind, value in list(figures.items())[-1:]),
+            )
+        )
+    _print(rows)
+
+
+@repository.command(short_help="Compute every digest again.")
+@_folder
+@click.argument("name", default="")
+def verify(root: Path, name: str) -> None:
+    """Compute every digest of every version again, of one model where NAME is given.
+
+    Exit status 1 where anything is not what was published.
+    """
+    found = verify_repository(root, name)
+    for each in found:
+        for fault in each.faults:
+            click.echo(f"{each}: {fault}", err=True)
+        if not each.faults and each.version:
+            click.echo(f"{each}: whole")
+    if any(each.faults for each in found):
+        sys.exit(1)
+
+
+@repository.command(short_help="Serve an earlier version again.")
+@_folder
+@click.argument("name")
+@click.option(
+    "--to",
+    metavar="VERSION",
+    help="The version to serve as the newest [default: the one before the newest].",
+)
+def rollback(root: Path, name: str, to: str | None) -> None:
+    """Serve an earlier version of NAME again; what is above it stays until the next export."""
+    before, after = roll_back(root, name, to)
+    click.echo(f"{name}: version {after} is now the newest that is served; it was {before}.")
+    click.echo(f"Back to it with: pawsight repository rollback {name} --to {before}")
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,66 @@
+"""Which published versions are served: what the version policy in `config.pbtxt` allows.
+
+The hot graph's configuration decides for both graphs, so replacing that one file is what makes a
+publication or a rollback happen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config
+from pawsight_serving.engines.version_policy import allowed
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.directory import model_names, published_versions, read_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+    from pawsight_serving.repository.manifest import Manifest
+
+
+def read_served(root: Path) -> list[Manifest]:
+    """Return the manifests of every served version, newest last within a name.
+
+    Raises:
+        RepositoryInvalid: no such folder, nothing served in it, or a manifest or a configuration
+            that cannot be read.
+    """
+    manifests = [
+        read_manifest(root, name, version)
+        for name in model_names(root)
+        for version in served_versions(root, name)
+    ]
+    if not manifests:
+        raise RepositoryInvalid(
+            f"The model repository at {root} holds no published model; "
+            "put one there with `pawsight export`."
+        )
+    return manifests
+
+
+def served_versions(root: Path, name: str) -> list[str]:
+    """Return a model's served versions in rising order; none where nothing is published.
+
+    Raises:
+        RepositoryInvalid: its configuration cannot be read.
+    """
+    published = published_versions(root, name)
+    return allowed(read_graph_config(root, name), published) if published else []
+
+
+def read_graph_config(root: Path, graph: str) -> ModelConfig:
+    """Return a graph's configuration.
+
+    Raises:
+        RepositoryInvalid: there is none, or it cannot be read.
+    """
+    try:
+        text = (root / graph / CONFIG_FILE).read_text()
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The graph {graph} has no configuration; export the model again."
+        ) from error
+    return read_config(text, graph)

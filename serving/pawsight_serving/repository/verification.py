@@ -1,0 +1,117 @@
+"""Whether a repository is what was published: every digest is computed again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pawsight_serving.engines.triton_config import LABELS_FILE, configured_manifests
+from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
+from pawsight_serving.repository.directory import (
+    MANIFEST_FILE,
+    model_names,
+    read_manifest,
+    version_folders,
+)
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.triton_server.view import MODEL_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pawsight_serving.repository.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One version, or what all of a model's versions share where `version` is empty."""
+
+    name: str
+    version: str
+    faults: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}" if self.version else self.name
+
+
+def verify(root: Path, name: str = "") -> list[Verified]:
+    """Return what was found of each model and version; of one model alone where it is named.
+
+    Raises:
+        RepositoryInvalid: there is no such folder.
+        ModelNotFound: there is no such model.
+    """
+    names = model_names(root)
+    if name and name not in names:
+        raise ModelNotFound(name, tuple(names))
+    return [found for model in ([name] if name else names) for found in _model(root, model)]
+
+
+def _model(root: Path, name: str) -> Iterator[Verified]:
+    explain = name + EXPLAIN_SUFFIX
+    versions = {graph: version_folders(root, graph) for graph in (name, explain)}
+    manifests: list[Manifest] = []
+    for version in sorted({*versions[name], *versions[explain]}, key=int):
+        absent = [graph for graph, there in versions.items() if version not in there]
+        if absent:
+            yield Verified(name, version, (f"{absent[0]} has no such version",))
+            continue
+        try:
+            manifest = read_manifest(root, name, version)
+        except RepositoryInvalid as error:
+            yield Verified(name, version, (str(error),))
+            continue
+        manifests.append(manifest)
+        yield Verified(name, version, tuple(_version(root, manifest)))
+    yield Verified(name, "", tuple(_shared(root, name, manifests)))
+
+
+def _version(root: Path, manifest: Manifest) -> Iterator[str]:
+    copies = {
+        (root / graph / manifest.version / MANIFEST_FILE).read_bytes()
+        for graph in manifest.graphs
+        if (root / graph / manifest.version / MANIFEST_FILE).is_file()
+    }
+    if len(copies) != 1:
+        yield "the manifests of its two graphs differ"
+    for name, graph in manifest.graphs.items():
+        folder = root / name / manifest.version
+        expected = {graph.file: graph.sha256, **graph.files}
+        for file, digest in expected.items():
+            if not (folder / file).is_file():
+                yield f"{name}/{manifest.version}/{file} is missing"
+            elif _sha256(folder / file) != digest:
+                yield f"{name}/{manifest.version}/{file} is not the file that was published"
+        for path in sorted(folder.iterdir()):
+            # Earlier exports for the Python backend did not write down their model.py.
+            own = path.name == MODEL_FILE.name and manifest.engine == "python" and not graph.files
+            if path.is_file() and not own and path.name not in {*expected, MANIFEST_FILE}:
+                yield f"{name}/{manifest.version}/{path.name} was not published"
+
+
+def _shared(root: Path, name: str, manifests: list[Manifest]) -> Iterator[str]:
+    try:
+        served = set(served_versions(root, name))
+        if not served:
+            yield "no version is served"
+        configured = {m.version: m for m in configured_manifests(read_graph_config(root, name))}
+        read_graph_config(root, name + EXPLAIN_SUFFIX)
+    except RepositoryInvalid as error:
+        yield str(error)
+        return
+    for manifest in manifests:
+        if manifest.version in served and configured.get(manifest.version) != manifest:
+            yield f"its configuration has another manifest of version {manifest.version}"
+        labels = "".join(f"{label}\n" for label in manifest.classes)
+        for graph in manifest.graphs:
+            path = root / graph / LABELS_FILE
+            if not path.is_file() or path.read_text() != labels:
+                yield f"{graph}/{LABELS_FILE} has not the classes of version {manifest.version}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,58 @@
+"""Changing a repository while others read it: one writer a model, and no half of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from pawsight_serving.errors import RepositoryBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def only_writer(root: Path, name: str) -> Iterator[None]:
+    """Keep other writers of a model out; a writer that died keeps nobody out.
+
+    Raises:
+        RepositoryBusy: another process is writing.
+        OSError: there is no such folder.
+    """
+    folder = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RepositoryBusy(
+                f"{name} is being published or changed by another command; try again when it is "
+                "done."
+            ) from error
+        yield
+    finally:
+        os.close(folder)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file that readers see as it was or as it shall be, even after a crash."""
+    if path.is_file() and path.read_bytes() == data:
+        return
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until a folder's entries are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,104 @@
+"""Traces for OpenTelemetry: one span a request, one a stage, joined across processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.observation import TRACEPARENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from pawsight_serving.observation import Observed
+    from pawsight_serving.predictions import Predictions
+
+
+class Tracing:
+    """Makes the spans; a `Listener`.
+
+    Args:
+        service: name of this process in the traces.
+        exporter: where they go.
+
+    Raises:
+        ConfigurationInvalid: OpenTelemetry is not installed.
+    """
+
+    def __init__(self, service: str, exporter: SpanExporter) -> None:
+        from opentelemetry import trace
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.trace.propagation import tracecontext
+
+        self._api = trace
+        self._propagator = tracecontext.TraceContextTextMapPropagator()
+        self._provider = TracerProvider(
+            resource=Resource.create({SERVICE_NAME: service}), shutdown_on_exit=False
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("pawsight")
+
+    @classmethod
+    def to(cls, service: str, endpoint: str) -> Tracing:
+        """Send traces by OTLP over gRPC, to `http://HOST:PORT` or, over TLS, `https://…`.
+
+        Raises:
+            ConfigurationInvalid: OpenTelemetry is not installed.
+        """
+        try:
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        except ModuleNotFoundError as error:
+            raise ConfigurationInvalid(
+                "Traces need OpenTelemetry, which is not installed; install it with: "
+                "pip install 'pawsight[tracing]'"
+            ) from error
+        return cls(service, OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://")))
+
+    def began(self, observed: Observed) -> None:
+        """See `Listener.began`."""
+        parent = self._propagator.extract({TRACEPARENT: observed.traceparent})
+        span = self._tracer.start_span(
+            f"{observed.protocol} {observed.method}".strip(),
+            parent,
+            kind=self._api.SpanKind.SERVER,
+            start_time=observed.started_ns,
+        )
+        carrier: dict[str, str] = {}
+        self._propagator.inject(carrier, self._api.set_span_in_context(span))
+        observed.traceparent = carrier[TRACEPARENT]
+        observed.span = span
+
+    def ended(self, observed: Observed) -> None:
+        """See `Listener.ended`."""
+        span: Any = observed.span
+        here = self._api.set_span_in_context(span)
+        for stage in observed.spans:
+            child = self._tracer.start_span(stage.name, here, start_time=stage.start_ns)
+            child.end(stage.end_ns)
+        span.update_name(f"{observed.protocol} {observed.method}")
+        span.set_attributes(
+            {
+                "pawsight.request_id": observed.request_id,
+                "pawsight.code": observed.code,
+                "pawsight.model": observed.model,
+                "pawsight.version": observed.version,
+                "pawsight.pictures": observed.pictures,
+            }
+        )
+        if observed.code != "OK":
+            span.set_status(self._api.StatusCode.ERROR, observed.code)
+        span.end()
+
+    def predicted(
+        self, observed: Observed, predictions: Predictions, pictures: Sequence[Any]
+    ) -> None:
+        """See `Listener.predicted`."""
+
+    def close(self) -> None:
+        """Send what was not sent yet, within a bound, and end."""
+        self._provider.force_flush(2_000)
+        self._provider.shutdown()

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.engines.triton_config import read_config, write_config
+from pawsight_serving.errors import (
+    DeadlineExceeded,
+    EngineUnavailable,
+    RepositoryInvalid,
+    VersionNotFound,
+)
+from pawsight_serving.repository.rollback import roll_back
+from tests.serving.tiny_repository import SIDE, publish_tiny
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from pawsight_serving.engines.protocol import Graphs
+
+IMAGE = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+POLL_S = 0.02
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    publish_tiny(tmp_path, version="1")
+    return tmp_path
+
+
+@pytest.fixture
+async def engine(repository: Path) -> AsyncIterator[EmbeddedEngine]:
+    engine = following(repository)
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+def following(repository: Path, graphs: Graphs = "all", grace_s: float = 30.0) -> EmbeddedEngine:
+    return EmbeddedEngine(repository, graphs=graphs, poll_s=POLL_S, grace_s=grace_s)
+
+
+def listed(engine: EmbeddedEngine) -> list[str]:
+    return [f"{m.name} {m.version}" for m in engine.manifests()]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not holds():  # noqa: ASYNC110 - a folder tells nobody of its changes
+            await asyncio.sleep(0.005)
+
+
+def move(folder: Path, to: Path) -> None:
+    folder.rename(to)
+
+
+async def dog(engine: EmbeddedEngine, version: str, graph: str = "tiny") -> float:
+    answer = await engine.infer(graph, version, IMAGE, ["probabilities"], Deadline.after(20))
+    return float(answer["probabilities"][0, 1])
+
+
+async def test_what_is_published_is_served(repository: Path, engine: EmbeddedEngine) -> None:
+    publish_tiny(repository, version="2", bias=5.0)
+    publish_tiny(repository, name="other")
+    await until(lambda: listed(engine) == ["other 1", "tiny 1", "tiny 2"])
+    assert await dog(engine, "1") == 0.5
+    assert await dog(engine, "2") > 0.9
+    assert await dog(engine, "2", "tiny_explain") > 0.9
+
+
+async def test_a_rollback_is_followed_there_and_back(
+    repository: Path, engine: EmbeddedEngine
+) -> None:
+    publish_tiny(repository, version="2", bias=5.0)
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+    roll_back(repository, "tiny")
+    await until(lambda: listed(engine)[-1] == "tiny 1")
+    # A gateway that has not looked yet still asks for it.
+    assert await dog(engine, "2", "tiny_explain") > 0.9
+    roll_back(repository, "tiny", "2")
+    await until(lambda: listed(engine)[-1] == "tiny 2")
+
+
+async def test_what_is_withdrawn_is_released_after_a_while(repository: Path) -> None:
+    publish_tiny(repository, version="2")
+    publish_tiny(repository, name="other")
+    engine = following(repository, grace_s=0.1)
+    await engine.start()
+    roll_back(repository, "tiny")
+    for graph in ("other", "other_explain"):
+        shutil.rmtree(repository / graph)
+    await until(lambda: listed(engine) == ["tiny 1"])
+    with pytest.raises(VersionNotFound):
+        await dog(engine, "2")
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("graphs", "graph", "fault"),
+    [
+        *itertools.product(["hot", "all"], ["tiny", "tiny_explain"], ["digest", "missing"]),
+        *itertools.product(["hot", "all"], ["tiny"], ["no graph", "no number"]),
+    ],
+)
+async def test_a_broken_version_is_refused_once_and_the_old_one_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, graphs: Graphs, graph: str, fault: str
+) -> None:
+    repository, broken = tmp_path / "repository", tmp_path / "broken"
+    publish_tiny(repository, version="1")
+    engine = following(repository, graphs)
+    await engine.start()
+    caplog.set_level(logging.WARNING)
+    publish_tiny(
+        broken,
+        version="2",
+        bias=float("nan") if fault == "no number" else 5.0,
+        graph_bytes=b"no ONNX file" if fault == "no graph" else None,
+    )
+    path = broken / graph / "2" / "model.onnx"
+    if fault == "digest":
+        path.write_bytes(path.read_bytes() + b"\0")
+    elif fault == "missing":
+        path.unlink()
+    shutil.rmtree(repository)
+    move(broken, repository)
+    await until(lambda: bool(caplog.records))
+    publish_tiny(repository, name="other")
+    await until(lambda: "other 1" in listed(engine))
+    assert listed(engine)[-1] == "tiny 1"
+    assert await dog(engine, "1") == 0.5
+    assert [record.getMessage()[:25] for record in caplog.records] == ["tiny version 2 is refused"]
+    # Mended, it is taken.
+    for name in ("tiny", "tiny_explain"):
+        shutil.rmtree(repository / name)
+    publish_tiny(repository, version="2", bias=5.0)
+    await until(lambda: listed(engine)[-1] == "tiny 2")
+    await engine.close()
+
+
+async def test_a_refused_version_holds_up_no_rollback_below_it(
+    repository: Path, engine: EmbeddedEngine
+) -> None:
+    publish_tiny(repository, version="2")
+    publish_tiny(repository, version="3")
+    await until(lambda: listed(engine)[-1] == "tiny 3")
+    (repository / "tiny" / "1" / "model.onnx").write_bytes(b"other")
+    roll_back(repository, "tiny")
+    await until(lambda: listed(engine)[-1] == "tiny 2")
+
+
+async def test_a_version_that_was_replaced_is_loaded_again(
+    repository: Path, engine: EmbeddedEngine
+) -> None:
+    for graph in ("tiny", "tiny_explain"):
+        shutil.rmtree(repository / graph / "1")
+    publish_tiny(repository, version="1", bias=5.0)
+    async with asyncio.timeout(15):
+        while await dog(engine, "1") < 0.9:
+            pass
+
+
+async def test_a_broken_configuration_keeps_its_model_alone(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    (repository / "tiny" / "config.pbtxt").write_text("max_batch_size: many")
+    publish_tiny(repository, name="other")
+    await until(lambda: listed(engine) == ["other 1", "tiny 1"])
+    publish_tiny(repository, name="other", version="2")
+    await until(lambda: "other 2" in listed(engine))
+    told = [record.getMessage() for record in caplog.records if "stays" in record.getMessage()]
+    assert told == [
+        "what is loaded stays: The configuration of tiny cannot be read; export the model again."
+    ]
+
+
+async def test_a_folder_that_is_away_takes_nothing_out_of_service(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = repository.with_name("away")
+    move(repository, away)
+    await until(lambda: any("stays" in record.getMessage() for record in caplog.records))
+    assert await dog(engine, "1") == 0.5
+    publish_tiny(away, version="2", bias=5.0)
+    move(away, repository)
+    await until(lambda: listed(engine)[-1] == "tiny 2")
+
+
+async def test_other_policies_are_followed_too(repository: Path) -> None:
+    publish_tiny(repository, version="2")
+    publish_tiny(repository, version="3")
+    path = repository / "tiny" / "config.pbtxt"
+    config = read_config(path.read_text(), "tiny")
+    config.version_policy.latest.num_versions = 2
+    path.write_text(write_config(config))
+    engine = following(repository)
+    await engine.start()
+    assert listed(engine) == ["tiny 2", "tiny 3"]
+    await engine.close()
+
+
+async def test_at_the_start_an_older_version_does_where_the_newest_is_broken(
+    repository: Path,
+) -> None:
+    publish_tiny(repository, version="2")
+    (repository / "tiny" / "2" / "model.onnx").write_bytes(b"other")
+    engine = following(repository)
+    await engine.start()
+    assert listed(engine) == ["tiny 1"]
+    await engine.close()
+
+
+async def test_a_model_of_which_nothing_can_be_loaded_does_not_start(tmp_path: Path) -> None:
+    publish_tiny(tmp_path, bias=float("nan"))
+    engine = following(tmp_path)
+    with pytest.raises(EngineUnavailable, match=r"tiny version 1.* not finite"):
+        await engine.start()
+    await engine.close()
+    with pytest.raises(RepositoryInvalid, match="no model repository"):
+        await following(tmp_path / "nowhere").start()
+
+
+async def test_who_is_behind_catches_up(repository: Path) -> None:
+    engine = EmbeddedEngine(repository, poll_s=3600)
+    await engine.start()
+    publish_tiny(repository, version="2", bias=5.0)
+    await asyncio.gather(*(engine.catch_up("tiny", "2", Deadline.after(20)) for _ in range(5)))
+    assert await dog(engine, "2", "tiny_explain") > 0.9
+    await engine.catch_up("tiny", "7", Deadline.after(20))
+    assert listed(engine) == ["tiny 1", "tiny 2"]
+    with pytest.raises(DeadlineExceeded):
+        await engine.catch_up("tiny", "8", Deadline.after(0))
+    await engine.close()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from pawsight_serving.addresses import Address
+from pawsight_serving.gateway.http.connections import ConnectionLimits
+from pawsight_serving.gateway.http.server import HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+HERE = Address("127.0.0.1", 0)
+GET = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+HALF_A_BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"
+
+
+async def answer(request: Request) -> PlainTextResponse:
+    return PlainTextResponse((await request.body()) or b"done")
+
+
+async def at_once(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("refused", 413)
+
+
+APP = Starlette(
+    routes=[
+        Route("/", answer, methods=["GET", "POST"]),
+        Route("/at-once", at_once, methods=["POST"]),
+    ]
+)
+
+
+@asynccontextmanager
+async def serving(**limits: float) -> AsyncIterator[Address]:
+    server = HttpServer(APP, 1, ConnectionLimits(**limits))  # type: ignore[arg-type]
+    yield await server.start(HERE)
+    await server.stop()
+
+
+async def said(address: Address, *sent: bytes) -> bytes:
+    """Send, and return all that comes until the server closes the connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    for part in sent:
+        writer.write(part)
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+def refused(answer: bytes, status: int, code: str) -> str:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert error["code"] == code
+    assert error["request_id"].encode() in head
+    return str(error["error"])
+
+
+async def test_a_connection_within_the_limits_is_uvicorns() -> None:
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        for _ in range(2):
+            writer.write(GET)
+            assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.write(HALF_A_BODY)
+        writer.write(b" more")
+        assert (await reader.readuntil(b"half more")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "headers", [b"a: " + b"x" * 900, b"a: b\r\n" * 200, b"a" * 900 + b": b", b"a: " + b"x" * 99_999]
+)
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b""])
+async def test_headers_without_end_are_refused(headers: bytes, end: bytes) -> None:
+    async with serving(max_header_bytes=600) as address:
+        answer = await said(address, b"GET / HTTP/1.1\r\nhost: here\r\n" + headers, end)
+        assert "600 bytes" in refused(answer, 431, "REQUEST_INVALID")
+
+
+async def test_a_long_url_counts() -> None:
+    async with serving(max_header_bytes=600) as address:
+        answer = await said(address, b"GET /" + b"x" * 900 + b" HTTP/1.1\r\nhost: here\r\n\r\n")
+        refused(answer, 431, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", b"GET / HTTP/1.1\r\nhost: he"])
+async def test_who_sends_headers_slowly_is_cut(sent: bytes) -> None:
+    async with serving(header_timeout_s=0.1) as address:
+        answer = await said(address, sent)
+        if answer:
+            refused(answer, 408, "DEADLINE_EXCEEDED")
+
+
+async def test_who_says_nothing_at_all_is_cut() -> None:
+    async with serving(header_timeout_s=0.1) as address:
+        assert await said(address) == b""
+
+
+async def test_who_sends_a_body_slowly_is_cut() -> None:
+    async with serving(body_timeout_s=0.1) as address:
+        refused(await said(address, HALF_A_BODY), 408, "DEADLINE_EXCEEDED")
+
+
+async def test_who_was_answered_early_and_goes_on_sending_is_cut() -> None:
+    async with serving(body_timeout_s=30) as address:
+        answer = await said(address, HALF_A_BODY.replace(b"POST /", b"POST /at-once"))
+        assert answer.startswith(b"HTTP/1.1 413")
+
+
+async def test_more_connections_than_may_be_are_refused_at_once() -> None:
+    async with serving(max_connections=2) as address:
+        held = [await asyncio.open_connection(*address) for _ in range(2)]
+        answer = await said(address)
+        assert "2 connections" in refused(answer, 429, "OVERLOADED")
+        assert b"retry-after: 1" in answer
+        reader, writer = held[0]
+        writer.write(GET)
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        for _, writer in held:
+            writer.close()
+
+
+async def test_what_is_not_http_is_one_sentence() -> None:
+    async with serving() as address:
+        assert "HTTP" in refused(
+            await said(address, b"\x16\x03\x01\r\n\r\n"), 400, "REQUEST_INVALID"
+        )

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pawsight_serving.gateway import audit as audits
+from pawsight_serving.gateway.audit import Audit
+from pawsight_serving.observation import Observer, identified_as
+from pawsight_serving.predictions import Prediction, Predictions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CAT = Prediction("cat", 0.75, {"cat": 0.75, "dog": 0.25})
+ANSWER = Predictions("tiny", "1", "sha256:a", [CAT, CAT])
+SENT = [b"one", b"two"]
+
+
+def predict(audit: Audit, *, times: int = 1, pictures: Any = SENT) -> None:
+    observer = Observer(audit)
+    for _ in range(times):
+        with observer.request("http", "predict", "mine"):
+            identified_as("alice")
+            observer.predicted(ANSWER, pictures)
+
+
+def written(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_picture_has_its_line(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit", 1 << 20)
+    predict(audit)
+    audit.close()
+    lines = written(tmp_path / "audit")
+    assert [line["picture"] for line in lines] == [
+        "sha256:" + hashlib.sha256(data).hexdigest() for data in SENT
+    ]
+    assert lines[0].pop("time").startswith("20")
+    lines[0].pop("picture")
+    assert lines[0] == {
+        "request_id": "mine",
+        "caller": "alice",
+        "model": "tiny",
+        "version": "1",
+        "digest": "sha256:a",
+        "label": "cat",
+        "probabilities": {"cat": 0.75, "dog": 0.25},
+    }
+
+
+def test_pixels_have_a_hash_too(tmp_path: Path) -> None:
+    pixels = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    audit = Audit(tmp_path / "audit", 1 << 20)
+    predict(audit, pictures=list(pixels))
+    audit.close()
+    digest = hashlib.sha256(pixels[1].tobytes()).hexdigest()
+    assert written(tmp_path / "audit")[1]["picture"] == f"sha256:{digest}"
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    for _ in range(2):
+        audit = Audit(tmp_path / "audit", 1 << 20)
+        predict(audit)
+        audit.close()
+    assert len(written(tmp_path / "audit")) == 4
+
+
+def test_a_full_file_grows_no_more_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = Audit(tmp_path / "audit", 10)
+    predict(audit, times=3)
+    audit.close()
+    assert audit.dropped == 3
+    assert (tmp_path / "audit").stat().st_size == 0
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "is full" in said
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is not here")  # noqa: PTH110
+def test_a_full_disk_harms_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    from pathlib import Path
+
+    audit = Audit(Path("/dev/full"), 1 << 20)
+    predict(audit, times=2)
+    audit.close()
+    assert audit.dropped == 2
+    assert "misses" in caplog.text
+
+
+def test_what_a_slow_disk_cannot_take_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audits, "_MAX_WAITING_BYTES", 5)
+    audit = Audit(tmp_path / "audit", 1 << 20)
+    predict(audit)
+    audit.close()
+    assert audit.dropped == 1
+    assert not (tmp_path / "audit").exists()

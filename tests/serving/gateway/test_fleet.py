@@ -1,0 +1,106 @@
+"""Several processes on one port, as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from pawsight_client import AsyncClient
+from pawsight_serving.addresses import Address
+from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid
+from pawsight_serving.gateway.fleet import serve_fleet
+from tests.serving.fakes import picture
+from tests.serving.gateway.test_main import make_settings
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+RED = picture("red")
+NO_EXPLAINER = Address("127.0.0.1", 1)
+
+
+@asynccontextmanager
+async def fleet(**settings: object) -> AsyncIterator[tuple[str, str]]:
+    """Run two workers, and yield their URLs over HTTP and gRPC."""
+    started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+    made = make_settings(workers=2, **{"explainer": NO_EXPLAINER, **settings})
+    serving = asyncio.create_task(serve_fleet(made, stop.wait, started.set_result))
+    await asyncio.wait({serving, started}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    greeting = await started
+    http, grpc = re.findall(r"(?:http|grpc)://\S+", greeting)
+    assert greeting.startswith("Pawsight serves tiny on ")
+    try:
+        yield http, grpc
+    finally:
+        stop.set()
+        await asyncio.wait_for(serving, 30)
+
+
+def workers() -> list[int]:
+    here = os.getpid()
+    children = Path(f"/proc/{here}/task/{here}/children").read_text().split()
+    named = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    return [pid for pid, command in named.items() if b"pawsight_serving.gateway" in command]
+
+
+async def ask_often(url: str, times: int) -> None:
+    """Ask over a new connection each time, so that every worker is asked."""
+    for _ in range(times):
+        async with httpx.AsyncClient(base_url=url) as http:
+            answer = await http.post("/v1/models/tiny:predict", content=RED, timeout=20)
+            assert answer.status_code == 200
+
+
+async def test_workers_share_the_ports_and_count_together(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    async with fleet(repository=tmp_path) as (http, grpc):
+        assert len(workers()) == 2
+        await ask_often(http, 12)
+        async with AsyncClient(grpc, timeout_s=20) as client:
+            assert (await client.predict(RED)).label == "dog"
+        for _ in range(4):  # whichever worker is asked
+            async with httpx.AsyncClient() as client_:
+                text = (await client_.get(f"{http}/metrics")).text
+            labels = 'code="OK",method="predict",protocol'
+            assert f'pawsight_requests_total{{{labels}="http"}} 12.0' in text
+            assert f'pawsight_requests_total{{{labels}="grpc"}} 1.0' in text
+            assert "pawsight_ready 1.0" in text
+
+        killed = workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while len(set(workers()) - {killed}) < 2:  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.05)
+    assert workers() == []
+
+
+async def test_a_worker_that_cannot_start_ends_the_start(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigurationInvalid, match="above"):
+        async with fleet(repository=tmp_path / "missing"):
+            pass
+    assert "There is no model repository" in capfd.readouterr().err
+    assert workers() == []
+
+
+async def test_a_taken_port_ends_the_start(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(AddressUnavailable):
+            async with fleet(http=Address("127.0.0.1", taken.getsockname()[1])):
+                pass

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from pawsight_client.cli import main
+from pawsight_serving.repository.served import served_versions
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    publish_tiny(tmp_path, version="1")
+    publish_tiny(tmp_path, version="2")
+    return tmp_path
+
+
+def run(repository: Path, *arguments: str) -> Result:
+    command, *rest = arguments
+    return CliRunner().invoke(main, ["repository", command, "--repository", str(repository), *rest])
+
+
+def test_the_list_says_what_is_served(repository: Path) -> None:
+    assert run(repository, "rollback", "tiny").exit_code == 0
+    listed = run(repository, "list")
+    assert listed.exit_code == 0
+    rows = [line.split()[:4] for line in listed.output.splitlines()]
+    assert rows == [
+        ["model", "version", "served", "precision"],
+        ["tiny", "1", "yes", "fp32"],
+        ["tiny", "2", "no", "fp32"],
+    ]
+
+
+def test_a_rollback_says_how_to_undo_it(repository: Path) -> None:
+    rolled_back = run(repository, "rollback", "tiny")
+    assert "version 1 is now the newest" in rolled_back.output
+    undo = rolled_back.output.strip().splitlines()[-1].partition("pawsight repository ")[2]
+    assert run(repository, *undo.split()).exit_code == 0
+    assert served_versions(repository, "tiny") == ["1", "2"]
+
+
+def test_verify_ends_with_1_where_something_differs(repository: Path) -> None:
+    whole = run(repository, "verify", "tiny")
+    assert (whole.exit_code, whole.output) == (0, "tiny version 1: whole\ntiny version 2: whole\n")
+    (repository / "tiny" / "2" / "model.onnx").write_bytes(b"other")
+    broken = run(repository, "verify")
+    assert broken.exit_code == 1
+    assert "tiny version 1: whole" in broken.stdout
+    assert "tiny version 2: tiny/2/model.onnx is not the file" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("rollback", "tony"), "Model 'tony' is not served here"),
+        (("rollback", "tiny", "--to", "9"), "no version '9'"),
+        (("verify", "tony"), "Model 'tony' is not served here"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    repository: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    refused = run(repository, *arguments)
+    assert refused.exit_code == 1
+    assert told in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_no_repository_is_one_sentence(tmp_path: Path) -> None:
+    for command in (("list",), ("verify",)):
+        refused = run(tmp_path / "nowhere", *command)
+        assert refused.exit_code == 1
+        assert "There is no model repository" in refused.output
+
+
+def test_a_misspelt_variable_is_refused(repository: Path) -> None:
+    refused = CliRunner().invoke(main, ["repository", "list"], env={"PAWSIGHT_REPOSITRY": "x"})
+    assert refused.exit_code == 2
+    assert "PAWSIGHT_REPOSITORY" in refused.output

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving.engines.triton_config import read_config, write_config
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.served import read_served, served_versions
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_is_published_is_served_where_the_policy_names_it(tmp_path: Path) -> None:
+    for version in ("1", "2", "10"):
+        publish_tiny(tmp_path, version=version)
+    publish_tiny(tmp_path, name="other")
+    path = tmp_path / "tiny" / "config.pbtxt"
+    config = read_config(path.read_text(), "tiny")
+    config.version_policy.latest.num_versions = 2
+    path.write_text(write_config(config))
+    assert served_versions(tmp_path, "tiny") == ["2", "10"]
+    assert [(m.name, m.version) for m in read_served(tmp_path)] == [
+        ("other", "1"),
+        ("tiny", "2"),
+        ("tiny", "10"),
+    ]
+
+
+def test_a_model_that_is_being_made_is_not_served_yet(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    assert served_versions(tmp_path, "tiny") == []
+    assert served_versions(tmp_path, "nobody") == []
+    with pytest.raises(RepositoryInvalid, match="no published model"):
+        read_served(tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "max_batch_size: many"])
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None) -> None:
+    publish_tiny(tmp_path)
+    path = tmp_path / "tiny" / "config.pbtxt"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(RepositoryInvalid, match="tiny"):
+        read_served(tmp_path)

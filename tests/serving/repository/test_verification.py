@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.repository.verification import verify
+from tests.serving.tiny_repository import publish_tiny
+
+Break = Callable[[Path], object]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    publish_tiny(tmp_path, version="1")
+    publish_tiny(tmp_path, version="2")
+    publish_tiny(tmp_path, name="other")
+    return tmp_path
+
+
+def faults(root: Path, name: str = "") -> list[str]:
+    return [f"{found}: {fault}" for found in verify(root, name) for fault in found.faults]
+
+
+def test_what_was_published_is_whole(repository: Path) -> None:
+    assert faults(repository) == []
+    assert [str(found) for found in verify(repository, "tiny")] == [
+        "tiny version 1",
+        "tiny version 2",
+        "tiny",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "told"),
+    [
+        (
+            lambda root: (root / "tiny" / "1" / "model.onnx").write_bytes(b"other"),
+            "tiny version 1: tiny/1/model.onnx is not the file that was published",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "2" / "model.onnx").write_bytes(b"other"),
+            "tiny version 2: tiny_explain/2/model.onnx is not the file that was published",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "2" / "model.onnx").unlink(),
+            "tiny version 2: tiny_explain/2/model.onnx is missing",
+        ),
+        (
+            lambda root: (root / "tiny" / "2" / "model.py").write_text("import os"),
+            "tiny version 2: tiny/2/model.py was not published",
+        ),
+        (
+            lambda root: shutil.rmtree(root / "tiny_explain" / "1"),
+            "tiny version 1: tiny_explain has no such version",
+        ),
+        (
+            lambda root: (root / "tiny" / "1" / "manifest.json").write_text("{"),
+            "tiny version 1: The manifest of tiny version 1 cannot be read; "
+            "export the model again.",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "1" / "manifest.json").write_text("{}"),
+            "tiny version 1: the manifests of its two graphs differ",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "labels.txt").write_text("dog\ncat\n"),
+            "tiny: tiny_explain/labels.txt has not the classes of version 1",
+        ),
+        (
+            lambda root: shutil.copy(root / "other" / "config.pbtxt", root / "tiny"),
+            "tiny: its configuration has another manifest of version 1",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "config.pbtxt").unlink(),
+            "tiny: The graph tiny_explain has no configuration; export the model again.",
+        ),
+    ],
+)
+def test_what_differs_is_named(repository: Path, break_it: Break, told: str) -> None:
+    break_it(repository)
+    assert told in faults(repository)
+    assert faults(repository, "other") == []
+
+
+def test_a_model_that_is_not_there_is_named(repository: Path) -> None:
+    with pytest.raises(ModelNotFound, match="other, tiny"):
+        verify(repository, "tony")

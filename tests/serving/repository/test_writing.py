@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving.errors import RepositoryBusy
+from pawsight_serving.repository.writing import only_writer, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLED_WHILE_WRITING = """
+import os, pathlib, signal, sys
+from pawsight_serving.repository.writing import only_writer
+with only_writer(pathlib.Path(sys.argv[1]), "tiny"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "other").mkdir()
+    with (
+        only_writer(tmp_path, "tiny"),
+        only_writer(tmp_path, "other"),
+        pytest.raises(RepositoryBusy, match="tiny"),
+        only_writer(tmp_path, "tiny"),
+    ):
+        raise AssertionError
+    with only_writer(tmp_path, "tiny"):
+        pass
+
+
+def test_a_writer_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, tmp_path], timeout=60)
+    assert killed.returncode == -9
+    with only_writer(tmp_path, "tiny"):
+        pass
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "config.pbtxt"
+    replace_file(path, b"one")
+    before = path.stat()
+    replace_file(path, b"one")
+    assert path.stat() == before
+    replace_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_ino != before.st_ino
+    assert list(tmp_path.iterdir()) == [path]
