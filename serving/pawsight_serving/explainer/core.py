@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,14 @@ import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import ClassMap, Explained, Explanation
+from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.faithfulness import measure_faithfulness
+from pawsight_serving.explainer.found import explained_by, explanations_of
 from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS, find_method
 from pawsight_serving.explainer.passes import EnginePasses
 from pawsight_serving.explainer.rendering.drawing import Painter
 from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.observation import stage
-from pawsight_serving.predictions import predicted_by
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.explainer.explanations import Drawing, Query
-    from pawsight_serving.explainer.methods.protocol import Found, Method, Passes
+    from pawsight_serving.explainer.explanations import Drawing, Explained, Explanation, Query
+    from pawsight_serving.explainer.methods.protocol import Passes
     from pawsight_serving.explainer.metrics import ExplainerMetrics
     from pawsight_serving.explainer.queueing import Queue
-    from pawsight_serving.predictions import Predictions
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.workers import Workers
@@ -100,8 +100,10 @@ class Explainer:
                 with stage("inference"):
                     found = await method.explain(images, passes)
                     self._readiness.saw_answer(manifest.name)
-                    explanations = await self._explanations(manifest, query, images, found, passes)
-                explained = _explained(name, manifest, method, found, explanations)
+                    explanations = explanations_of(manifest, found)
+                    if query.faithfulness:
+                        explanations = await self._measured(manifest, explanations, images, passes)
+                explained = explained_by(name, manifest, method.graph, found, explanations)
                 if query.drawing is None:
                     return explained
                 with stage("render"):
@@ -155,30 +157,26 @@ class Explainer:
         if name and version:
             await self._engine.catch_up(name, version, deadline)
 
-    async def _explanations(
+    async def _measured(
         self,
         manifest: Manifest,
-        query: Query,
+        explanations: Sequence[Explanation],
         images: NDArray[np.uint8],
-        found: Found,
         passes: Passes,
     ) -> list[Explanation]:
-        explanations = []
-        for image, probabilities, maps in zip(
-            images, found.probabilities.tolist(), found.maps, strict=True
-        ):
-            for each in maps:
-                if not isinstance(each, ClassMap):
-                    explanations.append(Explanation(each))
-                    continue
-                faithfulness = None
-                if query.faithfulness and each.evidence:
-                    faithfulness = await measure_faithfulness(
-                        manifest.name, image, each, manifest.classes, passes
-                    )
-                probability = probabilities[manifest.classes.index(each.target)]
-                explanations.append(Explanation(each, probability, faithfulness=faithfulness))
-        return explanations
+        """Return the explanations with the faithfulness of those that hold evidence."""
+        per_picture = len(explanations) // len(images)
+        measured = []
+        for number, explanation in enumerate(explanations):
+            maps, image = explanation.maps, images[number // per_picture]
+            if isinstance(maps, ClassMap) and maps.evidence:
+                faithfulness = await measure_faithfulness(
+                    manifest.name, image, maps, manifest.classes, passes
+                )
+                measured.append(replace(explanation, faithfulness=faithfulness))
+            else:
+                measured.append(explanation)
+        return measured
 
     async def _drawn(
         self, explained: Explained, drawing: Drawing, pictures: Sequence[bytes], deadline: Deadline
@@ -208,12 +206,3 @@ class Explainer:
             deadline,
         )
         return explained.with_drawings([each for group in drawings for each in group])
-
-
-def _explained(
-    name: str, manifest: Manifest, method: Method, found: Found, explanations: list[Explanation]
-) -> Explained:
-    predictions: Predictions = predicted_by(manifest, method.graph, found.probabilities)
-    return Explained(
-        name, predictions, manifest.weights_sha256, manifest.precision, tuple(explanations)
-    )

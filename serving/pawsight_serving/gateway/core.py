@@ -11,6 +11,7 @@ from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.rpc.explanations import explain_response
 from pawsight_serving.rpc.queries import query_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
@@ -54,6 +56,7 @@ class Gateway:
         readiness: hears of every answer of the engine.
         observer: hears of every prediction.
         default_model: answers requests that name none.
+        own_explanations: answers what needs no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
 
@@ -68,6 +71,7 @@ class Gateway:
         observer: Observer,
         *,
         default_model: str,
+        own_explanations: OwnExplanations | None = None,
         repository: Path | None = None,
     ) -> None:
         self._engine = engine
@@ -76,6 +80,7 @@ class Gateway:
         self._readiness = readiness
         self._observer = observer
         self._default_model = default_model
+        self._own = own_explanations
         self._repository = repository
         self.admission = admission
         self.explain_admission = explain_admission
@@ -114,7 +119,9 @@ class Gateway:
         return predicted
 
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
-        """Return the sidecar's predictions and explanations of a request.
+        """Return predictions and explanations of a request.
+
+        They are the sidecar's, but where the prediction's own pass has what was asked for.
 
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
@@ -127,7 +134,21 @@ class Gateway:
         manifest = self.model(request.model, request.version)
         self._decoder.check_count(len(request.images))
         # While the sidecar is down, too, a caller learns what is wrong with the request.
-        find_method(manifest, query_of(request))
+        query = query_of(request)
+        name, method = find_method(manifest, query)
+        own = self._own
+        if own is not None and own.has(manifest, name, query, method):
+            try:
+                explained = await own.explain(manifest, name, method, request.images, call.deadline)
+            except VersionNotFound:
+                if request.version:
+                    raise
+                # It was withdrawn since; the sidecar has what is the newest now.
+                manifest = self.model(request.model)
+            else:
+                self._readiness.saw_answer(manifest.name)
+                self._observer.predicted(explained.predictions, request.images)
+                return explain_response(explained, call.request_id, tensors=request.tensors)
         asked_for = request.version
         request.model, request.version = manifest.name, manifest.version
         with stage("explain"):

@@ -32,6 +32,7 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.logs import start_logging
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
@@ -142,6 +143,7 @@ async def serve(
         readiness,
         observer,
         default_model=settings.default_model,
+        own_explanations=OwnExplanations(counting, decoder, decoders),
         repository=settings.repository_or_default,
     )
     inference = OpenInference(

@@ -64,12 +64,12 @@ async def running(
 
 
 @asynccontextmanager
-async def explaining(**changes: object) -> AsyncIterator[Address]:
+async def explaining(engine: FakeEngine | None = None, **changes: object) -> AsyncIterator[Address]:
     """Run an explainer in this event loop."""
     settings = ExplainerSettings.model_validate({"grpc": FREE, **changes})
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     serving = asyncio.create_task(
-        explainer_main.serve(settings, FakeEngine(), stop.wait, started.set_result)
+        explainer_main.serve(settings, engine or FakeEngine(), stop.wait, started.set_result)
     )
     yield await asyncio.wait_for(started, 30)
     stop.set()
@@ -165,7 +165,7 @@ async def test_health_follows_the_engine_over_both_protocols() -> None:
         watch.cancel()
 
 
-async def test_without_an_explainer_it_serves_predictions() -> None:
+async def test_without_an_explainer_it_serves_predictions_and_what_their_pass_explains() -> None:
     async with (
         running(make_settings(), FakeEngine()) as gateway,
         httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
@@ -173,6 +173,40 @@ async def test_without_an_explainer_it_serves_predictions() -> None:
         assert (await http.post("/v1/models/tiny:predict", content=RED)).status_code == 200
         answer = await http.post("/v1/models/tiny:explain", content=RED)
         assert (answer.status_code, answer.json()["code"]) == (503, "EXPLAINER_UNAVAILABLE")
+        values = await http.post("/v1/models/tiny:explain?overlay=false", content=RED)
+        assert values.json()["explanations"][0]["map"] == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_a_caller_who_leaves_frees_the_sidecar(protocol: str) -> None:
+    engine = FakeEngine()
+    drawn = pb.ExplainRequest(images=[RED], rendering=pb.RENDERING_PNG)
+    cancelled = 'pawsight_explainer_requests_total{code="CANCELLED",method="grad-cam"} 1.0'
+    async with (
+        explaining(engine) as explainer,
+        running(make_settings(explainer=explainer), FakeEngine()) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+        grpc.aio.insecure_channel(str(gateway.grpc)) as channel,
+    ):
+
+        async def ask() -> None:
+            if protocol == "http":
+                await http.post("/v1/models/tiny:explain", content=RED)
+            else:
+                await PawsightStub(channel).Explain(drawn)
+
+        engine.may_answer.clear()
+        asked = asyncio.create_task(ask())
+        async with asyncio.timeout(10):
+            while ("tiny", "1", ("probabilities", "gradcam"), 1) not in engine.asked:
+                engine.asked_again.clear()
+                await engine.asked_again.wait()
+            asked.cancel()
+            while True:
+                if cancelled in (await http.get("/metrics")).text:
+                    break
+                await asyncio.sleep(0.01)
+        engine.may_answer.set()
 
 
 async def test_the_end_finishes_what_is_under_way_and_closes_the_engine() -> None:

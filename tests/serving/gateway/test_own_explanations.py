@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import ImageInvalid
+from pawsight_serving.explainer.explanations import ClassMap, Drawing, Query
+from pawsight_serving.explainer.methods.registry import find_method
+from pawsight_serving.gateway.own_explanations import OwnExplanations
+from pawsight_serving.settings import GatewaySettings
+from pawsight_serving.workers import Workers
+from tests.serving.fakes import FakeEngine, manifest, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = manifest()
+
+
+@pytest.fixture
+def own(engine: FakeEngine) -> Iterator[OwnExplanations]:
+    workers = Workers(2, "decode")
+    yield OwnExplanations(engine, Decoder(workers, GatewaySettings()), workers)
+    workers.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "has"),
+    [
+        (Query(), True),
+        (Query(layer="conv2", target="all"), True),
+        (Query(layer="conv1"), False),
+        (Query(layer="all"), False),
+        (Query(method="occlusion"), False),
+        (Query(drawing=Drawing()), False),
+        (Query(faithfulness=True), False),
+    ],
+)
+def test_it_has_what_one_pass_of_the_hot_graph_gives(
+    own: OwnExplanations, query: Query, has: bool
+) -> None:
+    name, method = find_method(MANIFEST, query)
+    assert own.has(MANIFEST, name, query, method) is has
+
+
+async def test_it_explains_as_the_sidecar_does(own: OwnExplanations, engine: FakeEngine) -> None:
+    name, method = find_method(MANIFEST, Query(target="all"))
+    pictures = [picture("red"), picture("blue")]
+    explained = await own.explain(MANIFEST, name, method, pictures, Deadline.after(10))
+    assert engine.asked == [("tiny", "1", ("probabilities", "gradcam"), 2)]
+    assert [each.label for each in explained.predictions.predictions] == ["dog", "cat"]
+    maps = [each.maps for each in explained.explanations if isinstance(each.maps, ClassMap)]
+    assert [(each.target, each.evidence) for each in maps] == [
+        ("cat", False),
+        ("dog", True),
+        ("cat", True),
+        ("dog", False),
+    ]
+    np.testing.assert_array_equal(maps[1].values, np.ones((2, 2)))
+    assert (explained.weights_sha256, explained.precision) == ("0" * 64, "fp32")
+
+
+async def test_a_bad_picture_is_the_callers_error(own: OwnExplanations) -> None:
+    name, method = find_method(MANIFEST, Query())
+    with pytest.raises(ImageInvalid):
+        await own.explain(MANIFEST, name, method, [b"nonsense"], Deadline.after(10))
