@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
-    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.engines.protocol import Engine, Images
     from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
@@ -133,7 +133,11 @@ class Gateway:
     async def _predict_with(
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
     ) -> Predictions:
-        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+        images: Images
+        if self._engine.prepares and len(pictures) == 1:
+            images = self._decoder.preparing(pictures[0], manifest.input_size)
+        else:
+            images = await self._decoder.decode(pictures, manifest.input_size, deadline)
         outputs = await self._engine.infer(
             manifest.name, manifest.version, images, ("probabilities",), deadline
         )
