@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawsight_serving.errors import ImageMissing, RequestError
+from pawsight_serving.errors import ImageInvalid, ImageMissing, RequestError
 from pawsight_serving.observation import current, stage
 from pawsight_serving.pictures import PictureLimits, decode_picture
 
@@ -34,6 +35,9 @@ class Decoder:
         self._workers = workers
         self._max_pictures = settings.max_pictures
         self.limits = PictureLimits(settings.max_picture_bytes, settings.max_picture_pixels)
+        # Pillow loads its formats when it is first asked; the first caller should not wait for it.
+        with suppress(ImageInvalid):
+            decode_picture(b"none", (1, 1), self.limits)
 
     async def decode(
         self, pictures: Sequence[bytes], size: tuple[int, int], deadline: Deadline

@@ -179,6 +179,7 @@ async def serve(
             settings.max_connections,
             settings.max_header_bytes,
             settings.header_timeout_s,
+            observer,
         ),
     )
     app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)
