@@ -1,6 +1,6 @@
 """How far the served maps are from Captum's, and Captum from itself in double precision.
 
-    python benchmarks/captum_parity.py RUN --data DIR [--model cats_dogs_scratch]
+    python -m benchmarks.captum_parity RUN --data DIR [--model cats_dogs_scratch]
 
 RUN is the run that the model was exported from. For each convolutional layer: on how many pictures
 a map, of either class, is off by more than 1e-4 of the picture's maximum in that layer, and the

@@ -1,6 +1,6 @@
 """Kill what the gateway stands on, again and again, and see what its callers notice.
 
-    python benchmarks/chaos.py [--engine embedded|triton] [--minutes 5] [--rate 100] [--every 20]
+    python -m benchmarks.chaos [--engine embedded|triton] [--minutes 5] [--rate 100] [--every 20]
 
 `embedded`: two gateway processes on one port; a process and the sidecar are killed in turn.
 `triton`: a real Triton and the sidecar are killed in turn; this script starts the Triton again, as
@@ -29,12 +29,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from served import children, draw, gateway
-
+from benchmarks.served import children, draw, gateway
 from pawsight_client import AsyncClient, PawsightError, Unavailable
 
 if TYPE_CHECKING:
-    from served import Gateway
+    from benchmarks.served import Gateway
 
 MUST_WORK: Final = 0.99
 OUTAGE_S: Final = 10.0

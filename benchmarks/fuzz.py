@@ -1,6 +1,6 @@
 """Broken pictures and broken tensors against a real gateway: no 5xx, no hang, no growing memory.
 
-    python benchmarks/fuzz.py [--seconds 600] [--seed 0] [--repository model_repository]
+    python -m benchmarks.fuzz [--seconds 600] [--seed 0] [--repository model_repository]
 
 Whole requests of every kind are mutated: bytes flipped, cut, doubled, spliced, lengths changed.
 What fails is written to `--failures`, one file an input, and the exit status is 1. The same seed
@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import httpx
 from PIL import Image
-from served import gateway, resident_mib
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from benchmarks.served import gateway, resident_mib
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from served import Gateway
+    from benchmarks.served import Gateway
 
 THREADS: Final = 4
 HANG_S: Final = 20.0

@@ -1,6 +1,6 @@
 """What Grad-CAM costs in the served graph: the same graph with and without it, in one run.
 
-    python benchmarks/gradcam_cost.py [--model cats_dogs_scratch] [--repository model_repository]
+    python -m benchmarks.gradcam_cost [--model cats_dogs_scratch] [--repository model_repository]
 
 The graph without Grad-CAM is cut out of the published one, so weights and operators are the
 same. Calls of both alternate, so that a noisy machine is noisy for both; the ratio is that of the

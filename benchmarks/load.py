@@ -2,7 +2,7 @@
 
 It prints one line of JSON. `benchmarks/serving.py` starts it; by hand:
 
-    python benchmarks/load.py grpc://127.0.0.1:50051 --callers 8 --seconds 10 --picture cat.jpg
+    python -m benchmarks.load grpc://127.0.0.1:50051 --callers 8 --seconds 10 --picture cat.jpg
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Twice the capacity for minutes: the goodput, what the accepted wait, what the refused wait.
 
-    python benchmarks/overload.py [--model cats_dogs_vgg16] [--minutes 30] [--protocol grpc]
+    python -m benchmarks.overload [--model cats_dogs_vgg16] [--minutes 30] [--protocol grpc]
 
 The capacity is measured first, with eight callers that wait for their answers. Then requests come
 at twice that rate whether or not they are answered; a time counts from when a request was due. The
@@ -18,10 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from served import draw, gateway
+from benchmarks.served import draw, gateway
 
 if TYPE_CHECKING:
-    from served import Gateway
+    from benchmarks.served import Gateway
 
 GOODPUT = 0.9
 REFUSED_MS = 50.0
@@ -88,7 +88,7 @@ def load(
     url = f"{options.protocol}://{served.grpc if options.protocol == 'grpc' else served.http}"
     said = subprocess.run(
         [
-            *(sys.executable, str(Path(__file__).parent / "load.py"), url),
+            *(sys.executable, "-m", "benchmarks.load", url),
             *("--model", options.model, "--picture", str(picture)),
             *("--callers", str(callers), "--seconds", str(seconds)),
             *("--rate", str(rate), "--timeout", str(options.deadline)),

@@ -1,6 +1,6 @@
 """Publications, reloads and rollbacks under load: failed or wrong answers, and memory.
 
-    python benchmarks/repository_churn.py [--model cats_dogs_scratch] [--changes 200]
+    python -m benchmarks.repository_churn [--model cats_dogs_scratch] [--changes 200]
 
 The published model is copied into a repository of its own in two variants, whose last bias
 differs, and published in turns with two versions kept; every third change is a rollback. Meanwhile

@@ -1,6 +1,6 @@
 """What a request costs the gateway beside the model: processor time by part, in microseconds.
 
-    python benchmarks/request_cost.py [--picture cat.jpg] [--calls 2000]
+    python -m benchmarks.request_cost [--picture cat.jpg] [--calls 2000]
 
 Each part is called alone, again and again, and its processor time is divided by the calls; that is
 steadier than wall time on a machine that does other things. The servers' own parts, gRPC and HTTP,
@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import numpy as np
 import uvloop
-from load import __file__ as load_generator
-from served import draw
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from benchmarks.served import draw
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import (
     PawsightServicer,
@@ -236,7 +235,7 @@ async def asked(url: str, picture: Path) -> float:
     """Return this process's time a request, in microseconds, while it is asked."""
     before_s = used_s()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, load_generator, url, "--model", "x", "--picture", str(picture)),
+        *(sys.executable, "-m", "benchmarks.load", url, "--model", "x", "--picture", str(picture)),
         *("--callers", str(CALLERS), "--seconds", str(SECONDS), "--warm-up", "0"),
         stdout=subprocess.PIPE,
     )

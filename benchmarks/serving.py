@@ -1,6 +1,6 @@
 """How much of the machine the gateway leaves to the model: a share of what a bare loop does.
 
-    python benchmarks/serving.py [--model cats_dogs_vgg16] [--picture cat.jpg] [--seconds 10]
+    python -m benchmarks.serving [--model cats_dogs_vgg16] [--picture cat.jpg] [--seconds 10]
 
 The bare loop is two threads that decode the same JPEG and run the same graph, as a program would
 that needs no server. It is measured before and after each server's figure, in the same run on the
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
-from load import quantile_ms
-from served import draw, gateway
 
+from benchmarks.load import quantile_ms
+from benchmarks.served import draw, gateway
 from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.directory import published_versions, read_graph, read_manifest
@@ -32,7 +32,7 @@ from pawsight_serving.repository.directory import published_versions, read_graph
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from served import Gateway
+    from benchmarks.served import Gateway
 
 THREADS = 2
 ROUND_SHARE = 0.3
@@ -85,7 +85,7 @@ def load(
 ) -> dict[str, Any]:
     """Return what the load generator saw."""
     url = f"{protocol}://{served.grpc if protocol == 'grpc' else served.http}"
-    command = [sys.executable, str(Path(__file__).parent / "load.py"), url]
+    command = [sys.executable, "-m", "benchmarks.load", url]
     said = subprocess.run(
         [
             *(*command, "--model", options.model, "--picture", str(picture)),

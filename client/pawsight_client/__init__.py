@@ -37,7 +37,16 @@ from pawsight_client._errors import (
     VersionNotFound,
 )
 from pawsight_client._pictures import Picture
-from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_client._results import (
+    Channel,
+    Curve,
+    Explanation,
+    Faithfulness,
+    Layer,
+    Map,
+    Model,
+    Prediction,
+)
 from pawsight_client._tls import Tls
 
 __all__ = [
@@ -46,11 +55,13 @@ __all__ = [
     "Channel",
     "Client",
     "ClientClosed",
+    "Curve",
     "DeadlineExceeded",
     "DependencyMissing",
     "EngineUnavailable",
     "ExplainerUnavailable",
     "Explanation",
+    "Faithfulness",
     "ImageInvalid",
     "ImageMissing",
     "ImageTooLarge",

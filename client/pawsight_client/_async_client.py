@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from pawsight_client._errors import ClientClosed, PawsightError
 from pawsight_client._operations import (
+    ALL,
     Explain,
     GetModel,
     ListModels,
@@ -17,6 +18,7 @@ from pawsight_client._operations import (
     Predict,
     T,
     check_in_flight,
+    check_single,
 )
 from pawsight_client._pictures import Picture, encode
 from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from pawsight_client._operations import Colormap, Method
     from pawsight_client._results import Explanation, Model, Prediction
     from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import AsyncPictureStream
@@ -66,14 +69,64 @@ class AsyncClient:
         *,
         layer: str = "",
         target: str = "",
+        method: Method = "grad-cam",
         model: str = "",
         version: str = "",
         overlay: bool = True,
+        alpha: float = 0.75,
+        colormap: Colormap = "",
+        faithfulness: bool = False,
+        samples: int = 0,
+        seed: int = 0,
         timeout_s: float | None = None,
     ) -> Explanation:
         """As `Client.explain`."""
-        data = await _encoded(picture)
-        operation = Explain(data, model, version, layer=layer, target=target, overlay=overlay)
+        check_single(layer, target)
+        operation = Explain(
+            await _encoded(picture),
+            model,
+            version,
+            method=method,
+            layer=layer,
+            target=target,
+            overlay=overlay,
+            alpha=alpha,
+            colormap=colormap,
+            faithfulness=faithfulness,
+            samples=samples,
+            seed=seed,
+        )
+        (explanation,) = await self._ask(operation, timeout_s)
+        return explanation
+
+    async def explain_all(
+        self,
+        picture: Picture,
+        *,
+        layers: Sequence[str] = (ALL,),
+        targets: Sequence[str] = (),
+        method: Method = "grad-cam",
+        model: str = "",
+        version: str = "",
+        overlay: bool = False,
+        sheet: bool = False,
+        alpha: float = 0.75,
+        colormap: Colormap = "",
+        timeout_s: float | None = None,
+    ) -> tuple[Explanation, ...]:
+        """As `Client.explain_all`."""
+        operation = Explain(
+            await _encoded(picture),
+            model,
+            version,
+            method=method,
+            layer=",".join(layers),
+            target=",".join(targets),
+            overlay=overlay or sheet,
+            sheet=sheet,
+            alpha=alpha,
+            colormap=colormap,
+        )
         return await self._ask(operation, timeout_s)
 
     async def activations(
@@ -82,12 +135,14 @@ class AsyncClient:
         *,
         layer: str,
         channels: Sequence[int] = (),
+        top: int = 0,
         model: str = "",
         version: str = "",
         overlay: bool = True,
         timeout_s: float | None = None,
     ) -> Explanation:
         """As `Client.activations`."""
+        check_single(layer)
         operation = Explain(
             await _encoded(picture),
             model,
@@ -95,9 +150,11 @@ class AsyncClient:
             method="activations",
             layer=layer,
             channels=tuple(channels),
+            top=top,
             overlay=overlay,
         )
-        return await self._ask(operation, timeout_s)
+        (explanation,) = await self._ask(operation, timeout_s)
+        return explanation
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """As `Client.models`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from pawsight_client._errors import ClientClosed, PawsightError
 from pawsight_client._operations import (
+    ALL,
     Explain,
     GetModel,
     ListModels,
@@ -16,6 +17,7 @@ from pawsight_client._operations import (
     Predict,
     T,
     check_in_flight,
+    check_single,
 )
 from pawsight_client._pictures import Picture, encode
 from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from pawsight_client._operations import Colormap, Method
     from pawsight_client._results import Explanation, Model, Prediction
     from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import PictureStream
@@ -87,9 +90,15 @@ class Client:
         *,
         layer: str = "",
         target: str = "",
+        method: Method = "grad-cam",
         model: str = "",
         version: str = "",
         overlay: bool = True,
+        alpha: float = 0.75,
+        colormap: Colormap = "",
+        faithfulness: bool = False,
+        samples: int = 0,
+        seed: int = 0,
         timeout_s: float | None = None,
     ) -> Explanation:
         """Return where in a picture the model sees a class: Grad-CAM (Selvaraju et al., 2017).
@@ -98,13 +107,79 @@ class Client:
             picture: as in `predict`.
             layer: a convolutional layer; empty means the last one.
             target: the class to explain; empty means the predicted one.
+            method: another method than Grad-CAM; `Model.methods` names those that a model offers.
             model: as in `predict`.
             version: as in `predict`.
             overlay: whether the server draws the map over the picture.
+            alpha: how opaque the strongest evidence covers the picture, 0 to 1.
+            colormap: colours of the drawing; empty leaves them to the server.
+            faithfulness: whether to measure deletion and insertion.
+            samples: passes of "rise" and "smoothgrad"; 0 leaves them to the server.
+            seed: of "rise" and "smoothgrad".
             timeout_s: seconds that this call may take in all.
         """
+        check_single(layer, target)
         operation = Explain(
-            encode(picture), model, version, layer=layer, target=target, overlay=overlay
+            encode(picture),
+            model,
+            version,
+            method=method,
+            layer=layer,
+            target=target,
+            overlay=overlay,
+            alpha=alpha,
+            colormap=colormap,
+            faithfulness=faithfulness,
+            samples=samples,
+            seed=seed,
+        )
+        (explanation,) = self._ask(operation, timeout_s)
+        return explanation
+
+    def explain_all(
+        self,
+        picture: Picture,
+        *,
+        layers: Sequence[str] = (ALL,),
+        targets: Sequence[str] = (),
+        method: Method = "grad-cam",
+        model: str = "",
+        version: str = "",
+        overlay: bool = False,
+        sheet: bool = False,
+        alpha: float = 0.75,
+        colormap: Colormap = "",
+        timeout_s: float | None = None,
+    ) -> tuple[Explanation, ...]:
+        """Return the explanations of several layers and classes, of one pass.
+
+        Args:
+            picture: as in `predict`.
+            layers: names of layers; "all" means every one.
+            targets: classes to explain; "all" means every one, none means the predicted one.
+            method: as in `explain`.
+            model: as in `predict`.
+            version: as in `predict`.
+            overlay: whether the server draws each map over the picture.
+            sheet: whether the server draws all of them on one sheet: the `sheet_png` of each.
+            alpha: as in `explain`.
+            colormap: as in `explain`.
+            timeout_s: seconds that this call may take in all.
+
+        Returns:
+            For each layer, for each target, in their order.
+        """
+        operation = Explain(
+            encode(picture),
+            model,
+            version,
+            method=method,
+            layer=",".join(layers),
+            target=",".join(targets),
+            overlay=overlay or sheet,
+            sheet=sheet,
+            alpha=alpha,
+            colormap=colormap,
         )
         return self._ask(operation, timeout_s)
 
@@ -114,6 +189,7 @@ class Client:
         *,
         layer: str,
         channels: Sequence[int] = (),
+        top: int = 0,
         model: str = "",
         version: str = "",
         overlay: bool = True,
@@ -125,11 +201,13 @@ class Client:
             picture: as in `predict`.
             layer: a convolutional or pooling layer.
             channels: the channels wanted; empty means the strongest ones.
+            top: how many of the strongest channels; 0 leaves it to the server.
             model: as in `predict`.
             version: as in `predict`.
             overlay: whether the server draws the grid of maps.
             timeout_s: seconds that this call may take in all.
         """
+        check_single(layer)
         operation = Explain(
             encode(picture),
             model,
@@ -137,9 +215,11 @@ class Client:
             method="activations",
             layer=layer,
             channels=tuple(channels),
+            top=top,
             overlay=overlay,
         )
-        return self._ask(operation, timeout_s)
+        (explanation,) = self._ask(operation, timeout_s)
+        return explanation
 
     def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """Return the models that are served."""

@@ -41,12 +41,37 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel's activation map, with its mean and its largest value, raw scale."""
+    """One channel's activation map, with its mean and its largest value, raw scale.
+
+    `zeros` is its share of zeros, 0 to 1.
+    """
 
     channel: int
     mean: float
     max: float
     map: Map = field(repr=False)
+    zeros: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A class's probability after each twentieth of the pixels, and the area under the curve."""
+
+    area: float
+    probabilities: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """Whether the model minds the pixels that a map points at (RISE, Petsiuk et al., 2018).
+
+    Attributes:
+        deletion: pixels are taken away, strongest first; a small area is good.
+        insertion: pixels are put into a blurred picture; a large area is good.
+    """
+
+    deletion: Curve
+    insertion: Curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +79,23 @@ class Explanation:
     """Why a picture is predicted to be what it is.
 
     Attributes:
-        method: "grad-cam" or "activations".
-        layer: the layer looked at.
+        method: "grad-cam", "activations" and so on.
+        layer: the layer looked at; "input" where a method looks at the picture itself.
         target: the class explained; empty for activations.
         height: rows of a map.
         width: columns of a map.
-        map: Grad-CAM's map for `target`, raw scale; empty for activations.
+        map: the map for `target`, raw scale; empty for activations.
         evidence: False where the map holds no evidence for the target and is all zeros.
-        channels: the activation maps; empty for Grad-CAM.
+        channels: the activation maps; empty for all other methods.
         overlay_png: the map over the picture, or the grid of maps, as a PNG file; empty where
             none was asked for.
         digest: "sha256:…" of the graph that gave the map.
         prediction: the prediction of the same pass.
+        weights_sha256: of the weights in that graph.
+        precision: "fp32", "fp16" or "int8".
+        probability: of `target`, by the same pass; None for activations.
+        faithfulness: where it was asked for and the map holds evidence.
+        sheet_png: all explanations of the picture on one sheet, where that was asked for.
     """
 
     method: str
@@ -79,18 +109,24 @@ class Explanation:
     map: Map = field(default=(), repr=False)
     channels: tuple[Channel, ...] = ()
     overlay_png: bytes = field(default=b"", repr=False)
+    weights_sha256: str = ""
+    precision: str = ""
+    probability: float | None = None
+    faithfulness: Faithfulness | None = None
+    sheet_png: bytes = field(default=b"", repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the overlay, or the grid of maps, to a PNG file.
+        """Write the sheet, the overlay or the grid of maps, to a PNG file.
 
         Raises:
             OptionInvalid: there is none, as it was asked for with `overlay=False`, or the file
                 cannot be written.
         """
-        if not self.overlay_png:
+        drawing = self.sheet_png or self.overlay_png
+        if not drawing:
             raise OptionInvalid("The explanation has no overlay; ask for it with overlay=True.")
         try:
-            Path(path).write_bytes(self.overlay_png)
+            Path(path).write_bytes(drawing)
         except OSError as error:
             raise OptionInvalid(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 
@@ -117,6 +153,7 @@ class Model:
         layers: the layers that can be explained, from the picture to the head.
         state: "READY" or "UNAVAILABLE".
         manifest: what the model says of itself, as it was published.
+        methods: methods of explanation that it offers.
     """
 
     name: str
@@ -125,3 +162,4 @@ class Model:
     layers: tuple[Layer, ...]
     state: str
     manifest: Mapping[str, Any] = field(repr=False)
+    methods: tuple[str, ...] = ()

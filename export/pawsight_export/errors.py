@@ -4,6 +4,7 @@ ExportError
 ├── ArchitectureUnsupported     the network has a layer that the graphs cannot express
 ├── CalibrationMissing          int8 without pictures to find its ranges by, or to be checked on
 ├── ParityFailed                the exported graph does not compute what the run computes
+├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
 ├── PrecisionInsufficient       a graph of lower precision loses more than it may
 └── PublicationFailed           the repository cannot be written
 """
@@ -23,6 +24,10 @@ class CalibrationMissing(ExportError):
 
 class ParityFailed(ExportError):
     """A graph's answer differs from PyTorch's or Captum's by more than the tolerance."""
+
+
+class PlanNotBuilt(ExportError):
+    """There is no TensorRT on this machine, or it cannot build the graph."""
 
 
 class PrecisionInsufficient(ExportError):

@@ -2,7 +2,7 @@
 
 Both take `image`, uint8 RGB [N, H, W, 3], and hold the same weights. `HotGraph` answers every
 prediction and gives the last convolutional layer's Grad-CAM with it; `ExplainGraph` gives every
-layer's activation map and every convolutional layer's Grad-CAM.
+layer's activation map, every convolutional layer's Grad-CAM and gradient, and the input's gradient.
 
 A convolutional layer is named without its ReLU and means its output after the ReLU, as in Keras.
 """
@@ -100,7 +100,14 @@ class HotGraph(_Graph):
 
 
 class ExplainGraph(_Graph):
-    """`probabilities`, then `activation:LAYER` of every layer and `gradcam:LAYER` of every conv."""
+    """What every layer answered, and how it bears on the logits.
+
+    `probabilities`; `activation:LAYER` of every layer; of every convolutional one `gradcam:LAYER`
+    and `gradient:LAYER` [N, L, K, h, w], each logit's gradient with respect to its activation;
+    `gradient:input` [N, L, 3, H, W], with respect to pixels 0 to 255. The gradients are on the
+    walk's way and cost nothing more: what methods make of them is made outside the graph, as
+    engines compute all outputs of a graph, asked for or not.
+    """
 
     def __init__(self, model: ConvNet) -> None:
         super().__init__(model)
@@ -116,6 +123,8 @@ class ExplainGraph(_Graph):
             "probabilities",
             *(f"activation:{name}" for name in self.layer_names),
             *(f"gradcam:{name}" for name in self.conv_names),
+            *(f"gradient:{name}" for name in self.conv_names),
+            "gradient:input",
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -127,22 +136,29 @@ class ExplainGraph(_Graph):
             steps.append((layer, entered, value))
         hidden, logits = self._head(value)
         activations = [after for layer, _, after in steps if not isinstance(layer, nn.Conv2d)]
-        cams = self._cams(steps, self._hidden_gradients(hidden))
-        return probabilities_of(logits), *activations, *cams
+        cams, gradients = self._walk_back(steps, self._hidden_gradients(hidden))
+        return probabilities_of(logits), *activations, *cams, *gradients
 
-    def _cams(
+    def _walk_back(
         self, steps: list[tuple[nn.Module, Tensor, Tensor]], gradients: Tensor
-    ) -> list[Tensor]:
-        """Walk the chain backwards; return the convolutional layers' class maps, first to last."""
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Walk the chain backwards.
+
+        Returns:
+            The convolutional layers' class maps, first to last; their gradients, likewise, and
+            the input's.
+        """
         # Every logit walks as one more picture of the batch.
         n_logits = self.n_logits
         last = steps[-1][2]
         gradient = through_dense(gradients.flatten(0, 1), self.hidden).reshape(-1, *last.shape[1:])
         cams: list[Tensor] = []
+        found: list[Tensor] = []
         for layer, entered, after in reversed(steps):
             if isinstance(layer, nn.ReLU):
                 importance = gradient.mean((2, 3)).reshape(-1, n_logits, after.shape[1])
                 cams.insert(0, class_maps(_weighted_sum(importance, after)))
+                found.insert(0, gradient.reshape(-1, n_logits, *gradient.shape[1:]))
                 gradient = through_relu(gradient, after.repeat_interleave(n_logits, 0))
             elif isinstance(layer, nn.MaxPool2d):
                 gradient = through_max_pool(
@@ -150,9 +166,10 @@ class ExplainGraph(_Graph):
                     entered.repeat_interleave(n_logits, 0),
                     after.repeat_interleave(n_logits, 0),
                 )
-            elif isinstance(layer, nn.Conv2d) and len(cams) < len(self.conv_names):
+            elif isinstance(layer, nn.Conv2d):
                 gradient = through_conv(gradient, layer)
-        return cams
+        of_pixels = gradient / self.normalise.std
+        return cams, [*found, of_pixels.reshape(-1, n_logits, *of_pixels.shape[1:])]
 
 
 def class_maps(maps: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
+from captum.attr import LayerGradCam, LayerGradientXActivation, Saliency
 from torch import Tensor, nn
 
 from pawsight_export.errors import ParityFailed
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1e-4
 # The pictures in which rounding may decide, a layer.
 UNDECIDED_SHARE: Final = 0.05
+# A gradient has many more values than its map, and a flipped one is not averaged out.
+_GRADIENT_PICTURES: Final = 9
 _REPORTED_ALONE: Final = "explain grad-cam, worst picture"
 
 
@@ -83,6 +85,14 @@ def check_parity(
         note("explain grad-cam, flat pictures", deviations[flat].max(initial=0.0))
         note(_REPORTED_ALONE, deviations.max())
         last_maps = maps
+    for name, gradients in captum_gradients(model, images[:_GRADIENT_PICTURES]):
+        served = explain[f"gradient:{name}"][:_GRADIENT_PICTURES, -1]
+        deviations = relative_deviations(served, gradients)
+        note("explain gradients", np.median(deviations))
+        note(
+            "explain gradients, flat pictures",
+            deviations[flat[:_GRADIENT_PICTURES]].max(initial=0.0),
+        )
     if hot is not None:
         note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
     _refuse_deviations(figures, repeat)
@@ -142,6 +152,27 @@ def captum_maps(
                 for target in range(n_classes)
             ]
             yield conv, torch.cat(maps, dim=1).numpy()
+
+
+def captum_gradients(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield each convolutional layer's name and Captum's gradient of the last logit, [N, K, h, w].
+
+    The last one is the input's: its name is "input", and it is of pixels, [N, 3, H, W].
+    """
+
+    def last_logit(pictures: Tensor) -> Tensor:
+        logits: Tensor = model(pictures)
+        return logits[:, -1]
+
+    conv = ""
+    for name, layer in model.features.named_children():
+        if isinstance(layer, nn.Conv2d):
+            conv = name
+        elif isinstance(layer, nn.ReLU):
+            method = LayerGradientXActivation(last_logit, layer, multiply_by_inputs=False)
+            yield conv, method.attribute(images).detach().numpy()
+    pixels = images.clone().requires_grad_()
+    yield "input", Saliency(last_logit).attribute(pixels, abs=False).detach().numpy()
 
 
 def _absolute(value: NDArray[np.float32], reference: NDArray[np.float32]) -> float:

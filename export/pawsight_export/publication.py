@@ -19,8 +19,9 @@ from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config, wri
 from pawsight_serving.engines.version_policy import serve_only
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
-from pawsight_serving.repository.served import served_versions
+from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.writing import flush_folder, only_writer, replace_file
+from pawsight_serving.tuning.settings import carry_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,5 +148,7 @@ class _Publication:
 
     def _configure(self, graph: str, versions: Sequence[str]) -> None:
         config = read_config((self._staged / graph / CONFIG_FILE).read_text(), graph)
+        if self._earlier:
+            carry_over(read_graph_config(self._repository, graph), config)
         serve_only(config, versions, versions)
         replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())

@@ -6,14 +6,17 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from pawsight_export.tensorrt_plan import PLAN_FILE, build_plan
 from pawsight_serving.engines.triton_config import (
     CONFIG_FILE,
     LABELS_FILE,
+    MAX_BATCH,
+    MAX_EXPLAIN_BATCH,
     model_config,
     write_config,
 )
 from pawsight_serving.repository.directory import MANIFEST_FILE
-from pawsight_serving.repository.manifest import Graph
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Graph
 from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -28,19 +31,44 @@ GRAPH_FILE: Final = "model.onnx"
 
 
 def stage_graph(
-    folder: Path, name: str, version: str, model: onnx.ModelProto, engine: str = "onnxruntime"
+    folder: Path,
+    name: str,
+    version: str,
+    model: onnx.ModelProto,
+    engine: str = "onnxruntime",
+    precision: str = "fp32",
 ) -> Graph:
-    """Write a graph's file, and what its engine needs beside it; return what the manifest says."""
-    data = model.SerializeToString()
+    """Write what an engine runs of a graph, and what it needs beside it.
+
+    Args:
+        folder: in the repository's layout; made where it does not exist.
+        name: the graph's name.
+        version: the version's number.
+        model: the graph; its `image` is [batch, height, width, 3].
+        engine: "tensorrt" turns the graph into a plan, "python" adds the `model.py`.
+        precision: of the graph.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        PlanNotBuilt: the engine is TensorRT, and it is not here or cannot build the graph.
+    """
+    file, data = GRAPH_FILE, model.SerializeToString()
+    if engine == "tensorrt":
+        _, height, width, _ = (d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
+        largest = MAX_EXPLAIN_BATCH if name.endswith(EXPLAIN_SUFFIX) else MAX_BATCH
+        data = build_plan(data, (height, width), precision=precision, largest=largest)
+        file = PLAN_FILE
     target = folder / name / version
     target.mkdir(parents=True)
-    (target / GRAPH_FILE).write_bytes(data)
+    (target / file).write_bytes(data)
     files = {}
     if engine == "python":
         shutil.copyfile(MODEL_FILE, target / MODEL_FILE.name)
         files[MODEL_FILE.name] = hashlib.sha256(MODEL_FILE.read_bytes()).hexdigest()
     return Graph(
-        file=GRAPH_FILE,
+        file=file,
         sha256=hashlib.sha256(data).hexdigest(),
         files=files,
         outputs={

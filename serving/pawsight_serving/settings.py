@@ -197,3 +197,10 @@ class ExplainerSettings(EngineSettings):
     max_overlay_side: PositiveInt = Field(
         1024, description="Pixels that an overlay's longer side may have."
     )
+    explanations_at_once: PositiveInt = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        description="Explanations that are worked on at once; others wait [default: one a core].",
+    )
+    max_explanation_bytes: PositiveInt = Field(
+        128 * 1024 * 1024, description="Bytes of maps that one explanation may hold at once."
+    )

@@ -112,6 +112,17 @@ def test_activation_maps_can_be_chosen(page: Chrome) -> None:
     assert next_drawing(page, before) != before
 
 
+def test_every_method_that_the_model_offers_draws(page: Chrome) -> None:
+    methods = Select(element(page, "method"))
+    names = [option.get_attribute("value") or "" for option in methods.options]
+    assert {"grad-cam", "activations", "grad-cam++", "saliency", "occlusion"} <= set(names)
+    for name in ("grad-cam++", "saliency", "occlusion"):
+        before = drawing(page)
+        methods.select_by_value(name)
+        assert next_drawing(page, before) != before
+        assert element(page, "layers").is_displayed() == (name == "grad-cam++")
+
+
 def test_the_keyboard_reaches_everything(page: Chrome) -> None:
     page.execute_script("document.activeElement.blur()")
     reached = set()

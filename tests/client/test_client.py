@@ -11,14 +11,17 @@ import pytest
 
 from pawsight_client import (
     ClientClosed,
+    Curve,
     DeadlineExceeded,
     EngineUnavailable,
     Explanation,
+    Faithfulness,
     ImageInvalid,
     ImageUnreadable,
     InternalError,
     Layer,
     ModelNotFound,
+    OptionInvalid,
     Overloaded,
     PawsightError,
     Prediction,
@@ -34,7 +37,9 @@ from tests.client.twin import (
     OVERLAY,
     OVERLOADED,
     PROBABILITIES,
+    SHEET,
     UNAVAILABLE,
+    WEIGHTS,
     Failure,
 )
 
@@ -79,6 +84,9 @@ def test_explain(client: Any) -> None:
         prediction=prediction("cat"),
         map=tuple(map(tuple, MAP)),
         overlay_png=OVERLAY,
+        weights_sha256=WEIGHTS,
+        precision="fp32",
+        probability=0.75,
     )
 
 
@@ -87,6 +95,44 @@ def test_explain_options_are_passed_on(client: Any, twin: Twin) -> None:
     assert (explanation.layer, explanation.target) == ("conv2", "dog")
     assert explanation.overlay_png == b""
     assert twin.seen[0]["method"] == "grad-cam"
+
+
+def test_method_samples_and_colours_are_passed_on(client: Any, twin: Twin) -> None:
+    client.explain(b"cat", method="grad-cam++", colormap="magma", alpha=0.5, samples=9, seed=3)
+    asked = twin.seen[0]
+    assert [asked[name] for name in ("method", "colormap", "samples", "seed")] == [
+        "grad-cam++",
+        "magma",
+        "9",
+        "3",
+    ]
+
+
+def test_faithfulness_is_two_curves(client: Any) -> None:
+    measured = client.explain(b"cat", faithfulness=True).faithfulness
+    assert measured == Faithfulness(Curve(0.25, (1.0, 0.5)), Curve(0.75, (0.5, 1.0)))
+    assert client.explain(b"cat").faithfulness is None
+
+
+def test_several_layers_and_classes_come_in_their_order(client: Any, tmp_path: Path) -> None:
+    explanations = client.explain_all(
+        b"cat", layers=["conv1", "conv4"], targets=["cat", "dog"], sheet=True
+    )
+    assert [(each.layer, each.target) for each in explanations] == [
+        ("conv1", "cat"),
+        ("conv1", "dog"),
+        ("conv4", "cat"),
+        ("conv4", "dog"),
+    ]
+    assert [each.probability for each in explanations] == [0.75, 0.25] * 2
+    explanations[0].save(tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes() == SHEET
+
+
+@pytest.mark.parametrize("options", [{"layer": "all"}, {"target": "cat,dog"}])
+def test_explain_is_for_one_layer_and_class(client: Any, options: dict[str, str]) -> None:
+    with pytest.raises(OptionInvalid, match="explain_all"):
+        client.explain(b"cat", **options)
 
 
 def test_activations(client: Any) -> None:
@@ -99,7 +145,7 @@ def test_activations(client: Any) -> None:
     assert (explanation.height, explanation.width, explanation.map) == (2, 2, ())
     assert [channel.channel for channel in explanation.channels] == [3, 5]
     assert explanation.channels[0].map == tuple(map(tuple, MAP))
-    assert explanation.channels[0].max == 1.5
+    assert (explanation.channels[0].max, explanation.channels[0].zeros) == (1.5, 0.25)
     assert explanation.overlay_png == OVERLAY
 
 

@@ -37,7 +37,7 @@ def test_all_results_are_frozen() -> None:
         for _, kind in inspect.getmembers(_results, inspect.isclass)
         if kind.__module__ == _results.__name__
     ]
-    assert len(kinds) == 5
+    assert len(kinds) == 7
     for kind in kinds:
         assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
 

@@ -22,6 +22,9 @@ LAYER: dict[str, Any] = {
 }
 MANIFEST = {"name": MODEL, "precision": "fp32", "input_size": [150, 150]}
 DIGEST = "sha256:" + "0" * 64
+WEIGHTS = "f" * 64
+METHODS = ["grad-cam", "activations"]
+SHEET = b"\x89PNG\r\n\x1a\nsheet"
 OVERLAY = b"\x89PNG\r\n\x1a\noverlay"
 PROBABILITIES = {"cat": {"cat": 0.75, "dog": 0.25}, "dog": {"cat": 0.125, "dog": 0.875}}
 MAP = [[0.0, 0.5], [1.5, 0.25]]

@@ -19,10 +19,13 @@ from tests.client.twin import (
     LAYER,
     MANIFEST,
     MAP,
+    METHODS,
     MODEL,
     MODEL_NOT_FOUND,
     OVERLAY,
     PROBABILITIES,
+    SHEET,
+    WEIGHTS,
     Failure,
 )
 
@@ -63,26 +66,18 @@ class GrpcTwin(PawsightServicer):
     def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         with self._asked(request, context) as twin:
             label = twin.classify(request.images[0])
-            values = pb.Map(height=2, width=2, values=[value for row in MAP for value in row])
-            explanation = pb.Explanation(
-                method=request.method,
-                layer=request.layer or LAYER["name"],
-                evidence=True,
-                overlay_png=OVERLAY if request.rendering == pb.RENDERING_PNG else b"",
-                digest=DIGEST,
-            )
-            if request.method == "activations":
-                for channel in request.channels or [7]:
-                    explanation.channels.add(channel=channel, mean=0.5625, max=1.5, map=values)
-            else:
-                explanation.target = request.target or label
-                explanation.map.CopyFrom(values)
+            explanations = [
+                _explanation(request, layer, target, label)
+                for layer in (request.layer or LAYER["name"]).split(",")
+                for target in (request.target or label).split(",")
+            ]
             predicted = _predicted(label)
             return pb.ExplainResponse(
                 model=predicted.model,
                 version=predicted.version,
                 predictions=predicted.predictions,
-                explanations=[explanation],
+                explanations=explanations,
+                sheets=[SHEET] if request.sheet else [],
                 digest=predicted.digest,
                 request_id=predicted.request_id,
             )
@@ -96,6 +91,11 @@ class GrpcTwin(PawsightServicer):
             return _model(request.model)
         raise AssertionError
 
+    def GetFilters(self, request: pb.GetFiltersRequest, context: Any) -> pb.Filters:
+        with self._asked(request, context):
+            return pb.Filters(png=b"PNG")
+        raise AssertionError
+
     @contextlib.contextmanager
     def _asked(self, request: Any, context: Any) -> Iterator[Twin]:
         twin = self.stand.twin
@@ -106,6 +106,10 @@ class GrpcTwin(PawsightServicer):
                 "layer": request.layer,
                 "target": request.target,
                 "channels": ",".join(map(str, request.channels)),
+                "top": str(request.top or ""),
+                "colormap": request.colormap,
+                "samples": str(request.samples or ""),
+                "seed": str(request.seed or ""),
             }
             if isinstance(request, pb.ExplainRequest)
             else {}
@@ -132,6 +136,35 @@ class GrpcTwin(PawsightServicer):
             context.abort(failure.grpc, failure.sentence)
 
 
+def _explanation(request: pb.ExplainRequest, layer: str, target: str, label: str) -> pb.Explanation:
+    values = pb.Map(height=2, width=2, values=[value for row in MAP for value in row])
+    drawn = request.rendering == pb.RENDERING_PNG and not request.sheet
+    explanation = pb.Explanation(
+        method=request.method,
+        layer=layer,
+        evidence=True,
+        overlay_png=OVERLAY if drawn else b"",
+        digest=DIGEST,
+        weights_sha256=WEIGHTS,
+        precision="fp32",
+    )
+    if request.method == "activations":
+        for channel in request.channels or [7]:
+            explanation.channels.add(channel=channel, mean=0.5625, max=1.5, zeros=0.25, map=values)
+    else:
+        explanation.target = target
+        explanation.probability = PROBABILITIES[label][target]
+        explanation.map.CopyFrom(values)
+    if request.faithfulness:
+        explanation.faithfulness.CopyFrom(
+            pb.Faithfulness(
+                deletion=pb.Curve(area=0.25, probabilities=[1, 0.5]),
+                insertion=pb.Curve(area=0.75, probabilities=[0.5, 1]),
+            )
+        )
+    return explanation
+
+
 def _predicted(label: str) -> pb.PredictResponse:
     probabilities = PROBABILITIES[label]
     return pb.PredictResponse(
@@ -146,7 +179,7 @@ def _predicted(label: str) -> pb.PredictResponse:
 
 
 def _model(name: str) -> pb.Model:
-    model = pb.Model(name=name, version="3", classes=["cat", "dog"], state="READY")
+    model = pb.Model(name=name, version="3", classes=["cat", "dog"], state="READY", methods=METHODS)
     model.layers.add(**LAYER)
     model.manifest.CopyFrom(ParseDict(MANIFEST, Struct()))
     return model

@@ -18,22 +18,26 @@ from tests.client.twin import (
     LAYER,
     MANIFEST,
     MAP,
+    METHODS,
     MODEL,
     MODEL_NOT_FOUND,
     OVERLAY,
     PROBABILITIES,
+    SHEET,
+    WEIGHTS,
     Failure,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
 
     from tests.client.twin import Stand, Twin
 
-OPTIONS = ("method", "layer", "target", "channels")
+OPTIONS = ("method", "layer", "target", "channels", "top", "colormap", "samples", "seed")
 
 
 class HttpTwin:
@@ -57,24 +61,17 @@ class HttpTwin:
         twin = self._asked(request)
         query = request.query_params
         label = await run_in_threadpool(twin.classify, await request.body())
-        explanation: dict[str, Any] = {
-            "method": query["method"],
-            "layer": query.get("layer") or LAYER["name"],
-            "height": 2,
-            "width": 2,
-            "evidence": True,
-            "digest": DIGEST,
+        answer = {
+            **_predicted(label),
+            "explanations": [
+                _explanation(query, layer, target, label)
+                for layer in (query.get("layer") or LAYER["name"]).split(",")
+                for target in (query.get("target") or label).split(",")
+            ],
         }
-        if query["method"] == "activations":
-            explanation["channels"] = [
-                {"channel": int(channel), "mean": 0.5625, "max": 1.5, "map": MAP}
-                for channel in query.get("channels", "7").split(",")
-            ]
-        else:
-            explanation |= {"target": query.get("target") or label, "map": MAP}
-        if query.get("overlay") != "false":
-            explanation["overlay_png"] = base64.b64encode(OVERLAY).decode()
-        return JSONResponse({**_predicted(label), "explanations": [explanation]})
+        if query.get("sheet") == "true":
+            answer["sheets"] = [base64.b64encode(SHEET).decode()]
+        return JSONResponse(answer)
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"models": [_model(name) for name in self.stand.twin.models]})
@@ -111,6 +108,35 @@ async def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse(content, error.http, headers)
 
 
+def _explanation(query: QueryParams, layer: str, target: str, label: str) -> dict[str, Any]:
+    explanation: dict[str, Any] = {
+        "method": query["method"],
+        "layer": layer,
+        "height": 2,
+        "width": 2,
+        "evidence": True,
+        "digest": DIGEST,
+        "weights_sha256": WEIGHTS,
+        "precision": "fp32",
+    }
+    if query["method"] == "activations":
+        explanation["channels"] = [
+            {"channel": int(channel), "mean": 0.5625, "max": 1.5, "zeros": 0.25, "map": MAP}
+            for channel in query.get("channels", "7").split(",")
+        ]
+    else:
+        probability = PROBABILITIES[label][target]
+        explanation |= {"target": target, "map": MAP, "probability": probability}
+    if query.get("faithfulness") == "true":
+        explanation["faithfulness"] = {
+            "deletion": {"area": 0.25, "probabilities": [1, 0.5]},
+            "insertion": {"area": 0.75, "probabilities": [0.5, 1]},
+        }
+    if query.get("overlay") != "false" and query.get("sheet") != "true":
+        explanation["overlay_png"] = base64.b64encode(OVERLAY).decode()
+    return explanation
+
+
 def _predicted(label: str) -> dict[str, Any]:
     probabilities = PROBABILITIES[label]
     return {
@@ -133,6 +159,7 @@ def _model(name: str) -> dict[str, Any]:
         "layers": [LAYER],
         "state": "READY",
         "manifest": MANIFEST,
+        "methods": METHODS,
     }
 
 

@@ -55,6 +55,30 @@ def test_grad_cam_of_every_layer_and_class_is_captums(n_classes: int, conv: str)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_gradients_of_every_layer_and_of_the_input_are_autograds(n_classes: int) -> None:
+    net = random_net(n_classes)
+    images = pictures()
+    graph = ExplainGraph(net)
+    outputs = dict(zip(graph.output_names, graph(images), strict=True))
+    value = images.permute(0, 3, 1, 2).float().requires_grad_()
+    seen, pixels = {}, value
+    value = net.normalise(value)
+    for name, layer in net.features.named_children():
+        value = layer(value)
+        if isinstance(layer, nn.ReLU):
+            seen[name.removesuffix("_relu")] = value
+    logits = net.head(value)
+    for logit in range(logits.shape[1]):
+        gradients = torch.autograd.grad(
+            logits[:, logit].sum(), [*seen.values(), pixels], retain_graph=True
+        )
+        for name, gradient in zip([*seen, "input"], gradients, strict=True):
+            ours = outputs[f"gradient:{name}"][:, logit]
+            assert ours.shape == gradient.shape
+            assert (ours - gradient).abs().max() <= 1e-4 * gradient.abs().max()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_hot_graph_gives_the_last_layers_map(n_classes: int) -> None:
     net = random_net(n_classes)
     images = pictures()

@@ -9,12 +9,14 @@ import pytest
 from pawsight_export import publication
 from pawsight_export.errors import PublicationFailed
 from pawsight_export.publication import next_version, publish
+from pawsight_serving.engines.triton_config import write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest, version_folders
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
 from pawsight_serving.repository.verification import verify
 from pawsight_serving.repository.writing import only_writer
+from pawsight_serving.tuning.settings import Setting, remember
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -129,6 +131,19 @@ def test_what_was_rolled_back_goes_with_the_next_publication(
     assert put(repository, "4", staged) == ["1", "2", "4"]
     for graph in GRAPHS:
         assert version_folders(repository, graph) == ["1", "2", "4"]
+    assert faults(repository) == []
+
+
+def test_what_was_tuned_stays_tuned(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
+    tuned = read_graph_config(repository, "tiny")
+    remember(tuned, Setting(instances=3, largest_batch=8, delay_us=500), {"p99_ms": 12.5})
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(tuned))
+    put(repository, "2", staged)
+    config = read_graph_config(repository, "tiny")
+    assert (config.max_batch_size, config.instance_group[0].count) == (8, 3)
+    assert config.parameters["tuned"] == tuned.parameters["tuned"]
+    assert read_graph_config(repository, "tiny_explain").instance_group[0].count == 1
     assert faults(repository) == []
 
 

@@ -37,6 +37,8 @@ def manifest(name: str = "tiny", version: str = "1") -> Manifest:
         outputs[f"activation:{layer.name}"] = (layer.channels, layer.height, layer.width)
         if layer.kind == "conv":
             outputs[f"gradcam:{layer.name}"] = (2, layer.height, layer.width)
+            outputs[f"gradient:{layer.name}"] = (1, layer.channels, layer.height, layer.width)
+    outputs["gradient:input"] = (1, 3, SIDE, SIDE)
     hot: dict[str, tuple[int, ...]] = {"probabilities": (2,), "gradcam": (2, 2, 2)}
     return Manifest(
         name=name,
@@ -61,8 +63,9 @@ def manifest(name: str = "tiny", version: str = "1") -> Manifest:
 class FakeEngine:
     """Answers from the colours; see `Engine`.
 
-    A map holds the share of its class's colour in every place; channel k of a layer holds k. What
-    is `soon` comes when it is asked to catch up; what is `withdrawn` goes with the next call.
+    A map holds the share of its class's colour in every place; channel k of a layer holds k. The
+    gradient of dog is one everywhere. What is `soon` comes when it is asked to
+    catch up; what is `withdrawn` goes with the next call.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
@@ -117,6 +120,8 @@ class FakeEngine:
                 answers[name] = (evidence + 1e-3) / (evidence + 1e-3).sum(axis=1, keepdims=True)
             elif name.startswith("gradcam"):
                 answers[name] = np.tile(evidence[:, :, None, None], (1, 1, *shape[1:]))
+            elif name.startswith("gradient"):
+                answers[name] = np.ones((len(images), *shape), np.float32)
             else:
                 one = np.arange(shape[0], dtype=np.float32)[:, None, None] + np.zeros(shape)
                 answers[name] = np.stack([one] * len(images)).astype(np.float32)

@@ -33,7 +33,8 @@ def publish_tiny(
     version: str = "1",
     *,
     bias: float = 0.0,
-    engine: Literal["onnxruntime", "python"] = "onnxruntime",
+    engine: Literal["onnxruntime", "openvino", "tensorrt", "python"] = "onnxruntime",
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
     earlier: Sequence[Manifest] = (),
     graph_bytes: bytes | None = None,
 ) -> Manifest:
@@ -63,7 +64,7 @@ def publish_tiny(
             Layer(name="conv1", kind="conv", channels=2, height=4, width=4),
             Layer(name="pool1", kind="pool", channels=2, height=2, width=2),
         ),
-        precision="fp32",
+        precision=precision,
         engine=engine,
         weights_sha256="0" * 64,
         graphs=graphs,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from datetime import datetime
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from pawsight_serving.repository.manifest import Preprocessing  # noqa: TC001 - as above
+from pawsight_serving.repository.manifest import Preprocessing
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.errors import RunInvalid
-from pawsight_training.recipes import Recipe  # noqa: TC001 - as above
+from pawsight_training.recipes import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,16 @@ from grpc import StatusCode
 
 from pawsight_client import _errors as errors
 from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict, T
-from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_client._results import (
+    Channel,
+    Curve,
+    Explanation,
+    Faithfulness,
+    Layer,
+    Map,
+    Model,
+    Prediction,
+)
 from pawsight_proto.v1 import pawsight_pb2 as pb
 
 if TYPE_CHECKING:
@@ -135,6 +144,13 @@ def _write_explain(ask: Explain) -> pb.ExplainRequest:
         target=ask.target,
         channels=ask.channels,
         rendering=pb.RENDERING_PNG if ask.overlay else pb.RENDERING_UNSPECIFIED,
+        top=ask.top,
+        sheet=ask.sheet,
+        alpha=ask.alpha,
+        colormap=ask.colormap,
+        faithfulness=ask.faithfulness,
+        samples=ask.samples,
+        seed=ask.seed,
     )
 
 
@@ -151,8 +167,15 @@ def _read_prediction(answer: pb.PredictResponse | pb.ExplainResponse) -> Predict
     )
 
 
-def _read_explanation(answer: pb.ExplainResponse) -> Explanation:
-    (explanation,) = answer.explanations
+def _read_explanations(answer: pb.ExplainResponse) -> tuple[Explanation, ...]:
+    prediction = _read_prediction(answer)
+    sheet = answer.sheets[0] if answer.sheets else b""
+    return tuple(_read_explanation(each, prediction, sheet) for each in answer.explanations)
+
+
+def _read_explanation(
+    explanation: pb.Explanation, prediction: Prediction, sheet: bytes
+) -> Explanation:
     maps = [channel.map for channel in explanation.channels] or [explanation.map]
     return Explanation(
         method=explanation.method,
@@ -162,14 +185,32 @@ def _read_explanation(answer: pb.ExplainResponse) -> Explanation:
         width=maps[0].width,
         evidence=explanation.evidence,
         digest=explanation.digest,
-        prediction=_read_prediction(answer),
+        prediction=prediction,
         map=_read_map(explanation.map),
         channels=tuple(
-            Channel(channel.channel, channel.mean, channel.max, _read_map(channel.map))
+            Channel(
+                channel.channel, channel.mean, channel.max, _read_map(channel.map), channel.zeros
+            )
             for channel in explanation.channels
         ),
         overlay_png=explanation.overlay_png,
+        weights_sha256=explanation.weights_sha256,
+        precision=explanation.precision,
+        probability=explanation.probability if explanation.HasField("probability") else None,
+        faithfulness=_read_faithfulness(explanation),
+        sheet_png=sheet,
     )
+
+
+def _read_faithfulness(explanation: pb.Explanation) -> Faithfulness | None:
+    if not explanation.HasField("faithfulness"):
+        return None
+    measured = explanation.faithfulness
+    return Faithfulness(_read_curve(measured.deletion), _read_curve(measured.insertion))
+
+
+def _read_curve(curve: pb.Curve) -> Curve:
+    return Curve(curve.area, tuple(curve.probabilities))
 
 
 def _read_map(message: pb.Map) -> Map:
@@ -190,6 +231,7 @@ def _read_model(model: pb.Model) -> Model:
         ),
         state=model.state,
         manifest=MessageToDict(model.manifest),
+        methods=tuple(model.methods),
     )
 
 
@@ -200,7 +242,7 @@ _PREDICT: Final = Form(
 )
 _FORMS: Final[Mapping[type[Operation[Any]], Form[Any]]] = {
     Predict: _PREDICT,
-    Explain: Form("Explain", _write_explain, _read_explanation),
+    Explain: Form("Explain", _write_explain, _read_explanations),
     ListModels: Form(
         "ListModels",
         lambda _: pb.ListModelsRequest(),

@@ -10,12 +10,23 @@ from urllib.parse import quote
 
 from pawsight_client import _errors as errors
 from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict, T
-from pawsight_client._results import Channel, Explanation, Layer, Map, Model, Prediction
+from pawsight_client._results import (
+    Channel,
+    Curve,
+    Explanation,
+    Faithfulness,
+    Layer,
+    Map,
+    Model,
+    Prediction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Json = Any
+# What a server draws with where it is told nothing.
+_ALPHA: Final = 0.75
 DEFAULT_MODEL: Final = "cats_dogs_vgg16"
 
 
@@ -145,6 +156,13 @@ def _write_explain(ask: Explain) -> Request:
         "target": ask.target,
         "channels": ",".join(map(str, ask.channels)),
         "overlay": "" if ask.overlay else "false",
+        "top": str(ask.top or ""),
+        "sheet": "true" if ask.sheet else "",
+        "alpha": "" if ask.alpha == _ALPHA else str(ask.alpha),
+        "colormap": ask.colormap,
+        "faithfulness": "true" if ask.faithfulness else "",
+        "samples": str(ask.samples or ""),
+        "seed": str(ask.seed or ""),
     }
     return Request(
         "POST",
@@ -167,12 +185,24 @@ def _read_prediction(answer: Json) -> Prediction:
     )
 
 
-def _read_explanation(answer: Json) -> Explanation:
-    (explanation,) = answer["explanations"]
+def _read_explanations(answer: Json) -> tuple[Explanation, ...]:
+    prediction = _read_prediction(answer)
+    sheet = _read_drawing((answer.get("sheets") or [""])[0])
+    return tuple(_read_explanation(each, prediction, sheet) for each in answer["explanations"])
+
+
+def _read_explanation(explanation: Json, prediction: Prediction, sheet: bytes) -> Explanation:
     channels = tuple(
-        Channel(int(c["channel"]), float(c["mean"]), float(c["max"]), _read_map(c["map"]))
+        Channel(
+            int(c["channel"]),
+            float(c["mean"]),
+            float(c["max"]),
+            _read_map(c["map"]),
+            float(c.get("zeros", 0.0)),
+        )
         for c in explanation.get("channels") or ()
     )
+    probability, measured = explanation.get("probability"), explanation.get("faithfulness")
     return Explanation(
         method=str(explanation["method"]),
         layer=str(explanation["layer"]),
@@ -181,11 +211,26 @@ def _read_explanation(answer: Json) -> Explanation:
         width=int(explanation["width"]),
         evidence=bool(explanation["evidence"]),
         digest=str(explanation["digest"]),
-        prediction=_read_prediction(answer),
+        prediction=prediction,
         map=_read_map(explanation.get("map") or ()),
         channels=channels,
-        overlay_png=base64.b64decode(explanation.get("overlay_png") or "", validate=True),
+        overlay_png=_read_drawing(explanation.get("overlay_png") or ""),
+        weights_sha256=str(explanation.get("weights_sha256") or ""),
+        precision=str(explanation.get("precision") or ""),
+        probability=None if probability is None else float(probability),
+        faithfulness=None
+        if measured is None
+        else Faithfulness(_read_curve(measured["deletion"]), _read_curve(measured["insertion"])),
+        sheet_png=sheet,
     )
+
+
+def _read_drawing(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _read_curve(curve: Json) -> Curve:
+    return Curve(float(curve["area"]), tuple(map(float, curve["probabilities"])))
 
 
 def _read_map(rows: Sequence[Sequence[float]]) -> Map:
@@ -209,12 +254,13 @@ def _read_model(answer: Json) -> Model:
         ),
         state=str(answer["state"]),
         manifest=dict(answer["manifest"]),
+        methods=tuple(map(str, answer.get("methods") or ())),
     )
 
 
 _FORMS: Final[Mapping[type[Operation[Any]], _Forms[Any]]] = {
     Predict: _Forms(_write_predict, _read_prediction),
-    Explain: _Forms(_write_explain, _read_explanation),
+    Explain: _Forms(_write_explain, _read_explanations),
     ListModels: _Forms(
         lambda _: Request("GET", "/v1/models"),
         lambda answer: tuple(_read_model(model) for model in answer["models"]),

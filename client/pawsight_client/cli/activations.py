@@ -34,6 +34,9 @@ def _channels(
     callback=_channels,
     help="Channels to show [default: the strongest].",
 )
+@click.option(
+    "--top", type=click.IntRange(0), default=0, help="So many of the strongest [default: 16]."
+)
 @click.option("--model", default="", help="Model to ask [default: the server's].")
 @with_client
 def activations(
@@ -42,12 +45,15 @@ def activations(
     layer: str,
     out: str,
     channels: tuple[int, ...],
+    top: int,
     model: str,
 ) -> None:
     """Ask a server what a layer's channels respond to."""
-    explanation = client.activations(picture, layer=layer, channels=channels, model=model)
+    explanation = client.activations(picture, layer=layer, channels=channels, top=top, model=model)
     explanation.save(out)
     click.echo(f"{out}: {explanation.layer}, {explanation.height}x{explanation.width}")
-    click.echo("channel    mean     max")
+    click.echo("channel    mean     max  zeros")
     for channel in explanation.channels:
-        click.echo(f"{channel.channel:7d} {channel.mean:7.3f} {channel.max:7.3f}")
+        click.echo(
+            f"{channel.channel:7d} {channel.mean:7.3f} {channel.max:7.3f} {channel.zeros:6.1%}"
+        )

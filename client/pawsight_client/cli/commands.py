@@ -37,6 +37,11 @@ COMMANDS: Final = {
         "triton",
         "Run the real Triton server on a model repository, without Docker.",
     ),
+    "tune": Entry(
+        "pawsight_serving.tuning.command_line:tune",
+        "triton",
+        "Find the Triton settings of a model that serve this machine best.",
+    ),
     "data": Entry(
         "pawsight_training.command_line:data",
         "training",
@@ -71,6 +76,11 @@ COMMANDS: Final = {
         "pawsight_serving.repository.command_line:repository",
         "serving",
         "List, verify and roll back what is published.",
+    ),
+    "explain-check": Entry(
+        "pawsight_export.explain_check.command_line:explain_check",
+        "export",
+        "Measure how far a model's explanations can be trusted.",
     ),
     "predict": Entry(
         "pawsight_client.cli.predict:predict",

@@ -2,28 +2,102 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from pawsight_client._operations import ALL, Colormap, Method
 from pawsight_client.cli.connection import with_client
 
 if TYPE_CHECKING:
-    from pawsight_client import Client
+    from pawsight_client import Client, Explanation
 
 
 @click.command()
 @click.argument("picture")
-@click.option("--out", metavar="FILE", required=True, help="PNG file to write the overlay to.")
-@click.option("--layer", default="", help="Convolutional layer [default: the last one].")
-@click.option("--target", default="", help="Class to explain [default: the predicted one].")
+@click.option("--out", metavar="FILE", required=True, help="PNG file to write the drawing to.")
+@click.option(
+    "--layer",
+    default="",
+    help="Convolutional layer, several as conv1,conv3, or all [default: the last one].",
+)
+@click.option("--target", default="", help="Class to explain, or all [default: the predicted one].")
+@click.option(
+    "--method",
+    type=click.Choice([name for name in get_args(Method) if name != "activations"]),
+    default="grad-cam",
+    show_default=True,
+    help="How to explain.",
+)
+@click.option("--sheet", is_flag=True, help="Draw picture, map and overlay side by side.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    default=0.75,
+    show_default=True,
+    help="How opaque the strongest evidence covers the picture.",
+)
+@click.option(
+    "--colormap",
+    type=click.Choice([name for name in get_args(Colormap) if name]),
+    help="Colours of the map [default: inferno].",
+)
+@click.option("--faithfulness", is_flag=True, help="Measure deletion and insertion.")
+@click.option("--samples", type=click.IntRange(0), default=0, help="Passes of rise, smoothgrad.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of rise and smoothgrad.")
 @click.option("--model", default="", help="Model to ask [default: the server's].")
 @with_client
-def explain(client: Client, picture: str, out: str, layer: str, target: str, model: str) -> None:
-    """Ask a server why: Grad-CAM over the picture."""
-    explanation = client.explain(picture, layer=layer, target=target, model=model)
-    explanation.save(out)
-    prediction = explanation.prediction
+def explain(
+    client: Client,
+    picture: str,
+    out: str,
+    layer: str,
+    target: str,
+    method: Method,
+    sheet: bool,
+    alpha: float,
+    colormap: Colormap | None,
+    faithfulness: bool,
+    samples: int,
+    seed: int,
+    model: str,
+) -> None:
+    """Ask a server why: a map of the evidence, over the picture.
+
+    Several layers or targets are drawn on one sheet.
+    """
+    look: dict[str, Any] = {"method": method, "model": model, "alpha": alpha}
+    look["colormap"] = colormap or ""
+    if sheet or any(name == ALL or "," in name for name in (layer, target)):
+        if faithfulness or samples or seed:
+            raise click.UsageError(
+                "--faithfulness, --samples and --seed are for one explanation, without a sheet."
+            )
+        explanations = client.explain_all(
+            picture, layers=[layer], targets=[target], sheet=True, **look
+        )
+    else:
+        explanations = (
+            client.explain(
+                picture,
+                layer=layer,
+                target=target,
+                faithfulness=faithfulness,
+                samples=samples,
+                seed=seed,
+                **look,
+            ),
+        )
+    explanations[0].save(out)
+    prediction = explanations[0].prediction
     click.echo(f"{picture}: {prediction.label} {prediction.score:.1%}")
+    for explanation in explanations:
+        click.echo(f"{out}: {_said(explanation)}")
+
+
+def _said(explanation: Explanation) -> str:
     shown = "evidence" if explanation.evidence else "no evidence"
-    click.echo(f"{out}: {shown} for {explanation.target} at {explanation.layer}")
+    said = f"{shown} for {explanation.target} at {explanation.layer}"
+    if measured := explanation.faithfulness:
+        said += f"; deletion {measured.deletion.area:.3f}, insertion {measured.insertion.area:.3f}"
+    return said

@@ -28,11 +28,13 @@ class _RenderingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rendering.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     RENDERING_UNSPECIFIED: _Rendering.ValueType  # 0
     RENDERING_PNG: _Rendering.ValueType  # 1
+    RENDERING_WEBP: _Rendering.ValueType  # 2
 
 class Rendering(_Rendering, metaclass=_RenderingEnumTypeWrapper): ...
 
 RENDERING_UNSPECIFIED: Rendering.ValueType  # 0
 RENDERING_PNG: Rendering.ValueType  # 1
+RENDERING_WEBP: Rendering.ValueType  # 2
 Global___Rendering: _TypeAlias = Rendering  # noqa: Y015
 
 @_typing.final
@@ -243,16 +245,41 @@ class ExplainRequest(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     RENDERING_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    SHEET_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    COLORMAP_FIELD_NUMBER: _builtins.int
+    FAITHFULNESS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    TENSORS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
     method: _builtins.str
-    """"grad-cam" (also when empty) or "activations"."""
+    """One of the model's `methods`; empty: "grad-cam"."""
     layer: _builtins.str
-    """Empty: the last convolutional layer."""
+    """A layer, several with commas between them, or "all"; empty: the last convolutional one."""
     target: _builtins.str
-    """Class to explain; empty: the predicted one. For grad-cam alone."""
+    """A class, several with commas between them, or "all"; empty: the predicted one. Not for
+    activations.
+    """
     rendering: Global___Rendering.ValueType
     """What to draw beside the values; nothing is drawn where this is empty."""
+    top: _builtins.int
+    """How many of the strongest channels to return; 0: 16."""
+    sheet: _builtins.bool
+    """One sheet for each picture, instead of a drawing for each explanation."""
+    alpha: _builtins.float
+    """How opaque the strongest evidence covers the picture, 0 to 1; absent: 0.75."""
+    colormap: _builtins.str
+    """Colour table of the drawings: inferno, magma, plasma, viridis or cividis."""
+    faithfulness: _builtins.bool
+    """Whether to measure deletion and insertion (RISE, Petsiuk et al. 2018)."""
+    samples: _builtins.int
+    """Passes of a method that draws at random; 0: as many as the method thinks fit."""
+    seed: _builtins.int
+    tensors: _builtins.bool
+    """Whether the values come as tensors, not as maps."""
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
@@ -270,12 +297,22 @@ class ExplainRequest(_message.Message):
         target: _builtins.str = ...,
         channels: _abc.Iterable[_builtins.int] | None = ...,
         rendering: Global___Rendering.ValueType = ...,
+        top: _builtins.int = ...,
+        sheet: _builtins.bool = ...,
+        alpha: _builtins.float | None = ...,
+        colormap: _builtins.str = ...,
+        faithfulness: _builtins.bool = ...,
+        samples: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        tensors: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "images", b"images", "layer", b"layer", "method", b"method", "model", b"model", "rendering", b"rendering", "target", b"target", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha", "channels", b"channels", "colormap", b"colormap", "faithfulness", b"faithfulness", "images", b"images", "layer", b"layer", "method", b"method", "model", b"model", "rendering", b"rendering", "samples", b"samples", "seed", b"seed", "sheet", b"sheet", "target", b"target", "tensors", b"tensors", "top", b"top", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
@@ -317,9 +354,12 @@ class Channel(_message.Message):
     MEAN_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
     MAP_FIELD_NUMBER: _builtins.int
+    ZEROS_FIELD_NUMBER: _builtins.int
     channel: _builtins.int
     mean: _builtins.float
     max: _builtins.float
+    zeros: _builtins.float
+    """Share of zeros, 0 to 1."""
     @_builtins.property
     def map(self) -> Global___Map: ...
     def __init__(
@@ -329,14 +369,69 @@ class Channel(_message.Message):
         mean: _builtins.float = ...,
         max: _builtins.float = ...,
         map: Global___Map | None = ...,
+        zeros: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["map", b"map"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "map", b"map", "max", b"max", "mean", b"mean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "map", b"map", "max", b"max", "mean", b"mean", "zeros", b"zeros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Channel: _TypeAlias = Channel  # noqa: Y015
+
+@_typing.final
+class Curve(_message.Message):
+    """A class's probability after each twentieth of the pixels, from none to all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    area: _builtins.float
+    """Area under the curve, over shares of the pixels from 0 to 1."""
+    @_builtins.property
+    def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def __init__(
+        self,
+        *,
+        probabilities: _abc.Iterable[_builtins.float] | None = ...,
+        area: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area", b"area", "probabilities", b"probabilities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Curve: _TypeAlias = Curve  # noqa: Y015
+
+@_typing.final
+class Faithfulness(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_FIELD_NUMBER: _builtins.int
+    INSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deletion(self) -> Global___Curve:
+        """Pixels are taken away, strongest first: a small area is good."""
+
+    @_builtins.property
+    def insertion(self) -> Global___Curve:
+        """Pixels are put into a blurred picture: a large area is good."""
+
+    def __init__(
+        self,
+        *,
+        deletion: Global___Curve | None = ...,
+        insertion: Global___Curve | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deletion", b"deletion", "insertion", b"insertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion", b"deletion", "insertion", b"insertion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Faithfulness: _TypeAlias = Faithfulness  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
@@ -350,22 +445,45 @@ class Explanation(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     OVERLAY_PNG_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    WEIGHTS_SHA256_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    TENSOR_FIELD_NUMBER: _builtins.int
+    FAITHFULNESS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     layer: _builtins.str
     target: _builtins.str
     evidence: _builtins.bool
     """False where the map holds no evidence for the target: it is all zeros."""
     overlay_png: _builtins.bytes
-    """The overlay, or the grid of maps, as PNG; empty where none was asked for."""
+    """The overlay, or the grid of maps, as PNG, or as WebP where that was asked for; empty where
+    none was.
+    """
     digest: _builtins.str
     """"sha256:…" of the graph that gave the map."""
+    weights_sha256: _builtins.str
+    """sha256 of the weights in that graph."""
+    precision: _builtins.str
+    """"fp32", "fp16" or "int8"."""
+    probability: _builtins.float
+    """Of the target, by the pass that gave the map. Absent for activations."""
     @_builtins.property
     def map(self) -> Global___Map:
-        """Grad-CAM: the target's map. Absent for activations."""
+        """The target's map. Absent for activations, and where tensors were asked for."""
 
     @_builtins.property
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Channel]:
-        """Activations: the channels asked for. Empty for Grad-CAM."""
+        """Activations: the channels asked for; without maps where tensors were asked for. Empty for
+        all other methods.
+        """
+
+    @_builtins.property
+    def tensor(self) -> Global___Tensor:
+        """Where tensors were asked for: [height, width], or [channels, height, width]."""
+
+    @_builtins.property
+    def faithfulness(self) -> Global___Faithfulness:
+        """Where it was asked for, and the map holds evidence."""
 
     def __init__(
         self,
@@ -378,12 +496,19 @@ class Explanation(_message.Message):
         channels: _abc.Iterable[Global___Channel] | None = ...,
         overlay_png: _builtins.bytes = ...,
         digest: _builtins.str = ...,
+        weights_sha256: _builtins.str = ...,
+        precision: _builtins.str = ...,
+        probability: _builtins.float | None = ...,
+        tensor: Global___Tensor | None = ...,
+        faithfulness: Global___Faithfulness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["map", b"map"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "faithfulness", b"faithfulness", "map", b"map", "probability", b"probability", "tensor", b"tensor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "digest", b"digest", "evidence", b"evidence", "layer", b"layer", "map", b"map", "method", b"method", "overlay_png", b"overlay_png", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "channels", b"channels", "digest", b"digest", "evidence", b"evidence", "faithfulness", b"faithfulness", "layer", b"layer", "map", b"map", "method", b"method", "overlay_png", b"overlay_png", "precision", b"precision", "probability", b"probability", "target", b"target", "tensor", b"tensor", "weights_sha256", b"weights_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
 
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
 
@@ -397,6 +522,7 @@ class ExplainResponse(_message.Message):
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SHEETS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
     digest: _builtins.str
@@ -405,7 +531,11 @@ class ExplainResponse(_message.Message):
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]: ...
     @_builtins.property
     def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
-        """One for each picture, in the pictures' order."""
+        """For each picture, for each layer, for each target, in their order."""
+
+    @_builtins.property
+    def sheets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """One for each picture, where sheets were asked for; PNG or WebP."""
 
     def __init__(
         self,
@@ -416,10 +546,11 @@ class ExplainResponse(_message.Message):
         explanations: _abc.Iterable[Global___Explanation] | None = ...,
         digest: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        sheets: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "explanations", b"explanations", "model", b"model", "predictions", b"predictions", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "explanations", b"explanations", "model", b"model", "predictions", b"predictions", "request_id", b"request_id", "sheets", b"sheets", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -511,6 +642,41 @@ class InferResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InferResponse: _TypeAlias = InferResponse  # noqa: Y015
+
+@_typing.final
+class GetMetricsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMetricsRequest: _TypeAlias = GetMetricsRequest  # noqa: Y015
+
+@_typing.final
+class Metrics(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.bytes
+    """In Prometheus' text format."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Metrics: _TypeAlias = Metrics  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
@@ -611,6 +777,7 @@ class Model(_message.Message):
     LAYERS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     MANIFEST_FIELD_NUMBER: _builtins.int
+    METHODS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     state: _builtins.str
@@ -623,6 +790,10 @@ class Model(_message.Message):
     def manifest(self) -> _struct_pb2.Struct:
         """The manifest as it was published."""
 
+    @_builtins.property
+    def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Methods of explanation that its graphs have what is needed for."""
+
     def __init__(
         self,
         *,
@@ -632,11 +803,71 @@ class Model(_message.Message):
         layers: _abc.Iterable[Global___Layer] | None = ...,
         state: _builtins.str = ...,
         manifest: _struct_pb2.Struct | None = ...,
+        methods: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "layers", b"layers", "manifest", b"manifest", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "layers", b"layers", "manifest", b"manifest", "methods", b"methods", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class GetFiltersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.str
+    layer: _builtins.str
+    """A convolutional layer."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+        layer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "model", b"model", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFiltersRequest: _TypeAlias = GetFiltersRequest  # noqa: Y015
+
+@_typing.final
+class Filters(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.str
+    layer: _builtins.str
+    png: _builtins.bytes
+    """A grid of pictures, one a filter."""
+    digest: _builtins.str
+    """"sha256:…" of the picture, as in the manifest."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+        layer: _builtins.str = ...,
+        png: _builtins.bytes = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "layer", b"layer", "model", b"model", "png", b"png", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Filters: _TypeAlias = Filters  # noqa: Y015

@@ -60,6 +60,11 @@ class PawsightStub:
                 request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Model.FromString,
                 _registered_method=True)
+        self.GetFilters = channel.unary_unary(
+                '/pawsight.v1.Pawsight/GetFilters',
+                request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetFiltersRequest.SerializeToString,
+                response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Filters.FromString,
+                _registered_method=True)
 
 
 class PawsightServicer:
@@ -81,7 +86,7 @@ class PawsightServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """Classifies pictures and says why: Grad-CAM or activation maps.
+        """Classifies pictures and says why: maps of evidence, or activation maps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +100,13 @@ class PawsightServicer:
 
     def GetModel(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFilters(self, request, context):
+        """What the filters of a layer respond to most, as a grid of pictures.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -126,6 +138,11 @@ def add_PawsightServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetModelRequest.FromString,
                     response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Model.SerializeToString,
+            ),
+            'GetFilters': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFilters,
+                    request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetFiltersRequest.FromString,
+                    response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Filters.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -274,6 +291,33 @@ class Pawsight:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def GetFilters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pawsight.v1.Pawsight/GetFilters',
+            pawsight__proto_dot_v1_dot_pawsight__pb2.GetFiltersRequest.SerializeToString,
+            pawsight__proto_dot_v1_dot_pawsight__pb2.Filters.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class ExplainerStub:
     """What the sidecar serves to gateways.
@@ -295,6 +339,11 @@ class ExplainerStub:
                 request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.SerializeToString,
                 response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.FromString,
                 _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/pawsight.v1.Explainer/GetMetrics',
+                request_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Metrics.FromString,
+                _registered_method=True)
 
 
 class ExplainerServicer:
@@ -314,6 +363,13 @@ class ExplainerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMetrics(self, request, context):
+        """What the sidecar tells Prometheus; a gateway's /metrics ends with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExplainerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -326,6 +382,11 @@ def add_ExplainerServicer_to_server(servicer, server):
                     servicer.Infer,
                     request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.FromString,
                     response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.SerializeToString,
+            ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=pawsight__proto_dot_v1_dot_pawsight__pb2.GetMetricsRequest.FromString,
+                    response_serializer=pawsight__proto_dot_v1_dot_pawsight__pb2.Metrics.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -383,6 +444,33 @@ class Explainer:
             '/pawsight.v1.Explainer/Infer',
             pawsight__proto_dot_v1_dot_pawsight__pb2.InferRequest.SerializeToString,
             pawsight__proto_dot_v1_dot_pawsight__pb2.InferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pawsight.v1.Explainer/GetMetrics',
+            pawsight__proto_dot_v1_dot_pawsight__pb2.GetMetricsRequest.SerializeToString,
+            pawsight__proto_dot_v1_dot_pawsight__pb2.Metrics.FromString,
             options,
             channel_credentials,
             insecure,

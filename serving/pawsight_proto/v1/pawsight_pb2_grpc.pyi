@@ -38,9 +38,11 @@ class PawsightStub:
     PredictStream: _grpc.StreamStreamMultiCallable[_pawsight_pb2.PredictStreamRequest, _pawsight_pb2.PredictStreamResponse]
     """Classifies many pictures over one call; every answer carries its request's id."""
     Explain: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]
-    """Classifies pictures and says why: Grad-CAM or activation maps."""
+    """Classifies pictures and says why: maps of evidence, or activation maps."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.ListModelsRequest, _pawsight_pb2.ListModelsResponse]
     GetModel: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.GetModelRequest, _pawsight_pb2.Model]
+    GetFilters: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.GetFiltersRequest, _pawsight_pb2.Filters]
+    """What the filters of a layer respond to most, as a grid of pictures."""
 
 @_typing.type_check_only
 class PawsightAsyncStub(PawsightStub):
@@ -52,9 +54,11 @@ class PawsightAsyncStub(PawsightStub):
     PredictStream: _aio.StreamStreamMultiCallable[_pawsight_pb2.PredictStreamRequest, _pawsight_pb2.PredictStreamResponse]  # type: ignore[assignment]
     """Classifies many pictures over one call; every answer carries its request's id."""
     Explain: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]  # type: ignore[assignment]
-    """Classifies pictures and says why: Grad-CAM or activation maps."""
+    """Classifies pictures and says why: maps of evidence, or activation maps."""
     ListModels: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.ListModelsRequest, _pawsight_pb2.ListModelsResponse]  # type: ignore[assignment]
     GetModel: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.GetModelRequest, _pawsight_pb2.Model]  # type: ignore[assignment]
+    GetFilters: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.GetFiltersRequest, _pawsight_pb2.Filters]  # type: ignore[assignment]
+    """What the filters of a layer respond to most, as a grid of pictures."""
 
 class PawsightServicer(metaclass=_abc_1.ABCMeta):
     """What the gateway serves: cat or dog, and why."""
@@ -81,7 +85,7 @@ class PawsightServicer(metaclass=_abc_1.ABCMeta):
         request: _pawsight_pb2.ExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pawsight_pb2.ExplainResponse, _abc.Awaitable[_pawsight_pb2.ExplainResponse]]:
-        """Classifies pictures and says why: Grad-CAM or activation maps."""
+        """Classifies pictures and says why: maps of evidence, or activation maps."""
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -97,6 +101,14 @@ class PawsightServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pawsight_pb2.Model, _abc.Awaitable[_pawsight_pb2.Model]]: ...
 
+    @_abc_1.abstractmethod
+    def GetFilters(
+        self,
+        request: _pawsight_pb2.GetFiltersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pawsight_pb2.Filters, _abc.Awaitable[_pawsight_pb2.Filters]]:
+        """What the filters of a layer respond to most, as a grid of pictures."""
+
 def add_PawsightServicer_to_server(servicer: PawsightServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class ExplainerStub:
@@ -109,6 +121,8 @@ class ExplainerStub:
     Explain: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]
     Infer: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.InferRequest, _pawsight_pb2.InferResponse]
     """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
+    GetMetrics: _grpc.UnaryUnaryMultiCallable[_pawsight_pb2.GetMetricsRequest, _pawsight_pb2.Metrics]
+    """What the sidecar tells Prometheus; a gateway's /metrics ends with it."""
 
 @_typing.type_check_only
 class ExplainerAsyncStub(ExplainerStub):
@@ -118,6 +132,8 @@ class ExplainerAsyncStub(ExplainerStub):
     Explain: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.ExplainRequest, _pawsight_pb2.ExplainResponse]  # type: ignore[assignment]
     Infer: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.InferRequest, _pawsight_pb2.InferResponse]  # type: ignore[assignment]
     """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
+    GetMetrics: _aio.UnaryUnaryMultiCallable[_pawsight_pb2.GetMetricsRequest, _pawsight_pb2.Metrics]  # type: ignore[assignment]
+    """What the sidecar tells Prometheus; a gateway's /metrics ends with it."""
 
 class ExplainerServicer(metaclass=_abc_1.ABCMeta):
     """What the sidecar serves to gateways."""
@@ -136,5 +152,13 @@ class ExplainerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pawsight_pb2.InferResponse, _abc.Awaitable[_pawsight_pb2.InferResponse]]:
         """Runs a graph; how a gateway comes to the outputs of NAME_explain."""
+
+    @_abc_1.abstractmethod
+    def GetMetrics(
+        self,
+        request: _pawsight_pb2.GetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pawsight_pb2.Metrics, _abc.Awaitable[_pawsight_pb2.Metrics]]:
+        """What the sidecar tells Prometheus; a gateway's /metrics ends with it."""
 
 def add_ExplainerServicer_to_server(servicer: ExplainerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -57,12 +57,14 @@ def _openvino(threads: Threads | None) -> dict[str, str]:
     """Return OpenVINO's properties ("CPU device", Supported Properties, in its documentation)."""
     # OpenVINO would compute float graphs in bf16 where the processor has it, and the served maps
     # would no longer be the exported ones.
-    properties = {"INFERENCE_PRECISION_HINT": "f32"}
+    properties = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        # Two processes of one thread each, gateway and sidecar, would sit on one core.
+        "ENABLE_CPU_PINNING": "NO",
+    }
     if threads is not None:
         properties |= {
             "NUM_STREAMS": str(threads.streams),
             "INFERENCE_NUM_THREADS": str(threads.streams * threads.each),
-            # Two processes of one thread each, gateway and sidecar, would sit on one core.
-            "ENABLE_CPU_PINNING": "NO",
         }
     return properties

@@ -6,30 +6,25 @@ every version stands in the parameters of the hot graph's configuration, under `
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf import text_format
 from pydantic import ValidationError
 from tritonclient.grpc import model_config_pb2 as triton
 
-from pawsight_serving.engines.providers import wanted_providers
-from pawsight_serving.engines.version_policy import (
-    MANIFEST_PARAMETER,
-    PROVIDERS_PARAMETER,
-    policy_of,
-)
+from pawsight_serving.engines.triton_backends import choose_backend, set_parameters
+from pawsight_serving.engines.version_policy import MANIFEST_PARAMETER, policy_of
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 CONFIG_FILE: Final = "config.pbtxt"
 LABELS_FILE: Final = "labels.txt"
-_MAX_BATCH: Final = 32
+MAX_BATCH: Final = 32
 # Every layer's maps of one VGG16 picture are 50 MB of floats.
-_MAX_EXPLAIN_BATCH: Final = 4
+MAX_EXPLAIN_BATCH: Final = 4
 _MAX_QUEUED: Final = 256
 _QUEUE_TIMEOUT_US: Final = 30_000_000
 
@@ -46,11 +41,10 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
     """
     newest = versions[-1]
     is_hot = graph == newest.name
-    largest = _MAX_BATCH if is_hot else _MAX_EXPLAIN_BATCH
+    largest = MAX_BATCH if is_hot else MAX_EXPLAIN_BATCH
     dims = [*newest.input_size, 3]
     config = triton.ModelConfig(
         name=graph,
-        platform="onnxruntime_onnx",
         max_batch_size=largest,
         input=[triton.ModelInput(name="image", data_type=triton.TYPE_UINT8, dims=dims)],
         output=[
@@ -83,26 +77,9 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         manifests = {
             f"{MANIFEST_PARAMETER}:{each.version}": each.model_dump_json() for each in versions
         }
-        _set_parameters(config, manifests)
-    if newest.engine == "python":
-        run_in_python_backend(config, versions)
+        set_parameters(config, manifests)
+    choose_backend(config, versions)
     return config
-
-
-def run_in_python_backend(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
-    """Make a configuration one of the Python backend, whose `model.py` runs the ONNX file."""
-    config.platform = ""
-    config.backend = "python"
-    config.ClearField("optimization")
-    _set_parameters(
-        config,
-        {
-            f"{PROVIDERS_PARAMETER}:{manifest.version}": json.dumps(
-                wanted_providers(manifest.arithmetic(config.name))
-            )
-            for manifest in versions
-        },
-    )
 
 
 def configured_manifests(config: triton.ModelConfig) -> list[Manifest]:
@@ -149,8 +126,3 @@ def _warmup(batch_size: int, dims: Sequence[int]) -> triton.ModelWarmup:
     return triton.ModelWarmup(
         name=f"batch of {batch_size}", batch_size=batch_size, inputs={"image": image}
     )
-
-
-def _set_parameters(config: triton.ModelConfig, values: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        config.parameters[name].string_value = value

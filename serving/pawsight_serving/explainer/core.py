@@ -9,9 +9,11 @@ import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import Explained, Explanation
-from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS
-from pawsight_serving.explainer.rendering.drawing import draw_png
+from pawsight_serving.explainer.explanations import ClassMap, Explained, Explanation
+from pawsight_serving.explainer.faithfulness import measure_faithfulness
+from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS, find_method
+from pawsight_serving.explainer.passes import EnginePasses
+from pawsight_serving.explainer.rendering.drawing import Painter
 from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import predicted_by
@@ -20,12 +22,18 @@ from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.admission import Admission
+    from numpy.typing import NDArray
+
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explainer.explanations import Drawing, Query
+    from pawsight_serving.explainer.methods.protocol import Found, Method, Passes
+    from pawsight_serving.explainer.metrics import ExplainerMetrics
+    from pawsight_serving.explainer.queueing import Queue
+    from pawsight_serving.predictions import Predictions
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.workers import Workers
 
 
@@ -35,9 +43,10 @@ class Explainer:
     Args:
         engine: a started engine.
         decoder: what decodes pictures.
-        painters: the threads to draw in.
-        admission: the bound on requests in flight.
+        painters: the threads to draw in, and to compute maps in.
+        queue: who waits and who works.
         readiness: hears of every answer of the engine.
+        metrics: hears of every request and its stages.
         default_model: answers requests that name none.
         max_overlay_side: pixels that a drawing over a picture may have, on its longer side.
     """
@@ -47,8 +56,9 @@ class Explainer:
         engine: Engine,
         decoder: Decoder,
         painters: Workers,
-        admission: Admission,
+        queue: Queue,
         readiness: Readiness,
+        metrics: ExplainerMetrics,
         *,
         default_model: str,
         max_overlay_side: int,
@@ -56,8 +66,9 @@ class Explainer:
         self._engine = engine
         self._decoder = decoder
         self._painters = painters
-        self._admission = admission
+        self._queue = queue
         self._readiness = readiness
+        self._metrics = metrics
         self._default_model = default_model
         self._max_side = max_overlay_side
 
@@ -68,14 +79,33 @@ class Explainer:
 
         Raises:
             ModelNotFound, VersionNotFound: no such model or version.
-            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
+            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit, or the answer
+                would be too large.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
             Overloaded: too many requests are in flight.
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        with self._admission.place():
-            return await self._explain(query, pictures, deadline)
+        label = query.method if query.method in METHODS else DEFAULT_METHOD
+        with self._metrics.request(label), self._queue.place():
+            await self._catch_up(query.model, query.version, deadline)
+            manifest = find_model(
+                self._engine.manifests(), query.model, query.version, default=self._default_model
+            )
+            name, method = find_method(manifest, query)
+            self._queue.check_values(len(pictures), method.values_per_picture)
+            images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+            passes = EnginePasses(self._engine, self._painters, manifest.version, deadline)
+            async with self._queue.turn():
+                with stage("inference"):
+                    found = await method.explain(images, passes)
+                    self._readiness.saw_answer(manifest.name)
+                    explanations = await self._explanations(manifest, query, images, found, passes)
+                explained = _explained(name, manifest, method, found, explanations)
+                if query.drawing is None:
+                    return explained
+                with stage("render"):
+                    return await self._drawn(explained, query.drawing, pictures, deadline)
 
     async def infer(
         self, graph: str, version: str, pixels: bytes, outputs: Sequence[str], deadline: Deadline
@@ -95,7 +125,7 @@ class Explainer:
             ImageMissing, RequestError: no picture, or too many.
             Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
         """
-        with self._admission.place():
+        with self._metrics.request("infer"), self._queue.place():
             await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
                 self._engine.manifests(), graph, version, default=self._default_model
@@ -108,48 +138,82 @@ class Explainer:
                 raise OptionInvalid(f"The pixels must be of pictures of {height}x{width}.")
             self._decoder.check_count(count)
             images = np.frombuffer(pixels, np.uint8).reshape(count, height, width, 3)
-            values = await self._engine.infer(
-                found.name, found.manifest.version, images, outputs, deadline
-            )
+            async with self._queue.turn():
+                with stage("inference"):
+                    values = await self._engine.infer(
+                        found.name, found.manifest.version, images, outputs, deadline
+                    )
             self._readiness.saw_answer(found.manifest.name)
             return Outputs(values, found.manifest.graph_digest(found.name))
+
+    def metrics(self) -> bytes:
+        """Return what Prometheus is told, in its text format."""
+        return self._metrics.exposition()
 
     async def _catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Load what the gateway has seen already: it may be a moment ahead."""
         if name and version:
             await self._engine.catch_up(name, version, deadline)
 
-    async def _explain(
-        self, query: Query, pictures: Sequence[bytes], deadline: Deadline
+    async def _explanations(
+        self,
+        manifest: Manifest,
+        query: Query,
+        images: NDArray[np.uint8],
+        found: Found,
+        passes: Passes,
+    ) -> list[Explanation]:
+        explanations = []
+        for image, probabilities, maps in zip(
+            images, found.probabilities.tolist(), found.maps, strict=True
+        ):
+            for each in maps:
+                if not isinstance(each, ClassMap):
+                    explanations.append(Explanation(each))
+                    continue
+                faithfulness = None
+                if query.faithfulness and each.evidence:
+                    faithfulness = await measure_faithfulness(
+                        manifest.name, image, each, manifest.classes, passes
+                    )
+                probability = probabilities[manifest.classes.index(each.target)]
+                explanations.append(Explanation(each, probability, faithfulness=faithfulness))
+        return explanations
+
+    async def _drawn(
+        self, explained: Explained, drawing: Drawing, pictures: Sequence[bytes], deadline: Deadline
     ) -> Explained:
-        await self._catch_up(query.model, query.version, deadline)
-        manifest = find_model(
-            self._engine.manifests(), query.model, query.version, default=self._default_model
-        )
-        name = query.method or DEFAULT_METHOD
-        if name not in METHODS:
-            raise OptionInvalid(f"Method {name!r} is not one of: {', '.join(METHODS)}.")
-        method = METHODS[name](manifest, query)
-        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
-        outputs = await self._engine.infer(
-            method.graph, manifest.version, images, ("probabilities", method.output), deadline
-        )
-        self._readiness.saw_answer(manifest.name)
-        predicted = predicted_by(manifest, method.graph, outputs["probabilities"])
-        maps = [
-            method.read(values, prediction.label)
-            for values, prediction in zip(
-                outputs[method.output], predicted.predictions, strict=True
-            )
+        per_picture = len(explained.explanations) // len(pictures)
+        groups = [
+            explained.explanations[start : start + per_picture]
+            for start in range(0, len(explained.explanations), per_picture)
         ]
-        drawings = [b""] * len(maps)
-        if query.draw:
-            with stage("render"):
-                drawings = await self._painters.run_each(
-                    [
-                        partial(draw_png, found, picture, self._decoder.limits, self._max_side)
-                        for found, picture in zip(maps, pictures, strict=True)
-                    ],
-                    deadline,
-                )
-        return Explained(name, predicted, tuple(map(Explanation, maps, drawings)))
+        painters = [
+            Painter(picture, drawing, self._decoder.limits, self._max_side) for picture in pictures
+        ]
+        if drawing.sheet:
+            heading = f"{explained.predictions.model} {explained.predictions.version}"
+            sheets = await self._painters.run_each(
+                [
+                    partial(painter.sheet, group, f"{heading}, {explained.method}", prediction)
+                    for painter, group, prediction in zip(
+                        painters, groups, explained.predictions.predictions, strict=True
+                    )
+                ],
+                deadline,
+            )
+            return explained.with_sheets(sheets)
+        drawings = await self._painters.run_each(
+            [partial(painter.each, group) for painter, group in zip(painters, groups, strict=True)],
+            deadline,
+        )
+        return explained.with_drawings([each for group in drawings for each in group])
+
+
+def _explained(
+    name: str, manifest: Manifest, method: Method, found: Found, explanations: list[Explanation]
+) -> Explained:
+    predictions: Predictions = predicted_by(manifest, method.graph, found.probabilities)
+    return Explained(
+        name, predictions, manifest.weights_sha256, manifest.precision, tuple(explanations)
+    )

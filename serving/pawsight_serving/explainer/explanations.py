@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from pawsight_serving.explainer.faithfulness import Faithfulness
     from pawsight_serving.predictions import Predictions
+
+ALPHA: Final = 0.75
+"""How opaque the strongest evidence is: it still lets a quarter of the picture through."""
+
+INPUT: Final = "input"
+"""The layer of maps that are of the picture itself."""
+
+# In a map of single pixels a few may tower over all others: where the highest is so many times
+# the value that one pixel in a hundred is above, colours run up to that value.
+_QUANTILE: Final = 0.99
+_TOWERING: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What to draw, and how.
+
+    Attributes:
+        format: of the file.
+        alpha: how opaque the strongest evidence covers the picture, 0 to 1.
+        colours: one of `rendering.tables.TABLES`; empty leaves the choice to the server.
+        sheet: one sheet a picture, instead of a drawing an explanation.
+    """
+
+    format: Literal["PNG", "WEBP"] = "PNG"
+    alpha: float = ALPHA
+    colours: str = ""
+    sheet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to explain, and how; an empty option leaves the choice to the server."""
+    """What to explain, and how; an empty option leaves the choice to the server.
+
+    Attributes:
+        model: name of a served model.
+        version: one of its versions.
+        method: one of `methods.registry.METHODS`.
+        layer: a layer, several with commas between them, or "all".
+        target: a class, several with commas between them, or "all"; empty is the predicted one.
+        channels: of activation maps, those wanted.
+        top: of activation maps, how many of the strongest are wanted.
+        samples: passes of a method that draws at random.
+        seed: of what it draws.
+        faithfulness: whether to measure deletion and insertion.
+        drawing: what to draw beside the values; None draws nothing.
+    """
 
     model: str = ""
     version: str = ""
@@ -24,12 +69,16 @@ class Query:
     layer: str = ""
     target: str = ""
     channels: tuple[int, ...] = ()
-    draw: bool = False
+    top: int = 0
+    samples: int = 0
+    seed: int = 0
+    faithfulness: bool = False
+    drawing: Drawing | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GradCamMap:
-    """Where a layer saw evidence for a class, in the logit's own scale.
+@dataclass(frozen=True)
+class ClassMap:
+    """Where a layer, or the picture itself, held evidence for a class; in the method's raw scale.
 
     `values` is float32 [height, width], never below zero; all zeros where there was none.
     """
@@ -38,18 +87,42 @@ class GradCamMap:
     target: str
     values: NDArray[np.float32]
 
-    @property
+    @cached_property
     def evidence(self) -> bool:
         """Whether the map holds any evidence for the target."""
         return bool(self.values.max() > 0)
 
+    @cached_property
+    def ceiling(self) -> float:
+        """The value that drawings give the last colour to; zero without evidence."""
+        highest = float(self.values.max())
+        if self.layer != INPUT:
+            return highest
+        usual = float(np.quantile(self.values, _QUANTILE))
+        return usual if 0 < usual * _TOWERING < highest else highest
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class ChannelMap:
     """What one channel of a layer answered: `values` is float32 [height, width]."""
 
     channel: int
     values: NDArray[np.float32]
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean, raw scale."""
+        return float(self.values.mean())
+
+    @cached_property
+    def max(self) -> float:
+        """The largest value, raw scale."""
+        return float(self.values.max())
+
+    @cached_property
+    def zeros(self) -> float:
+        """The share of zeros, 0 to 1."""
+        return 1.0 - float(np.count_nonzero(self.values)) / self.values.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +138,51 @@ class ActivationMaps:
         return any(channel.values.any() for channel in self.channels)
 
 
-Maps = GradCamMap | ActivationMaps
+Maps = ClassMap | ActivationMaps
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One picture's maps, and the drawing of them (PNG; empty where none was asked for)."""
+    """One picture's maps of one layer and class.
+
+    Attributes:
+        maps: the values.
+        probability: of the class explained, by the same pass; None for activations.
+        drawing: the maps drawn; empty where none was asked for.
+        faithfulness: where it was asked for and the map holds evidence.
+    """
 
     maps: Maps
+    probability: float | None = None
     drawing: bytes = b""
+    faithfulness: Faithfulness | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Predictions and explanations of one request: both of the same pass."""
+    """Predictions and explanations of one request: both of the same pass.
+
+    Attributes:
+        method: its name.
+        predictions: one a picture, with the digest of the graph that answered.
+        weights_sha256: of the weights in that graph.
+        precision: that it computes in.
+        explanations: for each picture, for each layer, for each target.
+        sheets: one drawing a picture, where sheets were asked for.
+    """
 
     method: str
     predictions: Predictions
+    weights_sha256: str
+    precision: str
     explanations: Sequence[Explanation]
+    sheets: Sequence[bytes] = ()
+
+    def with_drawings(self, drawings: Sequence[bytes]) -> Explained:
+        """Return the same with a drawing for each explanation."""
+        drawn = zip(self.explanations, drawings, strict=True)
+        return replace(self, explanations=[replace(each, drawing=data) for each, data in drawn])
+
+    def with_sheets(self, sheets: Sequence[bytes]) -> Explained:
+        """Return the same with a sheet for each picture."""
+        return replace(self, sheets=sheets)

@@ -14,6 +14,8 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
+from pawsight_serving.explainer.metrics import ExplainerMetrics
+from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.logs import start_logging
 from pawsight_serving.observation import Observer
@@ -65,19 +67,23 @@ async def serve(
     decoders = Workers(settings.decode_threads, "decode")
     painters = Workers(settings.render_threads, "render")
     readiness = Readiness(engine, settings)
+    metrics = ExplainerMetrics()
+    admission = Admission(settings.max_in_flight)
+    metrics.watch(admission)
     explainer = Explainer(
         engine,
         Decoder(decoders, settings),
         painters,
-        Admission(settings.max_in_flight),
+        Queue(admission, settings.explanations_at_once, settings.max_explanation_bytes),
         readiness,
+        metrics,
         default_model=settings.default_model,
         max_overlay_side=settings.max_overlay_side,
     )
     tracing: list[Tracing] = []
     if settings.trace_endpoint is not None:
         tracing.append(Tracing.to("pawsight-explainer", settings.trace_endpoint))
-    observer = Observer(*tracing, RequestLog())
+    observer = Observer(*tracing, metrics, RequestLog())
     servicer = ExplainerServicer(explainer, settings.timeout_s, observer)
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes

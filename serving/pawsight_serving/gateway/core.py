@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.errors import VersionNotFound
+from pawsight_serving.errors import NotFound, VersionNotFound
+from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
+from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.rpc.queries import query_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
     from pawsight_serving.admission import Admission
@@ -29,6 +34,9 @@ class Explainer(Protocol):
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
         """Return the sidecar's answer; see `ExplainerClient.explain`."""
 
+    async def metrics(self) -> bytes:
+        """Return what the sidecar tells Prometheus; nothing while it is down."""
+
 
 class Gateway:
     """Predicts with an engine, and asks the sidecar to explain.
@@ -46,6 +54,7 @@ class Gateway:
         readiness: hears of every answer of the engine.
         observer: hears of every prediction.
         default_model: answers requests that name none.
+        repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Gateway:
         observer: Observer,
         *,
         default_model: str,
+        repository: Path | None = None,
     ) -> None:
         self._engine = engine
         self._explainer = explainer
@@ -66,6 +76,7 @@ class Gateway:
         self._readiness = readiness
         self._observer = observer
         self._default_model = default_model
+        self._repository = repository
         self.admission = admission
         self.explain_admission = explain_admission
 
@@ -115,6 +126,8 @@ class Gateway:
         """
         manifest = self.model(request.model, request.version)
         self._decoder.check_count(len(request.images))
+        # While the sidecar is down, too, a caller learns what is wrong with the request.
+        find_method(manifest, query_of(request))
         asked_for = request.version
         request.model, request.version = manifest.name, manifest.version
         with stage("explain"):
@@ -129,6 +142,26 @@ class Gateway:
         response.request_id = call.request_id
         self._observer.predicted(_predictions(response), request.images)
         return response
+
+    async def filters(self, name: str, version: str, layer: str) -> tuple[Manifest, bytes]:
+        """Return a model's manifest and the grid, PNG, of what a layer's filters respond to.
+
+        Raises:
+            ModelNotFound, VersionNotFound, OptionInvalid: as `model`.
+            LayerUnknown, NotFound: there is no such grid, or none here.
+            RepositoryInvalid: the grid is not the one that was published.
+        """
+        manifest = self.model(name, version)
+        if self._repository is None:
+            raise NotFound(
+                "The pictures of filters lie in the folder of the model repository, and this "
+                "gateway has none: Triton runs its models."
+            )
+        return manifest, await asyncio.to_thread(read_filters, self._repository, manifest, layer)
+
+    async def explainer_metrics(self) -> bytes:
+        """Return what the sidecar tells Prometheus; nothing while it is down."""
+        return await self._explainer.metrics()
 
     async def _predict_with(
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline

@@ -98,6 +98,20 @@ class ExplainerClient:
         values = {tensor.name: read_tensor(tensor) for tensor in response.tensors}
         return Outputs(values, response.digest)
 
+    async def metrics(self) -> bytes:
+        """Return what the sidecar tells Prometheus; nothing where it is down."""
+        if self._stub is None:
+            return b""
+        try:
+            answer = await self._stub.GetMetrics(pb.GetMetricsRequest(), timeout=_CHECK_S)
+        except asyncio.CancelledError:
+            if caller_left():
+                raise
+            return b""
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            return b""
+        return answer.text
+
     async def ready(self) -> bool:
         """Return whether the sidecar says that its models answer; False where it is down."""
         if self._channel is None:

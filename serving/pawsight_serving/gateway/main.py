@@ -142,6 +142,7 @@ async def serve(
         readiness,
         observer,
         default_model=settings.default_model,
+        repository=settings.repository_or_default,
     )
     inference = OpenInference(
         counting,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +62,10 @@ class Manifest(_Frozen):
     engine: Literal["onnxruntime", "openvino", "tensorrt", "python"]
     weights_sha256: str
     graphs: dict[str, Graph] = Field(description="Graph name (NAME, NAME_explain) to its file.")
+    filters: dict[str, str] = Field(
+        default_factory=dict,
+        description="Layer to the sha256 of the grid of pictures that its filters respond to.",
+    )
     metrics: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Data set to figures, such as accuracy."
     )

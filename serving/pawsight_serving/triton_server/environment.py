@@ -57,6 +57,11 @@ class Environment:
     """The shared library of this Python; not every Python has one."""
 
     @property
+    def libraries(self) -> Path:
+        """The folder of the shared libraries that came with the server's wheel."""
+        return self.server.parents[1] / "nvidia_pytriton.libs"
+
+    @property
     def executable(self) -> Path:
         """The server's program."""
         return self.server / "bin" / "tritonserver"
@@ -104,6 +109,11 @@ def default_cache() -> Path:
     """Return the folder for environments below the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "pawsight" / "triton"
+
+
+def installer(environment: Environment) -> list[str]:
+    """Return the command that installs packages beside this environment's; uv where it is."""
+    return _installer(environment.folder)[1]
 
 
 def _make(

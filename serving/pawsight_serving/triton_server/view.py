@@ -12,11 +12,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.triton_config import (
-    CONFIG_FILE,
-    run_in_python_backend,
-    write_config,
-)
+from pawsight_serving.engines.triton_backends import run_in_python_backend
+from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -76,7 +73,7 @@ class RepositoryView:
         if manifest.graphs[graph].file != "model.onnx":
             raise RepositoryInvalid(
                 f"{manifest.name} version {manifest.version} was exported for {manifest.engine} "
-                "and cannot run here; export it with --engine onnxruntime or python."
+                "and cannot run here; export it with --engine onnxruntime, openvino or python."
             )
         read_graph(self._repository, manifest, graph)
 

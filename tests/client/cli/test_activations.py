@@ -24,8 +24,8 @@ def test_the_grid_is_written(
     assert out.read_bytes() == OVERLAY
     assert result.stdout.splitlines() == [
         f"{out}: conv4, 2x2",
-        "channel    mean     max",
-        "      7   0.562   1.500",
+        "channel    mean     max  zeros",
+        "      7   0.562   1.500  25.0%",
     ]
 
 

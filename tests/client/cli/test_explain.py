@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.client.twin import OVERLAY
+from tests.client.twin import OVERLAY, SHEET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,3 +41,23 @@ def test_out_that_cannot_be_written(
     result = run("explain", cat, "--out", tmp_path / "none" / "overlay.png", "--server", url)
     assert result.exit_code == 1
     assert "cannot be written" in result.stderr
+
+
+def test_a_sheet_of_layers_and_classes(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "sheet.png"
+    options = ("--layer", "conv1,conv4", "--target", "cat,dog", "--server", url)
+    result = run("explain", cat, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes() == SHEET
+    assert len(result.stdout.splitlines()) == 5
+    assert run("explain", cat, "--out", out, *options, "--seed", "3").exit_code == 2
+
+
+def test_faithfulness_is_two_areas(
+    run: Callable[..., Result], url: str, cat: Path, tmp_path: Path
+) -> None:
+    options = ("--method", "grad-cam++", "--faithfulness", "--server", url)
+    result = run("explain", cat, "--out", tmp_path / "overlay.png", *options)
+    assert result.stdout.endswith("at conv4; deletion 0.250, insertion 0.750\n")

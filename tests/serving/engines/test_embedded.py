@@ -32,3 +32,20 @@ async def test_hot_leaves_the_explain_graphs_on_disk(repository: Path) -> None:
     with pytest.raises(ModelNotFound):
         await engine.infer("tiny_explain", "1", IMAGE, ["probabilities"], Deadline.after(20))
     await engine.close()
+
+
+async def test_what_another_engine_runs_is_named(tmp_path: Path) -> None:
+    manifest = publish_tiny(tmp_path, engine="tensorrt")
+    graphs = {
+        name: graph.model_copy(update={"file": "model.plan"})
+        for name, graph in manifest.graphs.items()
+    }
+    text = manifest.model_copy(update={"graphs": graphs}).model_dump_json()
+    for name in graphs:
+        folder = tmp_path / name / "1"
+        (folder / "model.onnx").rename(folder / "model.plan")
+        (folder / "manifest.json").write_text(text)
+    engine = EmbeddedEngine(tmp_path)
+    with pytest.raises(RepositoryInvalid, match="exported for tensorrt and runs in Triton alone"):
+        await engine.start()
+    await engine.close()

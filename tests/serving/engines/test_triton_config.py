@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
-from pawsight_serving.engines.providers import wanted_providers
 from pawsight_serving.engines.triton_config import (
     configured_manifests,
     model_config,
     read_config,
-    run_in_python_backend,
     write_config,
 )
 from pawsight_serving.errors import RepositoryInvalid
@@ -70,23 +67,6 @@ def test_every_versions_manifest_survives_the_text(versions: list[Manifest]) -> 
     config = read_config(write_config(model_config(versions, "tiny")), "tiny")
     assert configured_manifests(config) == versions
     assert configured_manifests(model_config(versions, "tiny_explain")) == []
-
-
-def test_the_python_backend_keeps_what_was_tuned(versions: list[Manifest]) -> None:
-    config = model_config(versions, "tiny")
-    config.max_batch_size = 7
-    config.optimization.graph.level = 1
-    run_in_python_backend(config, versions)
-    assert (config.platform, config.backend, config.max_batch_size) == ("", "python", 7)
-    assert not config.HasField("optimization")
-    for version in ("2", "10"):
-        providers = json.loads(config.parameters[f"providers:{version}"].string_value)
-        assert providers == [list(provider) for provider in wanted_providers("fp32")]
-
-
-def test_a_model_exported_for_the_python_backend_says_so(tmp_path: Path) -> None:
-    config = model_config([publish_tiny(tmp_path, engine="python")], "tiny")
-    assert (config.platform, config.backend) == ("", "python")
 
 
 def test_a_foreign_models_configuration_has_no_manifests() -> None:

@@ -7,6 +7,8 @@ import pytest
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.explainer.core import Explainer
+from pawsight_serving.explainer.metrics import ExplainerMetrics
+from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.settings import ExplainerSettings
 from pawsight_serving.workers import Workers
@@ -22,14 +24,22 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def explainer(engine: FakeEngine) -> Iterator[Explainer]:
+def metrics() -> ExplainerMetrics:
+    return ExplainerMetrics()
+
+
+@pytest.fixture
+def explainer(engine: FakeEngine, metrics: ExplainerMetrics) -> Iterator[Explainer]:
     decoders, painters = Workers(2, "decode"), Workers(2, "render")
+    admission = Admission(2)
+    metrics.watch(admission)
     yield Explainer(
         engine,
         Decoder(decoders, ExplainerSettings()),
         painters,
-        Admission(1),
+        Queue(admission, 1, 20_000),
         Readiness(engine, ExplainerSettings()),
+        metrics,
         default_model="cats_dogs_vgg16",
         max_overlay_side=64,
     )

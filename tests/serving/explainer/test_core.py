@@ -20,11 +20,13 @@ from pawsight_serving.errors import (
     TargetUnknown,
     VersionNotFound,
 )
-from pawsight_serving.explainer.explanations import ActivationMaps, GradCamMap, Query
+from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Drawing, Query
+from pawsight_serving.observation import Observer
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.core import Explainer
+    from pawsight_serving.explainer.metrics import ExplainerMetrics
 
 RED, BLUE = picture("red"), picture("blue")
 
@@ -41,7 +43,7 @@ async def test_by_default_grad_cam_of_the_last_layer_from_the_hot_graph(
     assert explained.method == "grad-cam"
     assert [each.label for each in explained.predictions.predictions] == ["dog", "cat"]
     maps = [each.maps for each in explained.explanations]
-    assert all(isinstance(each, GradCamMap) for each in maps)
+    assert all(isinstance(each, ClassMap) for each in maps)
     assert [(each.layer, getattr(each, "target", "")) for each in maps] == [
         ("conv2", "dog"),
         ("conv2", "cat"),
@@ -55,7 +57,7 @@ async def test_another_layer_comes_from_the_explain_graph(
     explained = await explainer.explain(Query(layer="conv1", target="cat"), [RED], soon())
     assert engine.asked == [("tiny_explain", "1", ("probabilities", "gradcam:conv1"), 1)]
     (explanation,) = explained.explanations
-    assert isinstance(explanation.maps, GradCamMap)
+    assert isinstance(explanation.maps, ClassMap)
     assert not explanation.maps.evidence
     assert not explanation.maps.values.any()
     assert explained.predictions.digest == "sha256:" + "b" * 64
@@ -87,7 +89,7 @@ async def test_activations(explainer: Explainer, engine: FakeEngine) -> None:
 async def test_nothing_is_drawn_unless_asked_for(explainer: Explainer) -> None:
     (quiet,) = (await explainer.explain(Query(), [RED], soon())).explanations
     assert quiet.drawing == b""
-    (drawn,) = (await explainer.explain(Query(draw=True), [RED], soon())).explanations
+    (drawn,) = (await explainer.explain(Query(drawing=Drawing()), [RED], soon())).explanations
     assert Image.open(io.BytesIO(drawn.drawing)).size == (32, 24)
 
 
@@ -104,6 +106,20 @@ async def test_nothing_is_drawn_unless_asked_for(explainer: Explainer) -> None:
         (Query(method="activations", target="cat"), OptionInvalid),
         (Query(method="activations", layer="conv1", channels=(20,)), OptionInvalid),
         (Query(method="activations", layer="conv1", channels=(1, 1)), OptionInvalid),
+        (Query(method="activations", channels=(1,), top=2), OptionInvalid),
+        (Query(method="activations", faithfulness=True), OptionInvalid),
+        (Query(layer="conv1,pool1"), LayerUnknown),
+        (Query(layer="conv1,conv1"), OptionInvalid),
+        (Query(layer="conv1,"), OptionInvalid),
+        (Query(target="cat,mouse"), TargetUnknown),
+        (Query(target="cat,cat"), OptionInvalid),
+        (Query(top=3), OptionInvalid),
+        (Query(samples=3), OptionInvalid),
+        (Query(seed=3), OptionInvalid),
+        (Query(method="rise", layer="conv1"), LayerUnknown),
+        (Query(method="saliency", channels=(1,)), OptionInvalid),
+        (Query(method="occlusion", samples=3), OptionInvalid),
+        (Query(method="smoothgrad", samples=10_000), OptionInvalid),
     ],
 )
 async def test_a_bad_option_never_reaches_the_engine(
@@ -119,16 +135,114 @@ async def test_a_bad_picture_is_the_callers_error(explainer: Explainer) -> None:
         await explainer.explain(Query(), [b"nonsense"], soon())
 
 
-async def test_beyond_the_bound_a_request_is_refused(
+async def test_several_layers_and_classes_come_by_picture_then_layer_then_target(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    query = Query(layer="all", target="all")
+    explained = await explainer.explain(query, [RED, BLUE], soon())
+    outputs = ("probabilities", "gradcam:conv1", "gradcam:conv2")
+    assert engine.asked == [("tiny_explain", "1", outputs, 2)]
+    maps = [each.maps for each in explained.explanations if isinstance(each.maps, ClassMap)]
+    order = [("conv1", "cat"), ("conv1", "dog"), ("conv2", "cat"), ("conv2", "dog")]
+    assert [(each.layer, each.target) for each in maps] == order * 2
+    assert [each.evidence for each in maps] == [False, True] * 2 + [True, False] * 2
+
+
+async def test_every_explanation_has_the_probability_of_its_class_and_its_origin(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    explained = await explainer.explain(Query(target="dog,cat"), [RED], soon())
+    (prediction,) = explained.predictions.predictions
+    dog, cat = (each.probability for each in explained.explanations)
+    assert (dog, cat) == (prediction.probabilities["dog"], prediction.probabilities["cat"])
+    assert (explained.weights_sha256, explained.precision) == ("0" * 64, "fp32")
+
+
+async def test_faithfulness_is_of_maps_with_evidence_alone(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    query = Query(target="all", faithfulness=True)
+    explained = await explainer.explain(query, [RED], soon())
+    cat, dog = explained.explanations
+    assert cat.faithfulness is None
+    assert dog.faithfulness is not None
+    assert dog.faithfulness.deletion.probabilities[0] == pytest.approx(dog.probability)
+    assert dog.faithfulness.insertion.probabilities[-1] == pytest.approx(dog.probability)
+    assert sum(pictures for *_, pictures in engine.asked) == 1 + 42
+
+
+async def test_one_sheet_a_picture_instead_of_drawings(explainer: Explainer) -> None:
+    query = Query(layer="all", target="all", drawing=Drawing("WEBP", sheet=True))
+    explained = await explainer.explain(query, [RED, BLUE], soon())
+    assert [Image.open(io.BytesIO(sheet)).format for sheet in explained.sheets] == ["WEBP"] * 2
+    assert not any(each.drawing for each in explained.explanations)
+
+
+async def test_one_works_another_waits_and_a_third_is_refused(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
     engine.may_answer.clear()
-    waiting = asyncio.create_task(explainer.explain(Query(), [RED], soon()))
+    working = asyncio.create_task(explainer.explain(Query(), [RED], soon()))
     await engine.wait_asked(1)
+    waiting = asyncio.create_task(explainer.explain(Query(), [BLUE], soon()))
+    await asyncio.sleep(0)
+    assert b"pawsight_explainer_in_flight 2.0" in explainer.metrics()
     with pytest.raises(Overloaded):
         await explainer.explain(Query(), [RED], soon())
+    assert len(engine.asked) == 1
     engine.may_answer.set()
-    await waiting
+    await asyncio.gather(working, waiting)
+    assert len(engine.asked) == 2
+
+
+async def test_one_who_leaves_the_queue_is_forgotten(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.may_answer.clear()
+    working = asyncio.create_task(explainer.explain(Query(), [RED], soon()))
+    await engine.wait_asked(1)
+    leaving = asyncio.create_task(explainer.explain(Query(), [RED], soon()))
+    await asyncio.sleep(0)
+    assert b"pawsight_explainer_in_flight 2.0" in explainer.metrics()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    engine.may_answer.set()
+    await working
+    assert len(engine.asked) == 1
+    said = explainer.metrics()
+    assert b'pawsight_explainer_requests_total{code="CANCELLED",method="grad-cam"} 1.0' in said
+    assert b"pawsight_explainer_in_flight 0.0" in said
+
+
+async def test_between_two_passes_a_caller_who_left_frees_the_worker(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    task = asyncio.create_task(explainer.explain(Query(method="occlusion"), [RED], soon()))
+    await engine.wait_asked(2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    asked = len(engine.asked)
+    assert asked < 6, "169 squares are six batches"
+    await explainer.explain(Query(), [RED], soon())
+    assert len(engine.asked) == asked + 1
+
+
+async def test_what_would_hold_too_much_is_refused_before_it_is_decoded(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    with pytest.raises(OptionInvalid, match="fewer layers or send fewer pictures"):
+        await explainer.explain(Query(method="hirescam", layer="all"), [b"no picture"] * 9, soon())
+    assert engine.asked == []
+
+
+async def test_the_stages_are_timed(explainer: Explainer, metrics: ExplainerMetrics) -> None:
+    with Observer(metrics).request("grpc", "explain", "one"):
+        await explainer.explain(Query(drawing=Drawing()), [RED], soon())
+    for stage in ("queue", "decode", "inference", "render"):
+        name = f'pawsight_explainer_stage_seconds_count{{stage="{stage}"}} 1.0'
+        assert name.encode() in explainer.metrics()
 
 
 def pixels(pictures: int = 1) -> bytes:

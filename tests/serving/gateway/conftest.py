@@ -29,6 +29,7 @@ from pawsight_serving.graphs import Outputs
 from pawsight_serving.observation import Observer
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.rpc.tensors import tensor_message
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import SIDE, FakeEngine
@@ -64,16 +65,27 @@ class FakeExplainer:
         if self.failure is not None:
             raise self.failure
         explanation = pb.Explanation(
-            method=request.method or "grad-cam", layer="conv2", evidence=True, digest="sha256:b"
+            method=request.method or "grad-cam",
+            layer="conv2",
+            evidence=True,
+            digest="sha256:b",
+            weights_sha256="c",
+            precision="fp32",
         )
-        values = pb.Map(height=2, width=3, values=[0, 1, 2, 3, 4, 5])
+        values = np.arange(6, dtype=np.float32).reshape(2, 3)
         if request.method == "activations":
-            explanation.channels.append(pb.Channel(channel=7, mean=2.5, max=5, map=values))
+            explanation.channels.add(channel=7, mean=2.5, max=5, zeros=0.25)
+            explanation.tensor.CopyFrom(tensor_message("channels", values[np.newaxis]))
         else:
             explanation.target = request.target or "dog"
-            explanation.map.CopyFrom(values)
-        if request.rendering == pb.RENDERING_PNG:
-            explanation.overlay_png = b"PNG"
+            explanation.probability = 0.75
+            explanation.tensor.CopyFrom(tensor_message("map", values))
+        if request.faithfulness:
+            curve = pb.Curve(area=0.5, probabilities=[1, 0])
+            explanation.faithfulness.CopyFrom(pb.Faithfulness(deletion=curve, insertion=curve))
+        if request.rendering and not request.sheet:
+            kind = pb.Rendering.Name(request.rendering).removeprefix("RENDERING_")
+            explanation.overlay_png = kind.encode()
         prediction = pb.Prediction(
             label="dog", score=0.75, probabilities={"dog": 0.75, "cat": 0.25}
         )
@@ -83,7 +95,11 @@ class FakeExplainer:
             predictions=[prediction] * len(request.images),
             explanations=[explanation] * len(request.images),
             digest="sha256:b",
+            sheets=[b"SHEET"] * len(request.images) if request.sheet else [],
         )
+
+    async def metrics(self) -> bytes:
+        return b"pawsight_explainer_in_flight 0.0\n"
 
 
 @dataclass

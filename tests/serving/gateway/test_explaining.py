@@ -22,6 +22,8 @@ from pawsight_serving.rpc.tensors import tensor_message
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import grpc
+
 IMAGE = pb.ExplainRequest(images=[b"x"])
 
 
@@ -52,6 +54,13 @@ class Servicer(pawsight_pb2_grpc.ExplainerServicer):
             tensors=[tensor_message(name, values[None]) for name in request.outputs],
             digest=f"{request.graph} {request.version} {call.request_id}",
         )
+
+    async def GetMetrics(  # noqa: N802
+        self,
+        request: pb.GetMetricsRequest,
+        context: grpc.aio.ServicerContext[pb.GetMetricsRequest, pb.Metrics],
+    ) -> pb.Metrics:
+        return pb.Metrics(text=b"told 1.0\n")
 
 
 @pytest.fixture
@@ -135,6 +144,15 @@ async def test_a_graphs_outputs_come_back_as_arrays(client: ExplainerClient) -> 
     assert outputs.digest == "tiny_explain 3 mine"
     assert list(outputs.values) == ["one", "two"]
     np.testing.assert_array_equal(outputs.values["two"], [np.arange(12)])
+
+
+async def test_what_the_sidecar_tells_prometheus_is_passed_on_while_it_is_there(
+    client: ExplainerClient, server: RpcServer
+) -> None:
+    assert await client.metrics() == b"told 1.0\n"
+    await server.stop(0)
+    assert await client.metrics() == b""
+    assert await ExplainerClient().metrics() == b""
 
 
 async def test_readiness_is_what_the_sidecar_says(

@@ -1,4 +1,4 @@
-"""Half a minute of `benchmarks/fuzz.py`; more by its `--seconds`."""
+"""Half a minute of `benchmarks.fuzz`; more by its `--seconds`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.serving.tiny_repository import publish_tiny
 
-FUZZER = Path(__file__).parents[3] / "benchmarks" / "fuzz.py"
+PROJECT = Path(__file__).parents[3]
 SECONDS = 25
 
 
@@ -16,9 +16,10 @@ def test_nothing_that_is_broken_breaks_the_server(tmp_path: Path) -> None:
     publish_tiny(tmp_path / "repository")
     found = subprocess.run(
         [
-            *(sys.executable, FUZZER, "--seconds", str(SECONDS)),
+            *(sys.executable, "-m", "benchmarks.fuzz", "--seconds", str(SECONDS)),
             *("--repository", tmp_path / "repository", "--failures", tmp_path / "failures"),
         ],
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         timeout=200,

@@ -147,4 +147,29 @@ def test_an_instance_stays_on_its_device(
 ) -> None:
     device = {**arguments, "model_instance_kind": kind, "model_instance_device_id": "3"}
     available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert module._providers(device, available) == chosen
+    assert module._providers(device, available, 2) == chosen
+
+
+@pytest.mark.parametrize(
+    ("groups", "threads"),
+    [([{"count": 1}], 4), ([{"count": 2}], 2), ([{"count": 3}, {"count": 3}], 1), ([], 4)],
+)
+def test_instances_share_the_processors(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, groups: list[Any], threads: int
+) -> None:
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
+    assert module._threads({"instance_group": groups}) == threads
+
+
+def test_openvino_gets_the_instances_share(module: ModuleType, arguments: dict[str, str]) -> None:
+    providers = {"string_value": json.dumps(wanted_providers("int8"))}
+    config = json.dumps({"parameters": {"providers:1": providers}})
+    available = ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
+    (name, options), _ = module._providers({**arguments, "model_config": config}, available, 3)
+    assert name == "OpenVINOExecutionProvider"
+    assert json.loads(options["load_config"])["CPU"] == {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": "NO",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": "3",
+    }

@@ -5,53 +5,79 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pawsight_serving.catalogue import find_layer, find_target
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import GradCamMap
+from pawsight_serving.explainer.methods.options import Targets, layers_of, refuse, values_in
+from pawsight_serving.explainer.methods.protocol import Found
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explainer.methods.protocol import Passes
     from pawsight_serving.repository.manifest import Manifest
+
+NAME = "grad-cam"
 
 
 @dataclass(frozen=True, slots=True)
 class GradCam:
-    """Where a convolutional layer saw evidence for a class."""
+    """Where convolutional layers saw evidence for classes.
+
+    `outputs` is the graph's output of each layer.
+    """
 
     graph: str
-    output: str
-    layer: str
-    target: str
-    classes: tuple[str, ...]
+    outputs: Mapping[str, str]
+    targets: Targets
+    values_per_picture: int
+
+    @staticmethod
+    def offered(manifest: Manifest) -> bool:
+        """Return True: the hot graph of every model has the last layer's."""
+        return "gradcam" in manifest.graphs[manifest.name].outputs
 
     @classmethod
     def ask(cls, manifest: Manifest, query: Query) -> GradCam:
         """Check the options and choose the graph.
 
-        The last convolutional layer comes with the prediction from the hot graph; the others
-        need the backward pass of `NAME_explain`.
+        The last convolutional layer alone comes with the prediction from the hot graph; the
+        others need the backward pass of `NAME_explain`.
 
         Raises:
             LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
         """
-        if query.channels:
-            raise OptionInvalid("Leave out `channels`; it is for the method activations alone.")
-        layer = find_layer(manifest, query.layer, conv_only=True)
-        if query.target:
-            find_target(manifest, query.target)
-        last = layer == manifest.conv_layers[-1]
+        refuse(query, NAME, "channels", "top", "samples", "seed")
+        layers = [layer.name for layer in layers_of(manifest, query, conv_only=True)]
+        if layers == [manifest.conv_layers[-1].name]:
+            graph, outputs = manifest.name, {layers[0]: "gradcam"}
+        else:
+            graph = manifest.explain_name
+            outputs = {layer: f"gradcam:{layer}" for layer in layers}
+            missing = outputs.values() - manifest.graphs[graph].outputs.keys()
+            if missing:
+                raise OptionInvalid(
+                    f"This version of {manifest.name} has no {', '.join(sorted(missing))}; "
+                    "ask for another layer."
+                )
         return cls(
-            graph=manifest.name if last else manifest.explain_name,
-            output="gradcam" if last else f"gradcam:{layer.name}",
-            layer=layer.name,
-            target=query.target,
-            classes=manifest.classes,
+            graph,
+            outputs,
+            Targets.of(manifest, query),
+            values_in(manifest, graph, outputs.values()),
         )
 
-    def read(self, values: NDArray[np.float32], label: str) -> GradCamMap:
-        """Return the target's map of `values`, [classes, height, width]."""
-        target = self.target or label
-        return GradCamMap(self.layer, target, values[self.classes.index(target)])
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+        """Return the targets' maps; one pass."""
+        outputs = await passes.run(self.graph, images, ("probabilities", *self.outputs.values()))
+        probabilities = outputs["probabilities"]
+        maps = [
+            self.targets.maps(
+                {layer: outputs[name][i].__getitem__ for layer, name in self.outputs.items()},
+                probabilities[i],
+            )
+            for i in range(len(images))
+        ]
+        return Found(probabilities, maps)

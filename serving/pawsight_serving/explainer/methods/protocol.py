@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Maps
+    from pawsight_serving.explainer.explanations import Maps, Query
+    from pawsight_serving.repository.manifest import Manifest
+
+T = TypeVar("T")
+
+
+class Passes(Protocol):
+    """One request's way to the engine: version and deadline are settled."""
+
+    async def run(
+        self, graph: str, images: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Run a graph on a batch; see `Engine.infer`."""
+
+    async def work(self, task: Callable[[], T]) -> T:
+        """Return what `task` returns; it runs in a thread and leaves the event loop free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a method found.
+
+    Attributes:
+        probabilities: float32 [batch, classes], of the pass that the maps are of.
+        maps: for each picture its maps, by layer, then by target.
+    """
+
+    probabilities: NDArray[np.float32]
+    maps: Sequence[Sequence[Maps]]
 
 
 class Method(Protocol):
@@ -19,13 +50,22 @@ class Method(Protocol):
         """The cheapest graph that has what is needed."""
 
     @property
-    def output(self) -> str:
-        """The graph's output to read beside `probabilities`."""
+    def values_per_picture(self) -> int:
+        """Float32 values that are held at once for each picture."""
 
-    def read(self, values: NDArray[np.float32], label: str) -> Maps:
-        """Return one picture's maps.
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+        """Return the maps of pictures, uint8 [batch, height, width, 3] in the model's size."""
 
-        Args:
-            values: the picture's share of `output`, without the batch dimension.
-            label: the predicted class.
+
+class MethodKind(Protocol):
+    """A method before a question is asked."""
+
+    def offered(self, manifest: Manifest) -> bool:
+        """Return whether the model's graphs have what the method needs."""
+
+    def ask(self, manifest: Manifest, query: Query) -> Method:
+        """Check the options.
+
+        Raises:
+            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
         """

@@ -1,47 +1,113 @@
-"""Maps to the drawing that shows them."""
+"""Maps to the files that show them."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from pawsight_serving.explainer.explanations import GradCamMap
+from PIL import Image
+
+from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap
+from pawsight_serving.explainer.rendering.colour import ACTIVATION, HEAT
 from pawsight_serving.explainer.rendering.grid import draw_grid
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
+from pawsight_serving.explainer.rendering.sheet import GROUND, draw_sheet
 from pawsight_serving.pictures import open_picture
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from collections.abc import Sequence
 
-    from pawsight_serving.explainer.explanations import Maps
+    from pawsight_serving.explainer.explanations import Drawing, Explanation
     from pawsight_serving.pictures import PictureLimits
+    from pawsight_serving.predictions import Prediction
+
+# Fast rather than small: a drawing is looked at once, and its caller waits for it.
+_SAVING: Final[dict[str, dict[str, Any]]] = {
+    "PNG": {"compress_level": 1},
+    "WEBP": {"quality": 85, "method": 1},
+}
 
 
-def draw_png(maps: Maps, picture: bytes, limits: PictureLimits, max_side: int) -> bytes:
-    """Draw an overlay of a Grad-CAM map, or a grid of activation maps, as PNG.
+class Painter:
+    """Draws the explanations of one picture.
 
     Args:
-        maps: what to draw.
         picture: the encoded picture that they explain.
+        drawing: what to draw, and how.
         limits: byte and pixel limits of the picture.
         max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
-
-    Raises:
-        ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
     """
-    if isinstance(maps, GradCamMap):
-        return _png(draw_overlay(_original(picture, limits, max_side), maps))
-    return _png(draw_grid(maps))
+
+    def __init__(
+        self, picture: bytes, drawing: Drawing, limits: PictureLimits, max_side: int
+    ) -> None:
+        self._picture = picture
+        self._drawing = drawing
+        self._limits = limits
+        self._max_side = max_side
+
+    def each(self, explanations: Sequence[Explanation]) -> list[bytes]:
+        """Draw an overlay of each class map, a grid of each layer's activation maps.
+
+        Raises:
+            ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+        """
+        return [self._file(self._draw(explanation)) for explanation in explanations]
+
+    def sheet(
+        self, explanations: Sequence[Explanation], heading: str, prediction: Prediction
+    ) -> bytes:
+        """Draw all explanations on one sheet.
+
+        Raises:
+            ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+        """
+        maps = [each.maps for each in explanations if isinstance(each.maps, ClassMap)]
+        if not maps:
+            return self._file(_stack([self._draw(each) for each in explanations]))
+        return self._file(
+            draw_sheet(
+                self._original,
+                explanations,
+                maps,
+                heading,
+                prediction,
+                alpha=self._drawing.alpha,
+                colours=self._drawing.colours or HEAT,
+            )
+        )
+
+    def _draw(self, explanation: Explanation) -> Image.Image:
+        maps = explanation.maps
+        if isinstance(maps, ActivationMaps):
+            return draw_grid(maps, colours=self._drawing.colours or ACTIVATION)
+        return draw_overlay(
+            self._original,
+            maps,
+            alpha=self._drawing.alpha,
+            colours=self._drawing.colours or HEAT,
+        )
+
+    @cached_property
+    def _original(self) -> Image.Image:
+        side = self._max_side
+        original = open_picture(self._picture, self._limits, at_least=(side, side))
+        original.thumbnail((side, side))
+        return original
+
+    def _file(self, drawn: Image.Image) -> bytes:
+        file = io.BytesIO()
+        drawn.save(file, self._drawing.format, **_SAVING[self._drawing.format])
+        return file.getvalue()
 
 
-def _original(picture: bytes, limits: PictureLimits, max_side: int) -> Image.Image:
-    original = open_picture(picture, limits, at_least=(max_side, max_side))
-    original.thumbnail((max_side, max_side))
-    return original
-
-
-def _png(drawn: Image.Image) -> bytes:
-    file = io.BytesIO()
-    # Fast compression: a drawing is looked at once, and its caller waits for it.
-    drawn.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+def _stack(drawn: Sequence[Image.Image]) -> Image.Image:
+    stacked = Image.new(
+        "RGB", (max(each.width for each in drawn), sum(each.height for each in drawn)), GROUND
+    )
+    top = 0
+    for each in drawn:
+        stacked.paste(each, (0, top))
+        top += each.height
+    return stacked

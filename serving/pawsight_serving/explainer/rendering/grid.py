@@ -14,38 +14,47 @@ if TYPE_CHECKING:
 
 _CELL: Final = 128
 _GAP: Final = 8
-_CAPTION: Final = 18
+_CAPTION: Final = 32
+_HEADING: Final = 30
 _SHEET: Final = "#16161a"
 _EMPTY: Final = "#26262c"
 _TEXT: Final = "#e6e6ea"
+_SOFT: Final = "#9a9aa4"
 
 
-def draw_grid(maps: ActivationMaps) -> Image.Image:
+def draw_grid(maps: ActivationMaps, *, colours: str = ACTIVATION) -> Image.Image:
     """Draw each channel's map in a cell with its number, in the order given.
 
-    Each map is coloured from zero to its own maximum, which stands beside its number. A map of
-    zeros is an empty cell: nothing is stretched to look like an answer.
+    Each map is coloured from zero to its own maximum, which stands beside its number; below it are
+    the mean and the share of zeros. A map of zeros is an empty cell: nothing is stretched to look
+    like an answer.
     """
     columns = math.ceil(math.sqrt(len(maps.channels)))
     rows = math.ceil(len(maps.channels) / columns)
     width = columns * (_CELL + _GAP) + _GAP
-    height = rows * (_CELL + _CAPTION + _GAP) + _GAP
+    height = _HEADING + rows * (_CELL + _CAPTION + _GAP) + _GAP
     sheet = Image.new("RGB", (width, height), _SHEET)
     pen = ImageDraw.Draw(sheet)
+    pen.text((_GAP, _HEADING // 2 + 2), maps.layer, _TEXT, ImageFont.load_default(14), anchor="lm")
     font = ImageFont.load_default(11)
     for index, channel in enumerate(maps.channels):
         left = _GAP + (index % columns) * (_CELL + _GAP)
-        top = _GAP + (index // columns) * (_CELL + _CAPTION + _GAP)
-        strongest = float(channel.values.max())
-        sheet.paste(_cell(channel, strongest), (left, top))
-        said = f"max {strongest:.3g}" if strongest > 0 else "empty"
-        pen.text((left, top + _CELL + 2), f"{channel.channel}", _TEXT, font)
-        pen.text((left + _CELL, top + _CELL + 2), said, _TEXT, font, anchor="ra")
+        top = _HEADING + (index // columns) * (_CELL + _CAPTION + _GAP)
+        right, below = left + _CELL, top + _CELL + 2
+        sheet.paste(_cell(channel, colours), (left, top))
+        said = f"max {channel.max:.3g}" if channel.max > 0 else "empty"
+        pen.text((left, below), f"{channel.channel}", _TEXT, font)
+        pen.text((right, below), said, _TEXT, font, anchor="ra")
+        if channel.max > 0:
+            pen.text((left, below + 14), f"mean {channel.mean:.2g}", _SOFT, font)
+            pen.text((right, below + 14), f"{channel.zeros:.0%} zeros", _SOFT, font, anchor="ra")
     return sheet
 
 
-def _cell(channel: ChannelMap, strongest: float) -> Image.Image:
-    if strongest <= 0:
+def _cell(channel: ChannelMap, colours: str) -> Image.Image:
+    if channel.max <= 0:
         return Image.new("RGB", (_CELL, _CELL), _EMPTY)
-    map_ = colourise(grey_levels(channel.values, strongest), ACTIVATION)
-    return map_.resize((_CELL, _CELL), Image.Resampling.BOX)
+    map_ = colourise(grey_levels(channel.values, channel.max), colours)
+    larger = channel.values.shape[0] > _CELL
+    how = Image.Resampling.BOX if larger else Image.Resampling.NEAREST
+    return map_.resize((_CELL, _CELL), how)

@@ -11,6 +11,8 @@ from pawsight_proto.v1.pawsight_pb2 import (
     DESCRIPTOR,
     ExplainRequest,
     ExplainResponse,
+    Filters,
+    GetFiltersRequest,
     GetModelRequest,
     Layer,
     ListModelsRequest,
@@ -25,6 +27,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import PawsightServicer as PawsightMeth
 from pawsight_serving.calls import UNFORESEEN
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.explainer.methods.registry import offered_methods
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.rpc.messages import error_message, predict_response
 from pawsight_serving.rpc.methods import streaming, unary
@@ -129,6 +132,22 @@ class PawsightServicer(PawsightMethods):
         """Describe one model."""
         return self._model(self._gateway.model(request.model, request.version))
 
+    @unary
+    async def GetFilters(  # noqa: N802
+        self,
+        request: GetFiltersRequest,
+        call: Call,  # noqa: ARG002
+    ) -> Filters:
+        """Show what the filters of a layer respond to most."""
+        manifest, png = await self._gateway.filters(request.model, request.version, request.layer)
+        return Filters(
+            model=manifest.name,
+            version=manifest.version,
+            layer=request.layer,
+            png=png,
+            digest=f"sha256:{manifest.filters[request.layer]}",
+        )
+
     def _model(self, manifest: Manifest) -> Model:
         model = Model(
             name=manifest.name,
@@ -136,6 +155,7 @@ class PawsightServicer(PawsightMethods):
             classes=manifest.classes,
             layers=[Layer(**layer.model_dump()) for layer in manifest.layers],
             state="READY" if self._readiness.model_ready(manifest.name) else "UNAVAILABLE",
+            methods=offered_methods(manifest),
         )
         ParseDict(manifest.model_dump(mode="json"), model.manifest)
         return model

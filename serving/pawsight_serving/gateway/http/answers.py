@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
+from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.rpc.tensors import read_tensor
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,7 +26,8 @@ class Json(Response):
 
     def render(self, content: object) -> bytes:
         """Return the body."""
-        return orjson.dumps(content)
+        # Arrays are written by orjson itself: the shortest digits that give the float32 back.
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def predict_answer(predicted: Predictions, request_id: str) -> dict[str, Any]:
@@ -41,10 +45,10 @@ def explain_answer(response: pb.ExplainResponse, classes: tuple[str, ...]) -> di
     """Return the answer to `:explain`.
 
     Args:
-        response: the sidecar's.
+        response: the sidecar's, with tensors.
         classes: the model's, as a message keeps no order of the probabilities.
     """
-    return {
+    answer = {
         "model": response.model,
         "version": response.version,
         "predictions": _predictions(response.predictions, classes),
@@ -52,6 +56,9 @@ def explain_answer(response: pb.ExplainResponse, classes: tuple[str, ...]) -> di
         "digest": response.digest,
         "request_id": response.request_id,
     }
+    if response.sheets:
+        answer["sheets"] = [_base64(sheet) for sheet in response.sheets]
+    return answer
 
 
 def model_answer(manifest: Manifest, *, ready: bool) -> dict[str, Any]:
@@ -63,6 +70,7 @@ def model_answer(manifest: Manifest, *, ready: bool) -> dict[str, Any]:
         "state": "READY" if ready else "UNAVAILABLE",
         "classes": manifest.classes,
         "layers": [layer.model_dump() for layer in manifest.layers],
+        "methods": offered_methods(manifest),
         "manifest": manifest.model_dump(mode="json"),
     }
 
@@ -84,35 +92,45 @@ def _predictions(
 
 def _explanation(explanation: pb.Explanation) -> dict[str, Any]:
     answer: dict[str, Any] = {"method": explanation.method, "layer": explanation.layer}
-    if explanation.HasField("map"):
-        answer |= {
-            "target": explanation.target,
-            "height": explanation.map.height,
-            "width": explanation.map.width,
-            "map": _rows(explanation.map),
-        }
+    values = read_tensor(explanation.tensor)
+    if explanation.channels:
+        _, answer["height"], answer["width"] = values.shape
+        answer["channels"] = [
+            {
+                "channel": channel.channel,
+                "mean": channel.mean,
+                "max": channel.max,
+                "zeros": channel.zeros,
+                "map": map_,
+            }
+            for channel, map_ in zip(explanation.channels, values, strict=True)
+        ]
     else:
-        first = explanation.channels[0].map
-        answer |= {
-            "height": first.height,
-            "width": first.width,
-            "channels": [
-                {
-                    "channel": channel.channel,
-                    "mean": channel.mean,
-                    "max": channel.max,
-                    "map": _rows(channel.map),
-                }
-                for channel in explanation.channels
-            ],
-        }
+        answer["target"] = explanation.target
+        answer["height"], answer["width"] = values.shape
+        answer["map"] = values
     answer["evidence"] = explanation.evidence
     if explanation.overlay_png:
-        answer["overlay_png"] = base64.b64encode(explanation.overlay_png).decode()
-    answer["digest"] = explanation.digest
+        answer["overlay_png"] = _base64(explanation.overlay_png)
+    answer |= {
+        "digest": explanation.digest,
+        "weights_sha256": explanation.weights_sha256,
+        "precision": explanation.precision,
+    }
+    if explanation.HasField("probability"):
+        answer["probability"] = explanation.probability
+    if explanation.HasField("faithfulness"):
+        measured = explanation.faithfulness
+        answer["faithfulness"] = {
+            "deletion": _curve(measured.deletion),
+            "insertion": _curve(measured.insertion),
+        }
     return answer
 
 
-def _rows(map_: pb.Map) -> list[list[float]]:
-    values = list(map_.values)
-    return [values[start : start + map_.width] for start in range(0, len(values), map_.width)]
+def _curve(curve: pb.Curve) -> dict[str, Any]:
+    return {"area": curve.area, "probabilities": list(curve.probabilities)}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -45,7 +45,7 @@ def create_app(
     """Return the application: the routes over the cores, behind keys where there are any."""
     inference = InferenceEndpoints(gateway, settings)
     models = ModelEndpoints(gateway, readiness)
-    health = HealthEndpoints(readiness, metrics)
+    health = HealthEndpoints(readiness, metrics, gateway)
     pages = Pages()
     document = openapi_document()
 
@@ -77,6 +77,8 @@ def create_app(
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
             Route("/v1/models/{name}/versions/{version}", models.get_model),
+            Route("/v1/models/{name}/filters/{layer}.png", models.get_filters),
+            Route("/v1/models/{name}/versions/{version}/filters/{layer}.png", models.get_filters),
             *OpenInferenceEndpoints(open_inference, settings).routes(),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),

@@ -13,6 +13,7 @@ from pawsight_serving.gateway.http.answers import Json
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.readiness import Readiness
 
@@ -23,9 +24,11 @@ class HealthEndpoints:
     Args:
         readiness: says whether the models answer.
         metrics: what Prometheus is told.
+        gateway: knows what the sidecar tells it.
     """
 
-    def __init__(self, readiness: Readiness, metrics: Metrics) -> None:
+    def __init__(self, readiness: Readiness, metrics: Metrics, gateway: Gateway) -> None:
+        self._gateway = gateway
         self._readiness = readiness
         self._metrics = metrics
 
@@ -40,5 +43,6 @@ class HealthEndpoints:
         return Json({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
-        """Return the metrics in Prometheus' text format."""
-        return Response(self._metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+        """Return this process's metrics and the sidecar's in Prometheus' text format."""
+        text = self._metrics.exposition() + await self._gateway.explainer_metrics()
+        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})

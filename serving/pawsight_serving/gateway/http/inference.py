@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from starlette.responses import Response
 
+from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
 from pawsight_serving.gateway.http.leaving import Leaving
-from pawsight_serving.gateway.http.options import ExplainOptions, open_call, wants_png
+from pawsight_serving.gateway.http.media_types import NPY, wanted_media_type
+from pawsight_serving.gateway.http.options import ExplainOptions, open_call
+from pawsight_serving.rpc.tensors import read_tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
     from starlette.requests import Request
 
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.settings import GatewaySettings
+
+_RENDERINGS: Final[Mapping[str, pb.Rendering.ValueType]] = {
+    "image/png": pb.RENDERING_PNG,
+    "image/webp": pb.RENDERING_WEBP,
+    NPY: pb.RENDERING_UNSPECIFIED,
+}
 
 
 class InferenceEndpoints:
@@ -43,25 +57,60 @@ class InferenceEndpoints:
         return Json(predict_answer(predicted, call.request_id))
 
     async def explain(self, request: Request) -> Response:
-        """Classify pictures and say why: values as JSON, or one picture's drawing as PNG."""
+        """Classify pictures and say why: as JSON, or of one picture a drawing or raw values."""
         call = open_call(request, self._settings.timeout_s)
         options = ExplainOptions.of(request)
-        png = wants_png(request)
+        wanted = wanted_media_type(request)
         with self._gateway.explain_admission.place() as place:
             async with call.deadline.enforced(), Leaving(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
                 leaving.watch()
-                if png and len(pictures) > 1:
+                if wanted != "application/json" and len(pictures) > 1:
                     raise OptionInvalid(
-                        "A PNG shows one picture; send one, or ask for application/json."
+                        f"{wanted} is for one picture; send one, or ask for application/json."
                     )
-                asked = options.message(*_model(request), pictures, draw=png or options.overlay)
+                rendering: pb.Rendering.ValueType
+                if wanted in _RENDERINGS:
+                    rendering, sheet = _RENDERINGS[wanted], options.sheet or options.several
+                else:
+                    rendering = pb.RENDERING_PNG if options.overlay else pb.RENDERING_UNSPECIFIED
+                    sheet = options.sheet
+                asked = options.message(*_model(request), pictures, rendering, sheet=sheet)
                 response = await self._gateway.explain(asked, call)
-        if png:
-            return Response(response.explanations[0].overlay_png, media_type="image/png")
+        if wanted == NPY:
+            return _raw(response)
+        if wanted != "application/json":
+            drawing = response.sheets[0] if sheet else response.explanations[0].overlay_png
+            return Response(drawing, media_type=wanted)
         classes = self._gateway.model(response.model, response.version).classes
         return Json(explain_answer(response, classes))
 
 
 def _model(request: Request) -> tuple[str, str]:
     return request.path_params["name"], request.path_params.get("version", "")
+
+
+def _raw(response: pb.ExplainResponse) -> Response:
+    """Return one picture's values in NumPy's file format, several explanations along a first axis.
+
+    Raises:
+        OptionInvalid: maps of several sizes do not fit one array.
+    """
+    maps: list[NDArray[Any]] = [read_tensor(each.tensor) for each in response.explanations]
+    if len({each.shape for each in maps}) > 1:
+        raise OptionInvalid(f"{NPY} is for maps of one size; ask for one layer at a time.")
+    file = io.BytesIO()
+    np.save(file, maps[0] if len(maps) == 1 else np.stack(maps))
+    explanations = response.explanations
+    channels = ",".join(str(channel.channel) for channel in explanations[0].channels)
+    headers = {
+        "x-pawsight-digest": response.digest,
+        "x-pawsight-layer": ",".join(dict.fromkeys(each.layer for each in explanations)),
+        "x-pawsight-target": ",".join(dict.fromkeys(each.target for each in explanations)),
+        "x-pawsight-channels": channels,
+    }
+    return Response(
+        file.getvalue(),
+        media_type=NPY,
+        headers={name: value for name, value in headers.items() if value},
+    )

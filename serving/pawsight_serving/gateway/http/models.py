@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
+
 from pawsight_serving.gateway.http.answers import Json, model_answer
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ class ModelEndpoints:
         """Describe one version of a model, the newest where none is named."""
         name, version = request.path_params["name"], request.path_params.get("version", "")
         return Json(self._describe(self._gateway.model(name, version)))
+
+    async def get_filters(self, request: Request) -> Response:
+        """Show what the filters of a layer respond to most, as PNG."""
+        name, version = request.path_params["name"], request.path_params.get("version", "")
+        layer = request.path_params["layer"]
+        manifest, png = await self._gateway.filters(name, version, layer)
+        digest = f"sha256:{manifest.filters[layer]}"
+        return Response(png, media_type="image/png", headers={"x-pawsight-digest": digest})
 
     def _describe(self, manifest: Manifest) -> dict[str, object]:
         return model_answer(manifest, ready=self._readiness.model_ready(manifest.name))

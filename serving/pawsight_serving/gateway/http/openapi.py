@@ -63,6 +63,10 @@ def openapi_document() -> Json:
             of_version: {
                 "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
             },
+            f"{model}/filters/{{layer}}.png": {"get": _filters("getFilters", _NAME, _LAYER)},
+            f"{of_version}/filters/{{layer}}.png": {
+                "get": _filters("getVersionFilters", _NAME, _VERSION, _LAYER)
+            },
             **open_inference_paths(_failures, _OF_INFERENCE, _TIMEOUT),
             "/healthz": {"get": _get("alive", "Whether the process lives", StatusAnswer)},
             "/readyz": {
@@ -93,13 +97,14 @@ def _predict(operation: str, *parameters: Json) -> Json:
 
 def _explain(operation: str, *parameters: Json) -> Json:
     explained = _json(ExplainAnswer, "The predictions and their explanations.")
-    explained["content"]["image/png"] = _PICTURE
+    for media_type in ("image/png", "image/webp", "application/x-npy"):
+        explained["content"][media_type] = _PICTURE
     return {
         "operationId": operation,
         "summary": "Classify pictures and say why",
-        "description": "JSON holds the values. `Accept: image/png` gives the overlay, or the grid "
-        "of activation maps, of one picture. Without `channels`, activation maps are those of the "
-        "16 channels with the largest mean, strongest first.",
+        "description": "JSON holds the values. `Accept: image/png` or `image/webp` gives, of one "
+        "picture, the overlay, the grid of activation maps, or a sheet of several; "
+        "`application/x-npy` gives the raw values as NumPy writes them.",
         "parameters": [*parameters, *_options(), _TIMEOUT],
         "requestBody": _PICTURES,
         "responses": {"200": explained, **_failures(*_OF_INFERENCE)},
@@ -113,6 +118,21 @@ def _get(operation: str, summary: str, answer: type, *parameters: Json, fails: i
         "summary": summary,
         "parameters": list(parameters),
         "responses": {"200": _json(answer, f"{summary}."), **fail},
+    }
+
+
+def _filters(operation: str, *parameters: Json) -> Json:
+    return {
+        "operationId": operation,
+        "summary": "What the filters of a layer respond to most",
+        "parameters": list(parameters),
+        "responses": {
+            "200": {
+                "description": "A grid of pictures, one a filter.",
+                "content": {"image/png": _PICTURE},
+            },
+            **_failures(400, 404),
+        },
     }
 
 
@@ -144,6 +164,7 @@ def _path_parameter(name: str) -> Json:
 
 _NAME: Final = _path_parameter("name")
 _VERSION: Final = _path_parameter("version")
+_LAYER: Final = _path_parameter("layer")
 _TIMEOUT: Final[Json] = {
     "name": TIMEOUT_HEADER,
     "in": "header",

@@ -23,10 +23,20 @@ class ExplainOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: str = Field("grad-cam", description="`grad-cam` or `activations`.")
-    layer: str = Field("", description="Layer to explain [default: the last convolutional one].")
+    method: str = Field(
+        "grad-cam",
+        description="`grad-cam`, `activations`, `hirescam`, `layercam`, `grad-cam++`, `saliency`, "
+        "`smoothgrad`, `occlusion` or `rise`; a model says which `methods` it offers.",
+    )
+    layer: str = Field(
+        "",
+        description="Layer to explain, several as `conv1,conv3`, or `all` [default: the last "
+        "convolutional one].",
+    )
     target: str = Field(
-        "", description="Class to explain, for grad-cam alone [default: the predicted one]."
+        "",
+        description="Class to explain, several as `cat,dog`, or `all`; not for activations "
+        "[default: the predicted one].",
     )
     channels: str = Field(
         "",
@@ -34,9 +44,34 @@ class ExplainOptions(BaseModel):
         description="Channels to return, as `0,3,17`, for activations alone [default: the 16 with "
         "the largest mean, strongest first].",
     )
+    top: int = Field(
+        0, ge=0, le=65535, description="For activations: so many of the strongest channels."
+    )
     overlay: bool = Field(
         True, description="Whether the JSON holds the drawing, `overlay_png`, beside the values."
     )
+    sheet: bool = Field(
+        False,
+        description="Whether to draw one sheet for each picture, with picture, maps and scales; in "
+        "JSON `sheets` instead of `overlay_png`.",
+    )
+    alpha: float = Field(
+        0.75, ge=0, le=1, description="How opaque the strongest evidence covers the picture."
+    )
+    colormap: str = Field(
+        "",
+        description="`inferno`, `magma`, `plasma`, `viridis` or `cividis` [default: inferno, for "
+        "activations viridis].",
+    )
+    faithfulness: bool = Field(
+        False,
+        description="Whether to measure deletion and insertion: does the model mind the pixels "
+        "that the map points at?",
+    )
+    samples: int = Field(
+        0, ge=0, le=65535, description="Passes of `rise` and `smoothgrad` [default: 512 and 24]."
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of `rise` and `smoothgrad`.")
 
     @classmethod
     def of(cls, request: Request) -> ExplainOptions:
@@ -54,8 +89,19 @@ class ExplainOptions(BaseModel):
                 f"the options are: {', '.join(cls.model_fields)}."
             ) from error
 
+    @property
+    def several(self) -> bool:
+        """Whether there may be several explanations of a picture."""
+        return any(name == "all" or "," in name for name in (self.layer, self.target))
+
     def message(
-        self, model: str, version: str, pictures: list[bytes], *, draw: bool
+        self,
+        model: str,
+        version: str,
+        pictures: list[bytes],
+        rendering: pb.Rendering.ValueType,
+        *,
+        sheet: bool = False,
     ) -> pb.ExplainRequest:
         """Return the request to the sidecar."""
         return pb.ExplainRequest(
@@ -66,7 +112,15 @@ class ExplainOptions(BaseModel):
             layer=self.layer,
             target=self.target,
             channels=map(int, filter(None, self.channels.split(","))),
-            rendering=pb.RENDERING_PNG if draw else pb.RENDERING_UNSPECIFIED,
+            top=self.top,
+            rendering=rendering,
+            sheet=sheet,
+            alpha=self.alpha,
+            colormap=self.colormap,
+            faithfulness=self.faithfulness,
+            samples=self.samples,
+            seed=self.seed,
+            tensors=True,
         )
 
 
@@ -91,28 +145,6 @@ def request_id_of(request: Request) -> str:
     """Return the id that the middleware gave the request."""
     request_id: str = request.state.request_id
     return request_id
-
-
-def wants_png(request: Request) -> bool:
-    """Whether the caller would rather have a picture than JSON, by its `Accept` header."""
-    quality = {"image/png": 0.0, "application/json": 0.0}
-    for part in request.headers.get("accept", "").lower().split(","):
-        media_range, *parameters = (piece.strip() for piece in part.split(";"))
-        for kind in quality:
-            if media_range in {kind, f"{kind.partition('/')[0]}/*"}:
-                quality[kind] = _quality(parameters)
-    return quality["image/png"] > quality["application/json"]
-
-
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def _seconds(text: str) -> float:

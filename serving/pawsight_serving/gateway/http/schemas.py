@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 
 class ErrorAnswer(BaseModel):
@@ -39,11 +40,26 @@ class ChannelAnswer(BaseModel):
     channel: int
     mean: float
     max: float
+    zeros: float = Field(description="Share of zeros, 0 to 1.")
     map: list[list[float]] = Field(description="Rows of values, raw scale.")
 
 
+class CurveAnswer(BaseModel):
+    """The class's probability after each twentieth of the pixels."""
+
+    area: float = Field(description="Area under the curve, over shares of pixels from 0 to 1.")
+    probabilities: list[float]
+
+
+class FaithfulnessAnswer(BaseModel):
+    """Whether the model minds the pixels that a map points at (RISE, Petsiuk et al. 2018)."""
+
+    deletion: CurveAnswer = Field(description="Pixels taken away: a small area is good.")
+    insertion: CurveAnswer = Field(description="Pixels put in: a large area is good.")
+
+
 class ExplanationAnswer(BaseModel):
-    """One picture's explanation: `target` and `map` of grad-cam, `channels` of activations."""
+    """One map of evidence: `target` and `map`; or a layer's `channels`, of activations."""
 
     method: str
     layer: str
@@ -55,12 +71,23 @@ class ExplanationAnswer(BaseModel):
     evidence: bool = Field(description="False where the map is all zeros.")
     overlay_png: str = Field("", description="The overlay or the grid of maps, PNG in base64.")
     digest: str = Field(description='"sha256:…" of the graph that the map is of.')
+    weights_sha256: str = Field(description="sha256 of the weights in that graph.")
+    precision: str = Field(description="fp32, fp16 or int8.")
+    probability: float | SkipJsonSchema[None] = Field(
+        None, description="Of the target, by the pass that gave the map; not of activations."
+    )
+    faithfulness: FaithfulnessAnswer | SkipJsonSchema[None] = Field(
+        None, description="Where it was asked for and the map holds evidence."
+    )
 
 
 class ExplainAnswer(PredictAnswer):
     """Predictions and their explanations, of the same pass."""
 
-    explanations: list[ExplanationAnswer]
+    explanations: list[ExplanationAnswer] = Field(
+        description="For each picture, for each layer, for each target, in their order."
+    )
+    sheets: list[str] = Field([], description="One for each picture, PNG in base64.")
 
 
 class LayerAnswer(BaseModel):
@@ -82,6 +109,7 @@ class ModelAnswer(BaseModel):
     state: str = Field(description="READY or UNAVAILABLE.")
     classes: list[str]
     layers: list[LayerAnswer]
+    methods: list[str] = Field(description="Methods of explanation that it offers.")
     manifest: dict[str, Any] = Field(description="The manifest as it was published.")
 
 

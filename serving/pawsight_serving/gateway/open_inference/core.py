@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.errors import OptionInvalid, VersionNotFound
 from pawsight_serving.gateway.open_inference.image import read_image
 from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
 from pawsight_serving.graphs import Outputs, ServedGraph, every_graph, find_graph
@@ -140,6 +140,15 @@ class OpenInference:
             EngineUnavailable, ExplainerUnavailable: who has to answer is down.
             DeadlineExceeded: the deadline passed first.
         """
+        try:
+            return await self._infer(asked, call)
+        except VersionNotFound:
+            if asked.version:
+                raise
+            # It was withdrawn since; what is the newest now answers.
+            return await self._infer(asked, call)
+
+    async def _infer(self, asked: Asked, call: Call) -> Answered:
         graph = self.graph(asked.model, asked.version)
         with ExitStack() as places:
             manifest = graph.manifest

@@ -7,6 +7,7 @@ Triton's documentation: "Python Backend", Usage.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +41,18 @@ class TritonPythonModel:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        config = json.loads(args["model_config"])
+        arithmetic = config["parameters"].get(f"arithmetic:{version}", {}).get("string_value")
+        if arithmetic == "fp32":
+            # Weights that lie packed in the file are unpacked once, here, and not at every call.
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
+        threads = _threads(config)
+        # A number that is set also keeps ONNX Runtime from binding its threads to cores.
+        options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
             Path(args["model_repository"]) / version / "model.onnx",
             options,
-            providers=_providers(args, onnxruntime.get_available_providers()),
+            providers=_providers(args, onnxruntime.get_available_providers(), threads),
         )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
@@ -66,7 +75,16 @@ class TritonPythonModel:
         return responses
 
 
-def _providers(args: dict[str, str], available: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+def _threads(config: dict[str, Any]) -> int:
+    """Return this instance's share of the processors."""
+    instances = sum(group.get("count", 1) for group in config.get("instance_group", ()))
+    processors: int = len(os.sched_getaffinity(0))
+    return max(1, processors // max(1, int(instances)))
+
+
+def _providers(
+    args: dict[str, str], available: Sequence[str], threads: int
+) -> list[tuple[str, dict[str, str]]]:
     """Return the configured execution providers that are there, on this instance's device."""
     parameters = json.loads(args["model_config"])["parameters"]
     configured = json.loads(parameters[f"providers:{args['model_version']}"]["string_value"])
@@ -75,6 +93,11 @@ def _providers(args: dict[str, str], available: Sequence[str]) -> list[tuple[str
         is_gpu = name in {"CUDAExecutionProvider", "TensorrtExecutionProvider"}
         if name not in available or (is_gpu and args["model_instance_kind"] != "GPU"):
             continue
+        if name == "OpenVINOExecutionProvider":
+            properties = json.loads(options["load_config"])
+            # One execution runs at a time: all of the share for it.
+            properties["CPU"] |= {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": str(threads)}
+            options = {**options, "load_config": json.dumps(properties)}
         device = {"device_id": args["model_instance_device_id"]} if is_gpu else {}
         chosen.append((name, {**options, **device}))
     return chosen

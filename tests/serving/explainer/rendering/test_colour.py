@@ -4,10 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pawsight_serving.explainer.rendering.colour import ACTIVATION, HEAT, colourise, grey_levels
+from pawsight_serving.explainer.rendering.colour import colourise, grey_levels
+from pawsight_serving.explainer.rendering.tables import TABLES
 
 
-@pytest.mark.parametrize("table", [HEAT, ACTIVATION])
+@pytest.mark.parametrize("table", TABLES)
 def test_colours_are_matplotlibs(table: str) -> None:
     values = np.linspace(0, 1, 256, dtype=np.float32)[None]
     coloured = np.asarray(colourise(grey_levels(values, 1.0), table))
@@ -15,7 +16,7 @@ def test_colours_are_matplotlibs(table: str) -> None:
     assert np.abs(coloured[0].astype(int) - expected).max() <= 3
 
 
-@pytest.mark.parametrize("table", [HEAT, ACTIVATION])
+@pytest.mark.parametrize("table", TABLES)
 def test_more_is_always_lighter(table: str) -> None:
     ramp = grey_levels(np.linspace(0, 1, 256, dtype=np.float32)[None], 1.0)
     light = np.asarray(colourise(ramp, table).convert("L"))[0].astype(int)

@@ -6,7 +6,7 @@ import pytest
 from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
 from pawsight_serving.explainer.rendering.grid import draw_grid
 
-CELL, GAP, CAPTION = 128, 8, 18
+CELL, GAP, CAPTION, HEADING = 128, 8, 32, 30
 
 
 def maps(*values: float) -> ActivationMaps:
@@ -23,14 +23,14 @@ def test_the_sheet_is_nearly_square(count: int, columns: int, rows: int) -> None
     sheet = draw_grid(maps(*[1.0] * count))
     assert sheet.size == (
         columns * (CELL + GAP) + GAP,
-        rows * (CELL + CAPTION + GAP) + GAP,
+        HEADING + rows * (CELL + CAPTION + GAP) + GAP,
     )
 
 
 def test_a_dead_channel_is_an_empty_cell() -> None:
     sheet = np.asarray(draw_grid(maps(1.0, 0.0)))
-    first = sheet[GAP : GAP + CELL, GAP : GAP + CELL]
-    second = sheet[GAP : GAP + CELL, 2 * GAP + CELL : 2 * GAP + 2 * CELL]
+    first = sheet[HEADING : HEADING + CELL, GAP : GAP + CELL]
+    second = sheet[HEADING : HEADING + CELL, 2 * GAP + CELL : 2 * GAP + 2 * CELL]
     assert len(np.unique(first.reshape(-1, 3), axis=0)) > 2
     assert len(np.unique(second.reshape(-1, 3), axis=0)) == 1
 
@@ -39,5 +39,5 @@ def test_a_map_larger_than_its_cell_is_averaged_not_skipped() -> None:
     values = np.zeros((512, 512), np.float32)
     values[1::4, 1::4] = 1.0
     sheet = np.asarray(draw_grid(ActivationMaps("conv1", [ChannelMap(0, values)])))
-    cell = sheet[GAP + 4 : GAP + CELL - 4, GAP + 4 : GAP + CELL - 4]
+    cell = sheet[HEADING + 4 : HEADING + CELL - 4, GAP + 4 : GAP + CELL - 4]
     assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 1

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import GradCamMap
+from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
 
 GREY = Image.new("RGB", (60, 40), (128, 128, 128))
 
 
-def heat(*rows: list[float]) -> GradCamMap:
-    return GradCamMap("conv1", "cat", np.array(rows, np.float32))
+def heat(*rows: list[float]) -> ClassMap:
+    return ClassMap("conv1", "cat", np.array(rows, np.float32))
 
 
 def test_the_overlay_has_the_pictures_size_and_changes_where_the_evidence_is() -> None:

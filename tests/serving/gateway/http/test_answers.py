@@ -6,6 +6,7 @@ import orjson
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.predictions import predicted_by
+from pawsight_serving.rpc.tensors import tensor_message
 from tests.serving.fakes import manifest
 
 
@@ -31,7 +32,18 @@ def test_probabilities_keep_the_order_of_the_classes() -> None:
 
 
 def test_no_drawing_no_field() -> None:
-    explanation = pb.Explanation(map=pb.Map(height=1, width=1, values=[0]), evidence=False)
+    explanation = pb.Explanation(
+        tensor=tensor_message("map", np.zeros((1, 1), np.float32)), evidence=False
+    )
     answer = explain_answer(pb.ExplainResponse(explanations=[explanation]), ())
     assert "overlay_png" not in answer["explanations"][0]
     assert answer["explanations"][0]["evidence"] is False
+
+
+def test_a_map_is_written_in_the_shortest_digits_that_give_it_back() -> None:
+    values = np.array([[0.1, 1 / 3]], np.float32)
+    explanation = pb.Explanation(tensor=tensor_message("map", values), evidence=True)
+    body = Json(explain_answer(pb.ExplainResponse(explanations=[explanation]), ())).body
+    assert b'"map":[[0.1,0.33333334]]' in body
+    back = orjson.loads(body)["explanations"][0]["map"]
+    np.testing.assert_array_equal(np.array(back, np.float32), values)

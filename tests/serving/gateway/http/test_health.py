@@ -28,3 +28,4 @@ async def test_metrics_are_for_prometheus(http: httpx.AsyncClient) -> None:
     answer = await http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'pawsight_requests_total{code="OK",method="predict",protocol="http"} 1.0' in answer.text
+    assert "pawsight_explainer_in_flight 0.0" in answer.text, "the sidecar's follow"

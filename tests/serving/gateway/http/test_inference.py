@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
@@ -80,6 +82,9 @@ async def test_grad_cam_is_the_contracts_word_for_word(http: httpx.AsyncClient) 
             "evidence": True,
             "overlay_png": base64.b64encode(b"PNG").decode(),
             "digest": "sha256:b",
+            "weights_sha256": "c",
+            "precision": "fp32",
+            "probability": 0.75,
         }
     ]
 
@@ -92,10 +97,14 @@ async def test_activations_are_the_contracts_word_for_word(http: httpx.AsyncClie
         "layer": "conv2",
         "height": 2,
         "width": 3,
-        "channels": [{"channel": 7, "mean": 2.5, "max": 5, "map": [[0, 1, 2], [3, 4, 5]]}],
+        "channels": [
+            {"channel": 7, "mean": 2.5, "max": 5, "zeros": 0.25, "map": [[0, 1, 2], [3, 4, 5]]}
+        ],
         "evidence": True,
         "overlay_png": base64.b64encode(b"PNG").decode(),
         "digest": "sha256:b",
+        "weights_sha256": "c",
+        "precision": "fp32",
     }
 
 
@@ -112,6 +121,8 @@ async def test_the_options_reach_the_sidecar(
         method="activations",
         layer="conv1",
         channels=[3, 0, 17],
+        alpha=0.75,
+        tensors=True,
     )
     assert call.request_id == "mine"
     assert "overlay_png" not in body["explanations"][0]
@@ -126,6 +137,67 @@ async def test_png_is_the_drawing(http: httpx.AsyncClient) -> None:
         EXPLAIN, files=[("image", RED), ("image", BLUE)], headers={"accept": "image/png"}
     )
     assert "one picture" in failed(two, 400, "OPTION_INVALID")
+
+
+async def test_webp_is_drawn_where_it_is_wanted(http: httpx.AsyncClient) -> None:
+    answer = await http.post(EXPLAIN, content=RED, headers={**JPEG, "accept": "image/webp"})
+    assert (answer.headers["content-type"], answer.content) == ("image/webp", b"WEBP")
+
+
+@pytest.mark.parametrize("query", ["sheet=true", "layer=all", "target=cat,dog"])
+async def test_a_picture_of_several_explanations_is_a_sheet(
+    http: httpx.AsyncClient, query: str
+) -> None:
+    png = {**JPEG, "accept": "image/png"}
+    answer = await http.post(f"{EXPLAIN}?{query}", content=RED, headers=png)
+    assert answer.content == b"SHEET"
+
+
+async def test_sheets_stand_in_the_json_where_they_are_asked_for(http: httpx.AsyncClient) -> None:
+    body = (await http.post(f"{EXPLAIN}?sheet=true", content=RED, headers=JPEG)).json()
+    assert body["sheets"] == [base64.b64encode(b"SHEET").decode()]
+    assert "overlay_png" not in body["explanations"][0]
+
+
+async def test_faithfulness_stands_in_the_json_where_it_is_asked_for(
+    http: httpx.AsyncClient,
+) -> None:
+    body = (await http.post(f"{EXPLAIN}?faithfulness=true", content=RED, headers=JPEG)).json()
+    assert body["explanations"][0]["faithfulness"] == {
+        "deletion": {"area": 0.5, "probabilities": [1, 0]},
+        "insertion": {"area": 0.5, "probabilities": [1, 0]},
+    }
+
+
+async def test_raw_values_are_numpys_file(http: httpx.AsyncClient) -> None:
+    npy = {**JPEG, "accept": "application/x-npy"}
+    answer = await http.post(f"{EXPLAIN}?method=activations", content=RED, headers=npy)
+    assert answer.headers["content-type"] == "application/x-npy"
+    assert answer.headers["x-pawsight-channels"] == "7"
+    assert answer.headers["x-pawsight-layer"] == "conv2"
+    values = np.load(io.BytesIO(answer.content))
+    assert (values.dtype, values.tolist()) == (np.float32, [[[0, 1, 2], [3, 4, 5]]])
+    answer = await http.post(EXPLAIN, content=RED, headers=npy)
+    assert np.load(io.BytesIO(answer.content)).shape == (2, 3)
+    assert answer.headers["x-pawsight-target"] == "dog"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("method=lime", "OPTION_INVALID"),
+        ("layer=conv9", "LAYER_UNKNOWN"),
+        ("target=mouse", "TARGET_UNKNOWN"),
+        ("colormap=jet", "OPTION_INVALID"),
+        ("method=rise&channels=1", "OPTION_INVALID"),
+    ],
+)
+async def test_a_bad_option_is_the_callers_error_while_the_sidecar_is_down(
+    http: httpx.AsyncClient, explainer: FakeExplainer, query: str, code: str
+) -> None:
+    explainer.failure = ExplainerUnavailable("Down.")
+    failed(await http.post(f"{EXPLAIN}?{query}", content=RED, headers=JPEG), 400, code)
+    assert explainer.asked == []
 
 
 @pytest.mark.parametrize("path", [PREDICT, EXPLAIN])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pawsight_serving.explainer.methods.registry import METHODS
 from tests.serving.fakes import LAYERS, FakeEngine, manifest
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ async def test_a_model_is_described_with_its_manifest(http: httpx.AsyncClient) -
         "state": "READY",
         "classes": ["cat", "dog"],
         "layers": [layer.model_dump() for layer in LAYERS],
+        "methods": list(METHODS),
         "manifest": manifest().model_dump(mode="json"),
     }
 

@@ -58,6 +58,17 @@ async def test_without_a_choice_all_of_the_hot_graph(
     assert sidecar.asked == []
 
 
+async def test_a_version_that_goes_meanwhile_is_replaced_by_the_newest(
+    open_inference: OpenInference, engine: FakeEngine
+) -> None:
+    versions = [manifest(version="1"), manifest(version="2")]
+    engine.served, engine.withdrawn = versions, versions[1:]
+    assert (await open_inference.infer(asked(), call())).version == "1"
+    engine.served = versions
+    with pytest.raises(VersionNotFound):
+        await open_inference.infer(Asked("tiny", "2", [pixels()], ()), call())
+
+
 async def test_outputs_of_both_graphs_come_in_the_order_asked_for(
     open_inference: OpenInference, engine: FakeEngine, sidecar: FakeSidecar
 ) -> None:

@@ -1,0 +1,1 @@
+"""`pawsight explain-check`: can a model's explanations be trusted?"""

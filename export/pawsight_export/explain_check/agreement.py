@@ -1,0 +1,50 @@
+"""Do the precisions of one set of weights see the same?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pawsight_export.explain_check.likeness import correlation
+from pawsight_export.explain_check.subject import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.repository.manifest import Manifest
+
+Figures = dict[str, float | str]
+
+
+def siblings(subject: Subject, manifests: Sequence[Manifest]) -> list[Subject]:
+    """Return the published models of the same weights in another precision."""
+    own = subject.manifest
+    return [
+        Subject(subject.repository, each)
+        for each in manifests
+        if each.weights_sha256 == own.weights_sha256 and each.precision != own.precision
+    ]
+
+
+def measure_agreement(subject: Subject, other: Subject, pictures: NDArray[np.uint8]) -> Figures:
+    """Compare the last layer's Grad-CAM of the class that `subject` predicts.
+
+    Returns:
+        The median and the lowest twentieth of the maps' correlations, and the share of pictures
+        that both give the same class.
+    """
+    labels = subject.probabilities(pictures).argmax(axis=1)
+    others = other.probabilities(pictures).argmax(axis=1)
+    places = np.arange(len(pictures))
+    own, theirs = (each.maps("grad-cam", pictures)[places, labels] for each in (subject, other))
+    alike = [correlation(a, b) for a, b in zip(own, theirs, strict=True)]
+    manifest = other.manifest
+    return {
+        "with": f"{manifest.name} {manifest.version} ({manifest.precision})",
+        "median correlation": float(np.median(alike)),
+        "lowest twentieth": float(np.quantile(alike, 0.05)),
+        "same class": float((labels == others).mean()),
+    }

@@ -1,0 +1,146 @@
+"""`pawsight explain-check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from pawsight_export.errors import ExportError
+from pawsight_export.explain_check.agreement import measure_agreement, siblings
+from pawsight_export.explain_check.pointing import make_grids, measure_pointing
+from pawsight_export.explain_check.randomisation import cascade
+from pawsight_export.explain_check.subject import Subject
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.errors import PawsightError
+from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.repository.directory import read_manifests
+from pawsight_training.dataset import load_dataset
+from pawsight_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pawsight_training.dataset import Split
+
+# Those that a model answers in one pass.
+_QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")
+
+
+@click.command("explain-check")
+@click.argument("model")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with pictures of the classes in test/.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("model_repository"),
+    show_default=True,
+    help="The model repository.",
+)
+@click.option("--version", default="", help="Version of MODEL [default: the newest].")
+@click.option(
+    "--method", "methods", multiple=True, help=f"May be repeated [default: {', '.join(_QUICK)}]."
+)
+@click.option("--pictures", type=click.IntRange(4), default=64, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def explain_check(
+    model: str,
+    data: Path,
+    repository: Path,
+    version: str,
+    methods: Sequence[str],
+    pictures: int,
+    as_json: bool,
+) -> None:
+    """Measure how far MODEL's explanations can be trusted.
+
+    Precisions: do versions of the same weights see the same? Randomisation: do maps change when
+    the weights are random (Adebayo et al., 2018)? Pointing: where two classes stand in one picture,
+    does each one's evidence lie on its own (Böhle et al., 2021)?
+    """
+    try:
+        manifests = read_manifests(repository)
+        subject = Subject(repository, find_model(manifests, model, version))
+        manifest = subject.manifest
+        offered = offered_methods(manifest)
+        chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
+        for method in chosen:
+            if method not in offered or method == "activations":
+                raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
+        test = load_dataset([data], manifest.input_size, only=("test",)).splits["test"]
+        images, labels = _chosen(test, pictures)
+        figures = {
+            "model": f"{manifest.name} {manifest.version}",
+            "precision": manifest.precision,
+            "pictures": len(images),
+            "precisions": [
+                measure_agreement(subject, each, images) for each in siblings(subject, manifests)
+            ],
+            "randomisation": _randomisation(subject, chosen, images),
+            "pointing": _pointing(subject, chosen, images, labels),
+        }
+    except (ExportError, TrainingError, PawsightError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
+
+
+def _chosen(test: Split, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return pictures spread evenly over the split, so that all classes are among them."""
+    places = np.linspace(0, len(test) - 1, min(count, len(test)), dtype=int)
+    images = np.stack([test.pictures[place] for place in places])
+    return images, np.asarray([int(test.labels[place]) for place in places], np.int64)
+
+
+def _randomisation(
+    subject: Subject, methods: Sequence[str], images: NDArray[np.uint8]
+) -> dict[str, Any]:
+    if subject.manifest.precision != "fp32":
+        return {}
+    return {method: dict(cascade(subject, method, images)) for method in methods}
+
+
+def _pointing(
+    subject: Subject,
+    methods: Sequence[str],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+) -> dict[str, Any]:
+    grids, owners = make_grids(images, labels, (0, 1))
+    if not len(grids):
+        return {}
+    return {method: measure_pointing(subject, method, grids, owners) for method in methods}
+
+
+def _table(figures: dict[str, Any]) -> str:
+    lines = [f"{figures['model']} ({figures['precision']}), {figures['pictures']} pictures", ""]
+    lines.append("Precisions: correlation of Grad-CAM maps of the same weights")
+    lines += [
+        f"  {each['with']}: median {each['median correlation']:.3f}, lowest twentieth "
+        f"{each['lowest twentieth']:.3f}, same class {each['same class']:.1%}"
+        for each in figures["precisions"]
+    ] or ["  there is no other precision of these weights in the repository"]
+    lines += ["", "Randomisation: rank correlation with the maps of the model as it is"]
+    for method, layers in figures["randomisation"].items():
+        said = "  ".join(f"{layer} {value:.2f}" for layer, value in layers.items())
+        lines.append(f"  {method:12} {said}")
+    if not figures["randomisation"]:
+        lines.append("  only of a version in fp32, which holds its weights as they are")
+    lines += ["", "Pointing: of a class's evidence where both stand in one picture (chance 50 %)"]
+    for method, found in figures["pointing"].items():
+        lines.append(
+            f"  {method:12} on its own cells {found['evidence on its own']:.1%}, "
+            f"peak {found['peak on its own']:.1%}, empty maps {found['empty']:.1%}"
+        )
+    if not figures["pointing"]:
+        lines.append("  needs two pictures of each class")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""A published model whose maps are looked at, as it is served."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from pawsight_export.staged_engine import infer_staged
+from pawsight_serving.explainer.explanations import ClassMap, Query
+from pawsight_serving.explainer.methods.registry import find_method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.repository.manifest import Manifest
+
+    Values = NDArray[np.float32]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One version of a model in a repository folder."""
+
+    repository: Path
+    manifest: Manifest
+
+    def probabilities(self, pictures: NDArray[np.uint8]) -> Values:
+        """Return the hot graph's probabilities, [N, C]."""
+        outputs = ("probabilities",)
+        graph = self.manifest.name
+        answers = infer_staged(self.repository, self.manifest, graph, pictures, outputs)
+        return answers["probabilities"]
+
+    def maps(self, method: str, pictures: NDArray[np.uint8]) -> Values:
+        """Return a method's maps of the last layer for every class, [N, C, h, w]."""
+        _, asked = find_method(self.manifest, Query(method=method, target="all"))
+        found = asyncio.run(asked.explain(pictures, _StagedPasses(self)))
+        return np.stack(
+            [
+                np.stack([each.values for each in maps if isinstance(each, ClassMap)])
+                for maps in found.maps
+            ]
+        )
+
+
+class _StagedPasses:
+    """Runs graphs through the embedded engine; see `methods.protocol.Passes`."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    async def run(
+        self, graph: str, images: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> Mapping[str, Values]:
+        subject = self._subject
+        return await asyncio.to_thread(
+            infer_staged, subject.repository, subject.manifest, graph, images, tuple(outputs)
+        )
+
+    async def work(self, task: Callable[[], T]) -> T:
+        return task()

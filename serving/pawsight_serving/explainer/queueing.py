@@ -1,0 +1,56 @@
+"""The explainer's queue: who waits, who works, and what one request may hold."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.observation import QUEUE, stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
+
+    from pawsight_serving.admission import Admission, Place
+
+_VALUE_BYTES: Final = 4
+
+
+class Queue:
+    """Lets a few requests work at once; the others wait in order, up to a bound.
+
+    Args:
+        admission: the bound on requests in all.
+        at_once: how many work at a time.
+        max_bytes: of values that one request may hold at once.
+    """
+
+    def __init__(self, admission: Admission, at_once: int, max_bytes: int) -> None:
+        self._admission = admission
+        self._turns = asyncio.Semaphore(at_once)
+        self._max_bytes = max_bytes
+
+    def check_values(self, pictures: int, values_per_picture: int) -> None:
+        """Raise `OptionInvalid` where a request would hold too many values at once."""
+        size = pictures * values_per_picture * _VALUE_BYTES
+        if size > self._max_bytes:
+            raise OptionInvalid(
+                f"The answer takes {size} bytes of maps; at most {self._max_bytes} are held for "
+                "one request: ask for fewer layers or send fewer pictures."
+            )
+
+    def place(self) -> AbstractContextManager[Place]:
+        """Hold a place in the queue; raise `Overloaded` at once where all are taken."""
+        return self._admission.place()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it for the body; one who leaves is forgotten."""
+        with stage(QUEUE):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()

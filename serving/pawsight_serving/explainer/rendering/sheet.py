@@ -1,0 +1,138 @@
+"""A sheet for one picture: what was seen, where, and how much of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pawsight_serving.explainer.rendering import bar
+from pawsight_serving.explainer.rendering.colour import colourise, grey_levels
+from pawsight_serving.explainer.rendering.overlay import lay_over
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pawsight_serving.explainer.explanations import ClassMap, Explanation
+    from pawsight_serving.predictions import Prediction
+
+GROUND: Final = "#16161a"
+INK: Final = "#f0f0f4"
+SOFT: Final = "#a4a4ae"
+_EMPTY: Final = "#26262c"
+_GAP: Final = 14
+_CAPTION: Final = 22
+_HEADING: Final = 40
+_LARGE: Final = 360
+_SMALL: Final = 220
+# Of more maps than these, a row would not fit a page.
+_COLUMNS: Final = 4
+
+
+def draw_sheet(
+    picture: Image.Image,
+    explanations: Sequence[Explanation],
+    maps: Sequence[ClassMap],
+    heading: str,
+    prediction: Prediction,
+    *,
+    alpha: float,
+    colours: str,
+) -> Image.Image:
+    """Draw picture, map and overlay side by side; of several maps the picture and each overlay.
+
+    Every map has its own colour bar in raw scale. One without evidence is an empty cell.
+
+    Args:
+        picture: RGB, upright.
+        explanations: of this picture.
+        maps: theirs.
+        heading: which model and method.
+        prediction: of the same pass.
+        alpha: how opaque the strongest evidence covers the picture.
+        colours: one of `tables.TABLES`.
+    """
+    side = _LARGE if len(maps) == 1 else _SMALL
+    seen = picture.copy()
+    seen.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if max(seen.size) < side:
+        scale = side / max(seen.size)
+        size = (round(seen.width * scale), round(seen.height * scale))
+        seen = seen.resize(size, Image.Resampling.LANCZOS)
+    cells = [_Cell(seen, f"{prediction.label} {prediction.score:.1%}")]
+    for explanation, found in zip(explanations, maps, strict=True):
+        scale_bar = None
+        if found.evidence:
+            scale_bar = bar.draw_bar(found, seen.width, colours=colours, ground=GROUND, ink=SOFT)
+            over = lay_over(seen, found, alpha=alpha, colours=colours)
+            bare = _bare(found, seen.size, colours)
+        else:
+            over = bare = Image.new("RGB", seen.size, _EMPTY)
+        if len(maps) == 1:
+            cells.append(_Cell(bare, f"{found.layer}, {_size(found)}", scale_bar))
+        cells.append(_Cell(over, _caption(explanation, found, alone=len(maps) == 1), scale_bar))
+    columns = _columns(maps)
+    n_targets = len({found.target for found in maps})
+    if n_targets == columns and len(maps) > n_targets:
+        # Each layer has its row, each class its column.
+        cells[1:1] = [_Cell(Image.new("RGB", seen.size, GROUND), "")] * (columns - 1)
+    return _lay_out(cells, heading, columns)
+
+
+class _Cell:
+    def __init__(self, image: Image.Image, caption: str, scale: Image.Image | None = None) -> None:
+        self.image = image
+        self.caption = caption
+        self.scale = scale
+
+
+def _caption(explanation: Explanation, found: ClassMap, *, alone: bool) -> str:
+    target = found.target
+    if explanation.probability is not None:
+        target += f" {explanation.probability:.1%}"
+    if not found.evidence:
+        return f"no evidence for {target}" if alone else f"{found.layer}: none for {target}"
+    return f"evidence for {target}" if alone else f"{found.layer}: {target}"
+
+
+def _size(found: ClassMap) -> str:
+    height, width = found.values.shape
+    return f"{height} x {width}"
+
+
+def _bare(found: ClassMap, size: tuple[int, int], colours: str) -> Image.Image:
+    """Return the map alone, its own cells to be seen."""
+    levels = grey_levels(np.ascontiguousarray(found.values, np.float32), found.ceiling)
+    fewer = found.values.shape[1] < size[0]
+    how = Image.Resampling.NEAREST if fewer else Image.Resampling.BOX
+    return colourise(levels, colours).resize(size, how)
+
+
+def _columns(maps: Sequence[ClassMap]) -> int:
+    if len(maps) == 1:
+        return 3
+    n_targets = len({found.target for found in maps})
+    if 1 < n_targets <= _COLUMNS and len(maps) > n_targets:
+        return n_targets
+    return min(_COLUMNS, math.ceil(math.sqrt(len(maps) + 1)))
+
+
+def _lay_out(cells: Sequence[_Cell], heading: str, columns: int) -> Image.Image:
+    width, height = cells[0].image.size
+    scaled = any(cell.scale for cell in cells)
+    step_x, step_y = width + _GAP, height + _CAPTION + (bar.HEIGHT if scaled else 0) + _GAP
+    rows = math.ceil(len(cells) / columns)
+    sheet = Image.new("RGB", (columns * step_x + _GAP, _HEADING + rows * step_y), GROUND)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_GAP, _HEADING // 2), heading, INK, ImageFont.load_default(15), anchor="lm")
+    font = ImageFont.load_default(13)
+    for number, cell in enumerate(cells):
+        left = _GAP + number % columns * step_x
+        top = _HEADING + number // columns * step_y
+        sheet.paste(cell.image, (left, top))
+        pen.text((left, top + height + 4), cell.caption, INK, font)
+        if cell.scale is not None:
+            sheet.paste(cell.scale, (left, top + height + _CAPTION))
+    return sheet

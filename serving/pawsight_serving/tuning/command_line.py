@@ -1,0 +1,211 @@
+"""`pawsight tune`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pawsight_serving.catalogue import find_model
+from pawsight_serving.engines.processors import usable_processors
+from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
+from pawsight_serving.errors import EngineUnavailable, PawsightError
+from pawsight_serving.options import refuse_unknown
+from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.settings import DEFAULT_REPOSITORY
+from pawsight_serving.tuning.measurements import best
+from pawsight_serving.tuning.report import HEADER, plot, row
+from pawsight_serving.tuning.settings import candidates, remember
+
+if TYPE_CHECKING:
+    from pawsight_serving.triton_server.environment import Environment
+    from pawsight_serving.tuning.measurements import Trial
+    from pawsight_serving.tuning.search import Client
+
+
+class Numbers(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas between them, such as `1,4,16`."""
+
+    name = "numbers"
+
+    def __init__(self, least: int = 1) -> None:
+        self._least = least
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers in rising order, each once."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = sorted({int(each) for each in str(value).split(",")})
+        except ValueError:
+            numbers = [self._least - 1]
+        if numbers[0] < self._least:
+            self.fail(
+                f"{value!r} is no list of numbers from {self._least} on, as 1,4,16.", param, ctx
+            )
+        return tuple(numbers)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    envvar="PAWSIGHT_REPOSITORY",
+    show_envvar=True,
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the model repository.",
+)
+@click.option(
+    "--latency-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Write the fastest setting whose p99 is within this into the model's configuration; "
+    "without it nothing is written.",
+)
+@click.option(
+    "--instances",
+    type=Numbers(),
+    default=lambda: ",".join(map(str, sorted({1, usable_processors()}))),
+    help="Instances to try [default: 1 and one a core].",
+)
+@click.option(
+    "--batches", type=Numbers(), default="1,8,32", show_default=True, help="Largest batches to try."
+)
+@click.option(
+    "--delays-us",
+    type=Numbers(0),
+    default="0,500,2000",
+    show_default=True,
+    help="Microseconds to try that a request may wait for others to fill its batch.",
+)
+@click.option(
+    "--callers",
+    type=Numbers(),
+    default="1,4,16",
+    show_default=True,
+    help="Callers at once to try each setting under.",
+)
+@click.option(
+    "--measure-s",
+    type=click.FloatRange(min=0.1),
+    default=2.0,
+    show_default=True,
+    help="Seconds that a window of a measurement takes.",
+)
+@click.option(
+    "--limit-s",
+    type=click.FloatRange(min=1),
+    default=900.0,
+    show_default=True,
+    help="Seconds after which no further setting is begun.",
+)
+@click.option(
+    "--plot",
+    "plot_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to draw throughput against p99 [default: tune-NAME.png].",
+)
+@click.option("--own-client", is_flag=True, help="Load it without perf_analyzer.")
+def tune(
+    name: str,
+    repository: Path,
+    latency_ms: float | None,
+    plot_path: Path | None,
+    own_client: bool,
+    **options: Any,
+) -> None:
+    """Find the Triton settings of NAME that serve this machine best.
+
+    Each setting runs in a real Triton of its own, on this machine, and is measured under each
+    number of callers, with perf_analyzer where that runs.
+    """
+    refuse_unknown(os.environ)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        trials = _search(name, repository, own_client, options)
+        if not trials:
+            raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
+        path = plot_path or Path(f"tune-{name}.png")
+        plot(path, f"{name} in Triton on this machine", trials, latency_ms)
+        click.echo(f"The plot is in {path}.")
+        _conclude(name, repository, trials, latency_ms)
+    except PawsightError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _search(name: str, repository: Path, own_client: bool, options: dict[str, Any]) -> list[Trial]:
+    from pawsight_serving.triton_server.environment import default_cache, prepare
+    from pawsight_serving.tuning.search import Bounds, search
+
+    manifest = find_model(read_served(repository), name)
+    environment = prepare(click.echo, default_cache())
+    client = _client(environment, own_client)
+    settings = candidates(options["instances"], options["batches"], options["delays_us"])
+    click.echo(
+        f"{len(settings)} settings of {manifest.name} version {manifest.version}, "
+        f"{manifest.precision}, measured with {client.name}; Ctrl-C ends it."
+    )
+    click.echo(HEADER)
+    return asyncio.run(
+        search(
+            environment,
+            client,
+            repository,
+            (manifest.name, manifest.version),
+            settings,
+            options["callers"],
+            Bounds(options["measure_s"], options["limit_s"]),
+            click.echo,
+        )
+    )
+
+
+def _client(environment: Environment, own: bool) -> Client:
+    from pawsight_serving.triton_server.environment import default_cache
+    from pawsight_serving.tuning import perf_analyzer
+    from pawsight_serving.tuning.own_client import OwnClient
+
+    if own:
+        return OwnClient()
+    try:
+        return perf_analyzer.prepare(environment, default_cache(), click.echo)
+    except EngineUnavailable as error:
+        click.echo(f"{error} The load comes from Pawsight's own client instead.")
+        return OwnClient()
+
+
+def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: float | None) -> None:
+    found = best(trials, latency_ms)
+    if found is None:
+        raise EngineUnavailable(
+            f"No setting keeps the p99 within {latency_ms:g} ms; allow more, or try fewer callers. "
+            "Nothing was written."
+        )
+    click.echo(f"Best:\n{HEADER}\n{row(found)}")
+    if latency_ms is None:
+        click.echo("Nothing was written; name a target with --latency-ms to write it.")
+        return
+    figures = {
+        "latency_target_ms": latency_ms,
+        "callers": found.load.callers,
+        "pictures_per_s": round(found.load.pictures_per_s, 1),
+        "p99_ms": round(found.load.p99_ms, 2),
+        "at": datetime.now(UTC).timestamp(),
+    }
+    with only_writer(repository, name):
+        config = read_graph_config(repository, name)
+        remember(config, found.setting, figures)
+        replace_file(repository / name / CONFIG_FILE, write_config(config).encode())
+    click.echo(f"It stands in {name}/{CONFIG_FILE} now; a running Triton takes it over.")

@@ -1,0 +1,67 @@
+"""What was measured, as a table and as a plot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pawsight_serving.tuning.measurements import Trial
+    from pawsight_serving.tuning.settings import Setting
+
+HEADER: Final = "instances  largest batch  delay ms  callers  pictures/s   p50 ms   p99 ms"
+
+
+def row(trial: Trial) -> str:
+    """Return a trial as a line under `HEADER`."""
+    setting, load = trial.setting, trial.load
+    return (
+        f"{setting.instances:9}  {setting.largest_batch:13}  {setting.delay_us / 1e3:8.1f}  "
+        f"{load.callers:7}  {load.pictures_per_s:10.1f}  {load.p50_ms:7.1f}  {load.p99_ms:7.1f}"
+    )
+
+
+def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | None) -> None:
+    """Draw each setting's way through throughput and p99 as callers grow, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import ScalarFormatter
+
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    lines: dict[Setting, list[Trial]] = {}
+    for trial in trials:
+        lines.setdefault(trial.setting, []).append(trial)
+    ranked = sorted(lines, key=lambda s: -max(t.load.pictures_per_s for t in lines[s]))
+    for rank, setting in enumerate(ranked):
+        loads = sorted((trial.load for trial in lines[setting]), key=lambda load: load.callers)
+        named = rank < 5
+        axes.plot(
+            [load.p99_ms for load in loads],
+            [load.pictures_per_s for load in loads],
+            marker="o",
+            color=None if named else "0.8",
+            zorder=3 if named else 1,
+            label=str(setting) if named else None,
+        )
+        if rank == 0:
+            for load in loads:
+                axes.annotate(
+                    f"{load.callers} callers" if load.callers > 1 else "1 caller",
+                    (load.p99_ms, load.pictures_per_s),
+                    textcoords="offset points",
+                    xytext=(6, -12),
+                    fontsize=8,
+                )
+    if latency_ms is not None:
+        axes.axvline(latency_ms, color="0.3", linestyle="--", label=f"target {latency_ms:g} ms")
+    axes.set(title=title, xlabel="p99 of a request, ms", ylabel="pictures/s", xscale="log", ylim=0)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    axes.tick_params(which="minor", labelsize=7)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8, title="the five fastest; all others grey")
+    figure.savefig(path, dpi=120)

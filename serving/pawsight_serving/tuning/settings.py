@@ -1,0 +1,83 @@
+"""What is tuned: the part of a Triton configuration that machines disagree about."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+TUNED_PARAMETER: Final = "tuned"
+_PREFERRED: Final = (4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One candidate: instances of the model, its largest batch, and how long a batch may wait."""
+
+    instances: int
+    largest_batch: int
+    delay_us: int
+
+    def __str__(self) -> str:
+        instances = f"{self.instances} instance{'s' if self.instances > 1 else ''}"
+        return f"{instances}, batches to {self.largest_batch}, delay {self.delay_us / 1e3:g} ms"
+
+
+def candidates(
+    instances: Sequence[int], batches: Sequence[int], delays_us: Sequence[int]
+) -> list[Setting]:
+    """Return every combination that differs: a batch of one waits for nobody."""
+    return [
+        Setting(*found)
+        for found in itertools.product(instances, batches, delays_us)
+        if found[1] > 1 or found[2] == min(delays_us)
+    ]
+
+
+def setting_of(config: ModelConfig) -> Setting:
+    """Return the setting that a configuration has."""
+    return Setting(
+        sum(group.count for group in config.instance_group) or 1,
+        max(1, config.max_batch_size),
+        config.dynamic_batching.max_queue_delay_microseconds,
+    )
+
+
+def apply(config: ModelConfig, setting: Setting) -> None:
+    """Change a configuration to a setting, its preferred batches and warm-ups with it."""
+    config.max_batch_size = setting.largest_batch
+    for group in config.instance_group:
+        group.count = setting.instances
+    batching = config.dynamic_batching
+    batching.max_queue_delay_microseconds = setting.delay_us
+    smaller = [size for size in _PREFERRED if size < setting.largest_batch]
+    batching.preferred_batch_size[:] = [*smaller, setting.largest_batch]
+    for warm_up in config.model_warmup:
+        if warm_up.batch_size > 1:
+            warm_up.batch_size = setting.largest_batch
+            warm_up.name = f"batch of {setting.largest_batch}"
+    if setting.largest_batch == 1:
+        del config.model_warmup[1:]
+
+
+def remember(config: ModelConfig, setting: Setting, measured: dict[str, float]) -> None:
+    """Write into a configuration that it was tuned, to what and by which figures."""
+    apply(config, setting)
+    facts = {**asdict(setting), **measured}
+    config.parameters[TUNED_PARAMETER].string_value = json.dumps(facts)
+
+
+def carry_over(tuned: ModelConfig, config: ModelConfig) -> None:
+    """Give a new version's configuration what the earlier one was tuned to, if it was."""
+    if TUNED_PARAMETER not in tuned.parameters:
+        return
+    facts = json.loads(tuned.parameters[TUNED_PARAMETER].string_value)
+    measured = {name: value for name, value in facts.items() if name not in Setting.__slots__}
+    setting = Setting(**{name: facts[name] for name in Setting.__slots__})
+    remember(config, setting, measured)

@@ -1,0 +1,73 @@
+"""The whole check of a small published model, and of a second version of the same weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pawsight_export.explain_check.command_line import explain_check
+from pawsight_export.exporting import export_run
+from pawsight_serving.repository.directory import read_manifest
+from tests.drawn_pictures import draw_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def home(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("explain_check")
+    draw_folder(home / "pictures", {"test": 4})
+    export_run(run_folder, "pets", home / "repository")
+    for graph in ("pets", "pets_explain"):
+        shutil.copytree(home / "repository" / graph / "1", home / "repository" / graph / "2")
+        other = read_manifest(home / "repository", "pets", "1").model_copy(
+            update={"version": "2", "precision": "fp16"}
+        )
+        (home / "repository" / graph / "2" / "manifest.json").write_text(other.model_dump_json())
+    return home
+
+
+def check(home: Path, *options: str) -> Result:
+    arguments = ["pets", "--data", str(home / "pictures"), "--pictures", "8"]
+    return CliRunner().invoke(
+        explain_check, [*arguments, "--repository", str(home / "repository"), *options]
+    )
+
+
+def test_all_three_are_measured(home: Path) -> None:
+    result = check(home, "--version", "1", "--method", "grad-cam", "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    (precision,) = figures["precisions"]
+    assert precision["with"] == "pets 2 (fp16)"
+    assert precision["median correlation"] == pytest.approx(1)
+    assert precision["same class"] == 1
+    layers = figures["randomisation"]["grad-cam"]
+    assert list(layers) == ["dense2", "dense1", "conv4", "conv3", "conv2", "conv1"]
+    assert layers["conv1"] < 0.9, "a map of a random model is another one"
+    assert set(figures["pointing"]["grad-cam"]) == {
+        "evidence on its own",
+        "peak on its own",
+        "empty",
+    }
+
+
+def test_a_version_that_holds_no_float_weights_is_not_randomised(home: Path) -> None:
+    result = check(home, "--method", "grad-cam")
+    assert "pets 2 (fp16), 8 pictures" in result.stdout
+    assert "only of a version in fp32" in result.stdout
+
+
+def test_what_is_not_there_is_one_sentence(home: Path) -> None:
+    assert check(home, "--method", "lime").exit_code == 2
+    missing = CliRunner().invoke(
+        explain_check,
+        ["other", "--data", str(home), "--repository", str(home / "repository")],
+    )
+    assert missing.exit_code == 1
+    assert "Model 'other' is not served" in missing.output

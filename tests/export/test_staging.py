@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import onnx
+import pytest
+
+from pawsight_export.staging import stage_graph
+from pawsight_serving.triton_server.view import MODEL_FILE
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("engine", "beside"), [("onnxruntime", []), ("openvino", []), ("python", ["model.py"])]
+)
+def test_every_file_that_is_staged_is_in_the_manifest(
+    tmp_path: Path, engine: str, beside: list[str]
+) -> None:
+    publish_tiny(tmp_path)
+    model = onnx.load(tmp_path / "tiny" / "1" / "model.onnx")
+    graph = stage_graph(tmp_path / "staged", "tiny", "2", model, engine)
+    folder = tmp_path / "staged" / "tiny" / "2"
+    digests = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
+    assert digests == {graph.file: graph.sha256, **graph.files}
+    assert list(graph.files) == beside
+    if beside:
+        assert (folder / "model.py").read_bytes() == MODEL_FILE.read_bytes()

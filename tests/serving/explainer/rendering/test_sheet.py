@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight_serving.explainer.explanations import ClassMap, Explanation
+from pawsight_serving.explainer.rendering.sheet import draw_sheet
+from pawsight_serving.predictions import Prediction
+
+CAT = Prediction("cat", 0.75, {"cat": 0.75, "dog": 0.25})
+GREY = Image.new("RGB", (300, 200), (128, 128, 128))
+GROUND = (22, 22, 26)
+EMPTY = (38, 38, 44)
+
+
+def sheet(maps: list[ClassMap], picture: Image.Image = GREY) -> Image.Image:
+    explanations = [Explanation(each, 0.75) for each in maps]
+    return draw_sheet(
+        picture, explanations, maps, "tiny 1, grad-cam", CAT, alpha=0.75, colours="inferno"
+    )
+
+
+def heat(target: str = "cat", layer: str = "conv1", value: float = 1.0) -> ClassMap:
+    return ClassMap(layer, target, np.eye(4, dtype=np.float32) * np.float32(value))
+
+
+def images_in(drawn: Image.Image) -> int:
+    """Count the columns of cells: runs of pixels that are not ground, across a row in a cell."""
+    row = np.asarray(drawn)[60].astype(int)
+    inside = np.abs(row - GROUND).sum(axis=1) > 0
+    return int((np.diff(inside.astype(int)) == 1).sum())
+
+
+def test_one_map_stands_between_its_picture_and_its_overlay() -> None:
+    drawn = sheet([heat()])
+    assert images_in(drawn) == 3
+    assert drawn.width == 3 * 360 + 4 * 14
+
+
+@pytest.mark.parametrize(("layers", "targets", "columns"), [(2, 1, 2), (13, 1, 4), (4, 2, 2)])
+def test_several_maps_follow_their_picture(layers: int, targets: int, columns: int) -> None:
+    maps = [
+        heat(target, f"conv{number}")
+        for number in range(layers)
+        for target in ("cat", "dog")[:targets]
+    ]
+    drawn = sheet(maps)
+    assert drawn.width == columns * (220 + 14) + 14
+    assert images_in(drawn) == (1 if targets > 1 else columns), "a class has its column"
+
+
+def test_a_cell_without_evidence_is_empty() -> None:
+    drawn = np.asarray(sheet([heat(value=0.0)]))
+    assert (drawn == EMPTY).all(axis=2).sum() > 2 * 360 * 200
+
+
+def test_the_picture_keeps_its_aspect() -> None:
+    tall = sheet([heat()], Image.new("RGB", (100, 400), "white"))
+    white = (np.asarray(tall) == 255).all(axis=2)
+    assert white.sum(axis=0).max() >= 360
+    assert tall.width == 3 * 90 + 4 * 14

@@ -1,0 +1,105 @@
+"""`pawsight tune` as its user starts it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from pawsight_client.cli import main
+from pawsight_serving.repository.served import read_graph_config
+from pawsight_serving.repository.verification import verify
+from pawsight_serving.tuning import command_line as module
+from pawsight_serving.tuning.measurements import Load, Trial
+from pawsight_serving.tuning.settings import Setting
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from pawsight_serving.triton_server.environment import Environment
+
+TRIALS = [
+    Trial(Setting(1, 1, 0), Load(1, 50.0, 5.0, 8.0)),
+    Trial(Setting(2, 8, 500), Load(16, 200.0, 50.0, 80.0)),
+]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    publish_tiny(tmp_path / "repository", engine="python")
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_search", lambda *arguments: TRIALS)
+
+
+def tune(repository: Path, *options: str) -> Result:
+    plot = str(repository.parent / "plot.png")
+    command = ["tune", "tiny", "--repository", str(repository), "--plot", plot, *options]
+    return CliRunner().invoke(main, command)
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_best_within_the_target_is_written(repository: Path) -> None:
+    done = tune(repository, "--latency-ms", "10")
+    assert done.exit_code == 0, done.output
+    config = read_graph_config(repository, "tiny")
+    assert (config.max_batch_size, config.instance_group[0].count) == (1, 1)
+    tuned = json.loads(config.parameters["tuned"].string_value)
+    assert tuned.items() >= {"latency_target_ms": 10.0, "p99_ms": 8.0, "callers": 1}.items()
+    assert not [fault for found in verify(repository) for fault in found.faults]
+    assert (repository.parent / "plot.png").is_file()
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [((), 0, "Nothing was written"), (("--latency-ms", "5"), 1, "within 5 ms")],
+)
+def test_without_a_target_or_within_none_nothing_is_written(
+    repository: Path, options: tuple[str, ...], status: int, said: str
+) -> None:
+    before = (repository / "tiny" / "config.pbtxt").read_text()
+    done = tune(repository, *options)
+    assert (done.exit_code, said in done.output) == (status, True)
+    assert (repository / "tiny" / "config.pbtxt").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--batches", "0,8"), 2, "'0,8' is no list of numbers from 1 on"),
+        (("--callers", "many"), 2, "'many' is no list of numbers"),
+        (("--delays-us", "-1"), 2, "no list of numbers from 0 on"),
+        (("--latency-ms", "0"), 2, "--latency-ms"),
+    ],
+)
+def test_wrong_options_are_refused(
+    repository: Path, options: tuple[str, ...], status: int, said: str
+) -> None:
+    done = tune(repository, *options)
+    assert (done.exit_code, said in done.output) == (status, True), done.output
+
+
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    publish_tiny(tmp_path, name="other")
+    done = tune(tmp_path)
+    assert done.exit_code == 1
+    assert "Model 'tiny' is not served here; the models are: other." in done.output
+
+
+@pytest.mark.triton
+def test_a_real_triton_is_tuned(repository: Path, triton_environment: Environment) -> None:
+    options = ("--instances", "1", "--batches", "4", "--delays-us", "0", "--callers", "1,2")
+    done = tune(repository, *options, "--measure-s", "0.2", "--own-client", "--latency-ms", "9999")
+    assert done.exit_code == 0, done.output
+    config = read_graph_config(repository, "tiny")
+    assert config.max_batch_size == 4
+    assert json.loads(config.parameters["tuned"].string_value)["pictures_per_s"] > 0

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.triton_server.environment import Environment
+from pawsight_serving.tuning.measurements import Load
+from pawsight_serving.tuning.perf_analyzer import PerfAnalyzer, prepare, read_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = """\
+Concurrency,Inferences/Second,Client Send,p50 latency,p90 latency,p95 latency,p99 latency
+4,144.19,5,1320,4435,42175,722301
+"""
+
+
+def program(folder: Path, script: str) -> PerfAnalyzer:
+    path = folder / "perf_analyzer"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return PerfAnalyzer(path, folder)
+
+
+def test_its_table_is_in_microseconds() -> None:
+    assert read_table(TABLE, 4) == Load(4, 144.19, 1.32, 722.301)
+
+
+async def test_it_is_asked_for_one_load_and_its_table_is_read(tmp_path: Path) -> None:
+    script = f"""
+printf '%s ' "$@" > {tmp_path}/arguments
+while [ "$1" != -f ]; do shift; done
+cat > "$2" <<'TABLE'
+{TABLE}TABLE
+"""
+    load = await program(tmp_path, script).measure("127.0.0.1:1", "tiny", 4, 1.5)
+    assert load.pictures_per_s == 144.19
+    arguments = (tmp_path / "arguments").read_text()
+    assert "-m tiny -u 127.0.0.1:1 -i grpc --concurrency-range 4 -p 1500 " in arguments
+
+
+async def test_its_failure_is_a_sentence_with_its_words_as_the_cause(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="could not measure") as caught:
+        await program(tmp_path, "echo no valid requests; exit 99").measure("h:1", "tiny", 4, 0.1)
+    assert "no valid requests" in str(caught.value.__cause__)
+
+
+def test_where_it_cannot_be_had_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = Environment(tmp_path / "nothing", "3.11", tmp_path / "a" / "b", tmp_path)
+    monkeypatch.setattr(
+        "pawsight_serving.tuning.perf_analyzer.installer", lambda environment: ["false"]
+    )
+    with pytest.raises(EngineUnavailable, match="cannot be installed"):
+        prepare(nowhere, tmp_path, lambda said: None)
+
+
+@pytest.mark.triton
+def test_here_it_runs(triton_environment: Environment, tmp_path: Path) -> None:
+    from pawsight_serving.triton_server.environment import default_cache
+
+    assert prepare(triton_environment, default_cache(), print).name == "perf_analyzer"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving.engines.triton_config import model_config
+from pawsight_serving.tuning.settings import (
+    Setting,
+    apply,
+    candidates,
+    carry_over,
+    remember,
+    setting_of,
+)
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ModelConfig:
+    return model_config([publish_tiny(tmp_path)], "tiny")
+
+
+def test_a_batch_of_one_is_tried_without_delay_alone() -> None:
+    assert candidates((1, 2), (1, 8), (0, 500)) == [
+        Setting(1, 1, 0),
+        Setting(1, 8, 0),
+        Setting(1, 8, 500),
+        Setting(2, 1, 0),
+        Setting(2, 8, 0),
+        Setting(2, 8, 500),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("largest", "preferred", "warm_ups"),
+    [(1, [1], [1]), (8, [4, 8], [1, 8]), (24, [4, 8, 16, 24], [1, 24])],
+)
+def test_a_setting_changes_all_that_hangs_on_it(
+    config: ModelConfig, largest: int, preferred: list[int], warm_ups: list[int]
+) -> None:
+    policy = config.dynamic_batching.default_queue_policy
+    before = policy.SerializeToString()
+    apply(config, Setting(instances=3, largest_batch=largest, delay_us=500))
+    assert config.max_batch_size == largest
+    assert [group.count for group in config.instance_group] == [3]
+    assert setting_of(config) == Setting(3, largest, 500)
+    assert config.dynamic_batching.max_queue_delay_microseconds == 500
+    assert list(config.dynamic_batching.preferred_batch_size) == preferred
+    assert [warm_up.batch_size for warm_up in config.model_warmup] == warm_ups
+    assert config.dynamic_batching.default_queue_policy.SerializeToString() == before
+
+
+def test_what_was_tuned_goes_over_to_the_next_version(tmp_path: Path, config: ModelConfig) -> None:
+    remember(config, Setting(2, 8, 500), {"p99_ms": 12.5})
+    assert json.loads(config.parameters["tuned"].string_value) == {
+        "instances": 2,
+        "largest_batch": 8,
+        "delay_us": 500,
+        "p99_ms": 12.5,
+    }
+    fresh = model_config([publish_tiny(tmp_path / "next", version="2")], "tiny")
+    carry_over(config, fresh)
+    assert fresh.dynamic_batching == config.dynamic_batching
+    assert fresh.parameters["tuned"] == config.parameters["tuned"]
+
+
+def test_what_was_not_tuned_stays_as_it_is(tmp_path: Path, config: ModelConfig) -> None:
+    fresh = model_config([publish_tiny(tmp_path / "next", version="2")], "tiny")
+    before = fresh.SerializeToString(deterministic=True)
+    carry_over(config, fresh)
+    assert fresh.SerializeToString(deterministic=True) == before
