@@ -60,11 +60,11 @@ def first_line(process: subprocess.Popen[str], pattern: re.Pattern[str]) -> re.M
 
 
 @contextmanager
-def serving(repository: Path) -> Iterator[Served]:
+def serving(repository: Path, *options: str | Path) -> Iterator[Served]:
     """Serve a repository on free ports; at the end SIGTERM must end it cleanly."""
     command = [sys.executable, "-m", "pawsight_client", "serve", "--repository", str(repository)]
     process = subprocess.Popen(
-        [*command, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"],
+        [*command, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", *map(str, options)],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,7 @@ class Admission:
         self._in_flight = 0
         self._bytes = 0
         self._refused = 0
+        self._left_s = -math.inf
 
     @property
     def in_flight(self) -> int:
@@ -43,6 +46,10 @@ class Admission:
         """How many were refused so far."""
         return self._refused
 
+    def idle_s(self) -> float:
+        """Return the seconds since the last request left; 0 while one is in."""
+        return 0.0 if self._in_flight else time.monotonic() - self._left_s
+
     @contextmanager
     def place(self, size: int = 0) -> Iterator[Place]:
         """Hold a place and so many bytes for the body, or raise `Overloaded` at once."""
@@ -56,6 +63,7 @@ class Admission:
             finally:
                 self._in_flight -= 1
                 self._bytes -= place.grown
+                self._left_s = time.monotonic()
 
     def take(self, size: int) -> None:
         """Count bytes as held, or raise `Overloaded` at once."""

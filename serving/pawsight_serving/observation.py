@@ -117,16 +117,16 @@ def stage(name: str) -> Iterator[None]:
         yield
         return
     started_s, started_ns = time.perf_counter(), time.time_ns()
-    queued_s = observed.seconds.get(QUEUE, 0.0)
+    others_s, queued_s = sum(observed.seconds.values()), observed.seconds.get(QUEUE, 0.0)
     try:
         yield
     finally:
         elapsed_s = time.perf_counter() - started_s
         # Pictures of one request wait side by side, so their waits may be longer than the stage.
-        waited_s = min(observed.seconds.get(QUEUE, 0.0) - queued_s, elapsed_s)
-        if waited_s > 0.0:
-            observed.seconds[QUEUE] = queued_s + waited_s
-        observed.add(name, elapsed_s - max(0.0, waited_s))
+        if QUEUE in observed.seconds:
+            observed.seconds[QUEUE] = min(observed.seconds[QUEUE], queued_s + elapsed_s)
+        within_s = sum(observed.seconds.values()) - others_s
+        observed.add(name, max(0.0, elapsed_s - within_s))
         if len(observed.spans) < _MAX_SPANS:
             observed.spans.append(Span(name, started_ns, started_ns + int(elapsed_s * 1e9)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pawsight_serving.api_keys import make_key
 from tests.photographs import cat_jpeg
 from tests.processes import serving
 
@@ -40,20 +42,25 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+@contextmanager
+def browsing(profile: Path) -> Iterator[Chrome]:
     options = Options()
     options.binary_location = str(BROWSER)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with serving(REPOSITORY) as served:
-        browser = webdriver.Chrome(options, Service(str(DRIVER)))
-        try:
-            browser.get(served.http)
-            yield browser
-        finally:
-            browser.quit()
+    browser = webdriver.Chrome(options, Service(str(DRIVER)))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with serving(REPOSITORY) as served, browsing(tmp_path_factory.mktemp("browser")) as browser:
+        browser.get(served.http)
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +141,21 @@ def test_the_page_asked_nobody_else_and_nothing_failed(page: Chrome) -> None:
         "&& o !== 'null')"
     )
     assert origins == []
+
+
+def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> None:
+    key, line = make_key("alice")
+    (tmp_path / "keys").write_text(line)
+    with (
+        serving(REPOSITORY, "--api-keys", tmp_path / "keys") as served,
+        browsing(tmp_path / "browser") as page,
+    ):
+        page.get(served.http)
+        WebDriverWait(page, WAIT_S).until(lambda page: element(page, "key").is_displayed())
+        element(page, "key").send_keys("wrong", Keys.ENTER)
+        WebDriverWait(page, WAIT_S).until(lambda page: "API key" in element(page, "said").text)
+        element(page, "key").clear()
+        element(page, "key").send_keys(key, Keys.ENTER)
+        WebDriverWait(page, WAIT_S).until(lambda page: not element(page, "key").is_displayed())
+        element(page, "file").send_keys(str(cat))
+        WebDriverWait(page, WAIT_S).until(lambda page: element(page, "label").text.lower() == "cat")

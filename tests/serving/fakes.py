@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.protocol import Images
 
 SIDE = 8
 LAYERS = (
@@ -71,6 +72,7 @@ class FakeEngine:
     soon: list[Manifest] = field(default_factory=list)
     withdrawn: list[Manifest] = field(default_factory=list)
     failure: Exception | None = None
+    prepares: bool = False
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,10 +95,11 @@ class FakeEngine:
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> Mapping[str, NDArray[np.float32]]:
+        images = images() if callable(images) else images
         self.asked.append((graph, version, tuple(outputs), len(images)))
         self.asked_again.set()
         self.served = [each for each in self.served if each not in self.withdrawn]

@@ -44,3 +44,15 @@ def test_a_failure_gives_its_place_back() -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert (admission.in_flight, admission.bytes_in_flight) == (0, 0)
+
+
+def test_it_knows_for_how_long_nobody_was_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    admission = Admission(2)
+    assert admission.idle_s() == float("inf")
+    with admission.place():
+        now_s += 1
+        assert admission.idle_s() == 0
+    now_s += 2
+    assert admission.idle_s() == 2

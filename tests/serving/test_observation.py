@@ -82,3 +82,10 @@ def test_only_a_trace_that_is_one_is_joined(given: str | None) -> None:
         assert outgoing() == ()
     with Observer().request("http", "predict", "id", PARENT):
         assert outgoing() == (("traceparent", PARENT),)
+
+
+def test_a_stage_within_another_is_not_counted_twice() -> None:
+    with Observer().request("http", "predict", "id") as observed, stage("inference"):
+        observed.add("decode", 9.0)
+    assert observed.seconds["inference"] == 0.0
+    assert observed.seconds["decode"] == 9.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.protocol import Images
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.dataset import Dataset
 
@@ -27,6 +28,8 @@ MANIFEST = cast("Manifest", SimpleNamespace(name="shapes", version="3"))
 
 class BrightEngine:
     """Answers with how bright a picture is, and counts what it is asked."""
+
+    prepares = False
 
     def __init__(self, fails: Exception | None = None) -> None:
         self.fails = fails
@@ -46,7 +49,7 @@ class BrightEngine:
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> dict[str, NDArray[np.float32]]:
@@ -59,6 +62,7 @@ class BrightEngine:
             "started",
         )
         assert deadline.remaining_s() > 0
+        assert not callable(images)
         self.batches.append(len(images))
         second = images.mean(axis=(1, 2, 3), dtype=np.float32) / 255
         return {"probabilities": np.stack([1 - second, second], axis=1)}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.engines.protocol import Graphs
+    from pawsight_serving.engines.protocol import Graphs, Images
     from pawsight_serving.engines.sessions import GraphSession
     from pawsight_serving.repository.manifest import Manifest
 
@@ -41,6 +41,8 @@ class EmbeddedEngine:
         poll_s: time between two looks at the folder; None looks at the start alone.
         grace_s: how long a version that is served no more still answers who asks for it by name.
     """
+
+    prepares = True
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class EmbeddedEngine:
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> Mapping[str, NDArray[np.float32]]:
@@ -91,7 +93,8 @@ class EmbeddedEngine:
         session = self._session(graph, version)
 
         def run() -> list[NDArray[np.float32]]:
-            return session.run(images, outputs, alone=self._calls == 1)
+            batch = images() if callable(images) else images
+            return session.run(batch, outputs, alone=self._calls == 1)
 
         self._calls += 1
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.repository.manifest import Manifest
 
+    Images = NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]
+    """A batch, or what makes it in the thread that will run the graph."""
+
 Graphs = Literal["hot", "all"]
 """Which graphs a process runs: "hot" leaves the `_explain` graphs alone."""
 
 
 class Engine(Protocol):
-    """Runs the graphs of one model repository."""
+    """Runs the graphs of one model repository.
+
+    Attributes:
+        prepares: whether `infer` takes a function that makes the images: then a picture is decoded
+            in the thread that runs the graph, and one hand-over is saved.
+    """
+
+    prepares: bool
 
     async def start(self) -> None:
         """Load and warm what is to be served.
@@ -48,7 +58,7 @@ class Engine(Protocol):
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> Mapping[str, NDArray[np.float32]]:
@@ -57,7 +67,8 @@ class Engine(Protocol):
         Args:
             graph: `NAME` or `NAME_explain` of a loaded manifest.
             version: a loaded version.
-            images: RGB pixels, uint8, [batch, height, width, 3] in the model's input size.
+            images: RGB pixels, uint8, [batch, height, width, 3] in the model's input size; or,
+                where the engine `prepares`, a function that returns them.
             outputs: names of the outputs wanted, at least one.
             deadline: what has not started by then is never run.
 

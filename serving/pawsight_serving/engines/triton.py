@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.engines.protocol import Graphs
+    from pawsight_serving.engines.protocol import Graphs, Images
     from pawsight_serving.repository.manifest import Manifest
 
     Outputs = Mapping[str, NDArray[np.float32]]
@@ -65,6 +65,8 @@ class TritonEngine:
         graphs: "hot" serves a model whose `_explain` graph Triton does not have.
         start_timeout_s: how long to wait for Triton at the start.
     """
+
+    prepares = False
 
     def __init__(
         self, address: str, *, graphs: Graphs = "all", start_timeout_s: float = 10.0
@@ -115,7 +117,7 @@ class TritonEngine:
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> Outputs:
@@ -127,6 +129,8 @@ class TritonEngine:
         Raises:
             Overloaded: Triton's queue is full.
         """
+        if callable(images):
+            images = await asyncio.to_thread(images)
         largest = self._max_batch(graph, version)
         parts = [images[start : start + largest] for start in range(0, len(images), largest)]
         if len(parts) == 1:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
-    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.engines.protocol import Engine, Images
     from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.observation import Observer
     from pawsight_serving.readiness import Readiness
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 class Explainer(Protocol):
     """Who explains; in its messages, as an answer passes through here unread."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the sidecar at this moment."""
 
     async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
         """Return the sidecar's answer; see `ExplainerClient.explain`."""
@@ -137,7 +141,12 @@ class Gateway:
         query = query_of(request)
         name, method = find_method(manifest, query)
         own = self._own
-        if own is not None and own.has(manifest, name, query, method):
+        if (
+            own is not None
+            and own.has(manifest, name, query, method)
+            and self._explainer.connected
+            and own.keeps_nobody_waiting()
+        ):
             try:
                 explained = await own.explain(manifest, name, method, request.images, call.deadline)
             except VersionNotFound:
@@ -187,7 +196,11 @@ class Gateway:
     async def _predict_with(
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
     ) -> Predictions:
-        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+        images: Images
+        if self._engine.prepares and len(pictures) == 1:
+            images = self._decoder.preparing(pictures[0], manifest.input_size)
+        else:
+            images = await self._decoder.decode(pictures, manifest.input_size, deadline)
         outputs = await self._engine.infer(
             manifest.name, manifest.version, images, ("probabilities",), deadline
         )

@@ -65,8 +65,15 @@ class ExplainerClient:
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`, those under way included."""
         self._stub = None
-        if self._channel is not None:
-            await self._channel.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the sidecar at this moment."""
+        ready = grpc.ChannelConnectivity.READY
+        return self._channel is not None and self._channel.get_state() is ready
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Return the sidecar's answer.

@@ -143,7 +143,7 @@ async def serve(
         readiness,
         observer,
         default_model=settings.default_model,
-        own_explanations=OwnExplanations(counting, decoder, decoders),
+        own_explanations=OwnExplanations(counting, decoder, decoders, admission, explain_admission),
         repository=settings.repository_or_default,
     )
     inference = OpenInference(
@@ -182,6 +182,7 @@ async def serve(
             settings.max_connections,
             settings.max_header_bytes,
             settings.header_timeout_s,
+            observer,
         ),
     )
     app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)

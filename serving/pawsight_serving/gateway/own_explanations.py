@@ -1,8 +1,13 @@
-"""The explanations that the gateway has at hand: those of the prediction's own pass."""
+"""The explanations that the gateway has at hand: those of the prediction's own pass.
+
+Sent to the sidecar such a one costs nearly two predictions, here it costs one. But predictions come
+first: while they are asked for, explanations are left to the sidecar's process, and while the
+sidecar is down, no explanation is answered, whatever it is of.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.explainer.found import explained_by, explanations_of
 from pawsight_serving.explainer.passes import EnginePasses
@@ -10,6 +15,7 @@ from pawsight_serving.explainer.passes import EnginePasses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pawsight_serving.admission import Admission
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
     from pawsight_serving.explainer.methods.protocol import Method
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.workers import Workers
+
+QUIET_S: Final = 0.25
 
 
 class OwnExplanations:
@@ -26,17 +34,37 @@ class OwnExplanations:
         engine: a started engine.
         decoder: what decodes pictures.
         workers: the threads to compute maps in.
+        predictions: the predictions in flight.
+        explanations: the explanations in flight.
     """
 
-    def __init__(self, engine: Engine, decoder: Decoder, workers: Workers) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        decoder: Decoder,
+        workers: Workers,
+        predictions: Admission,
+        explanations: Admission,
+    ) -> None:
         self._engine = engine
         self._decoder = decoder
         self._workers = workers
+        self._predictions = predictions
+        self._explanations = explanations
 
     def has(self, manifest: Manifest, name: str, query: Query, method: Method) -> bool:
         """Return whether one pass of the hot graph has the answer, and nothing is to be drawn."""
         plain = query.drawing is None and not query.faithfulness
         return plain and name == "grad-cam" and method.graph == manifest.name
+
+    def keeps_nobody_waiting(self) -> bool:
+        """Return whether no prediction is asked for now.
+
+        One caller who asks for this and that in turn keeps nobody waiting either.
+        """
+        return self._predictions.idle_s() > QUIET_S or (
+            self._predictions.in_flight == 0 and self._explanations.in_flight <= 1
+        )
 
     async def explain(
         self,

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from pawsight_serving.api_keys import HEADER
+from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import Unauthenticated
-from pawsight_serving.observation import identified_as
+from pawsight_serving.observation import failed_with, identified_as
+from pawsight_serving.rpc.methods import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import metadata_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pawsight_serving.api_keys import ApiKeys
+    from pawsight_serving.observation import Observer
 
 # What platforms probe, and they have no key.
 OPEN: Final = (
@@ -29,10 +32,12 @@ class KeyGate(grpc.aio.ServerInterceptor):
 
     Args:
         keys: the known keys.
+        observer: hears of every call that is refused.
     """
 
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys, observer: Observer) -> None:
         self._keys = keys
+        self._observer = observer
 
     async def intercept_service(
         self,
@@ -49,16 +54,20 @@ class KeyGate(grpc.aio.ServerInterceptor):
         try:
             name = self._keys.name_of(metadata.get("authorization"), metadata.get(HEADER))
         except Unauthenticated as error:
-            return _refusing(await continuation(handler_call_details), error)
+            request_id = accept_request_id(metadata.get(REQUEST_ID_KEY))
+            with self._observer.request("grpc", "refused", request_id):
+                failed_with(error.code)
+            return _refusing(await continuation(handler_call_details), error, request_id)
         identified_as(name)
         return await continuation(handler_call_details)
 
 
 def _refusing(
-    handler: grpc.RpcMethodHandler[Any, Any] | None, error: Unauthenticated
+    handler: grpc.RpcMethodHandler[Any, Any] | None, error: Unauthenticated, request_id: str
 ) -> grpc.RpcMethodHandler[Any, Any]:
     async def refuse(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:  # noqa: ARG001
-        await context.abort(status_of(error), str(error), metadata_of(error))
+        metadata = ((REQUEST_ID_KEY, request_id), *metadata_of(error))
+        await context.abort(status_of(error), str(error), metadata)
 
     async def refuse_stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         await refuse(request, context)

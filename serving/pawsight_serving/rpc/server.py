@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
+from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.doors import KeyGate
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Doors:
         max_calls: calls at once, streams and health's watchers included; more are refused.
         max_metadata_bytes: bytes that a call's metadata may have.
         handshake_timeout_s: how long a connection may take to be made.
+        observer: hears of every call that is refused for its key.
     """
 
     tls: Tls | None = None
@@ -40,6 +42,7 @@ class Doors:
     max_calls: int | None = None
     max_metadata_bytes: int = 16 * 1024
     handshake_timeout_s: float = 10.0
+    observer: Observer = field(default_factory=Observer)
 
 
 class RpcServer:
@@ -91,7 +94,7 @@ class RpcServer:
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
             ),
-            interceptors=() if doors.keys is None else (KeyGate(doors.keys),),
+            interceptors=() if doors.keys is None else (KeyGate(doors.keys, doors.observer),),
             maximum_concurrent_rpcs=doors.max_calls,
         )
         for add in self._services.values():

@@ -12,6 +12,7 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.errors import (
     DeadlineExceeded,
+    ImageInvalid,
     ModelNotFound,
     OptionInvalid,
     VersionNotFound,
@@ -94,6 +95,17 @@ async def test_many_calls_at_once_do_not_mix(engine: Engine) -> None:
 
     levels = list(range(0, 250, 5))
     assert np.allclose(await asyncio.gather(*map(brightness, levels)), levels, atol=0.01)
+
+
+async def test_images_may_be_made_where_the_graph_runs(engine: Engine) -> None:
+    answer = await engine.infer("tiny", "1", lambda: RED, ["probabilities"], soon())
+    assert answer["probabilities"].argmax() == 1
+
+    def broken() -> NDArray[np.uint8]:
+        raise ImageInvalid("It is no picture; send one.")
+
+    with pytest.raises(ImageInvalid, match="no picture"):
+        await engine.infer("tiny", "1", broken, ["probabilities"], soon())
 
 
 async def test_an_unknown_graph_is_not_found(engine: Engine) -> None:

@@ -54,6 +54,7 @@ class FakeExplainer:
     without: str | None = None
     asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
     engine: FakeEngine = field(default_factory=FakeEngine)
+    connected: bool = True
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         sent = pb.ExplainRequest()

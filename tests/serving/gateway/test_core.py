@@ -10,6 +10,7 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
+    ImageInvalid,
     ImageMissing,
     ModelNotFound,
     OptionInvalid,
@@ -114,3 +115,16 @@ async def test_predictions_go_on_without_the_sidecar(
     with pytest.raises(ExplainerUnavailable):
         await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
     await gateway.predict("tiny", "", [RED], soon())
+
+
+async def test_one_picture_is_decoded_where_the_graph_runs_if_the_engine_can(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    engine.prepares = True
+    gateway._engine = engine
+    predicted = await gateway.predict("tiny", "", [RED], soon())
+    assert [each.label for each in predicted.predictions] == ["dog"]
+    with pytest.raises(ImageInvalid):
+        await gateway.predict("tiny", "", [b"no picture"], soon())
+    predicted = await gateway.predict("tiny", "", [RED, BLUE], soon())
+    assert [each.label for each in predicted.predictions] == ["dog", "cat"]

@@ -92,6 +92,9 @@ async def test_over_grpc_every_kind_of_method_is_behind_the_keys(keys: Path) -> 
         assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
         answer = await reflect(iter(asked), metadata=(("x-api-key", KEY),)).read()
         assert answer is not grpc.aio.EOF
+        async with httpx.AsyncClient(headers={"x-api-key": KEY}) as http:
+            counts = (await http.get(f"http://{gateway.http}/metrics")).text
+        assert 'code="UNAUTHENTICATED",method="refused",protocol="grpc"} 3.0' in counts
 
 
 async def test_tls_over_both_ports(authority: Authority) -> None:

@@ -148,8 +148,7 @@ async def refused(call: Any, ask: Ask) -> Outcome:
     status = raised.value.code()
     if status is STATUS.DEADLINE_EXCEEDED and "pawsight-code" not in trailing:
         return Outcome(status, "DEADLINE_EXCEEDED", False)  # the caller's own clock was first
-    if trailing["pawsight-code"] != "UNAUTHENTICATED":
-        assert trailing["x-request-id"] == "mine"
+    assert trailing["x-request-id"] == "mine"
     a_sentence(raised.value.details() or "")
     return Outcome(status, trailing["pawsight-code"], "retry-after" in trailing)
 

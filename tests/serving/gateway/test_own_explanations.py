@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pawsight_serving.admission import Admission
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import ImageInvalid
@@ -22,9 +23,22 @@ MANIFEST = manifest()
 
 
 @pytest.fixture
-def own(engine: FakeEngine) -> Iterator[OwnExplanations]:
+def predictions() -> Admission:
+    return Admission(9)
+
+
+@pytest.fixture
+def explanations() -> Admission:
+    return Admission(9)
+
+
+@pytest.fixture
+def own(
+    engine: FakeEngine, predictions: Admission, explanations: Admission
+) -> Iterator[OwnExplanations]:
     workers = Workers(2, "decode")
-    yield OwnExplanations(engine, Decoder(workers, GatewaySettings()), workers)
+    decoder = Decoder(workers, GatewaySettings())
+    yield OwnExplanations(engine, decoder, workers, predictions, explanations)
     workers.close()
 
 
@@ -68,3 +82,24 @@ async def test_a_bad_picture_is_the_callers_error(own: OwnExplanations) -> None:
     name, method = find_method(MANIFEST, Query())
     with pytest.raises(ImageInvalid):
         await own.explain(MANIFEST, name, method, [b"nonsense"], Deadline.after(10))
+
+
+def test_predictions_come_first(
+    own: OwnExplanations,
+    predictions: Admission,
+    explanations: Admission,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    with explanations.place(), explanations.place():
+        assert own.keeps_nobody_waiting(), "nobody has ever asked for a prediction"
+        with predictions.place():
+            assert not own.keeps_nobody_waiting()
+        assert not own.keeps_nobody_waiting(), "the next prediction is on its way"
+        now_s += 0.3
+        assert own.keeps_nobody_waiting()
+    with predictions.place():
+        pass
+    with explanations.place():
+        assert own.keeps_nobody_waiting(), "one caller asks for this and that in turn"

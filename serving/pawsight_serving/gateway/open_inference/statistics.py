@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.engines.protocol import Engine, Images
 
 
 @dataclass(slots=True)
@@ -73,6 +73,7 @@ class CountingEngine:
     def __init__(self, engine: Engine, statistics: Statistics) -> None:
         self._engine = engine
         self._statistics = statistics
+        self.prepares = engine.prepares
         self.start = engine.start
         self.manifests = engine.manifests
         self.catch_up = engine.catch_up
@@ -82,10 +83,11 @@ class CountingEngine:
         self,
         graph: str,
         version: str,
-        images: NDArray[np.uint8],
+        images: Images,
         outputs: Sequence[str],
         deadline: Deadline,
     ) -> Mapping[str, NDArray[np.float32]]:
         """Run one graph on a batch; see `Engine.infer`."""
-        with stage("inference"), self._statistics.execution(graph, version, len(images)):
+        pictures = 1 if callable(images) else len(images)
+        with stage("inference"), self._statistics.execution(graph, version, pictures):
             return await self._engine.infer(graph, version, images, outputs, deadline)

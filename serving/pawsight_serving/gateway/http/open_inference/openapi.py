@@ -51,7 +51,7 @@ def open_inference_paths(
     def get(name: str, summary: str, *parameters: str, fails: tuple[int, ...] = ()) -> Json:
         return {"get": operation(name, summary, *parameters, fails=fails)}
 
-    index = operation("v2Index", "Every model, and whether it answers", fails=(400,))
+    index = operation("v2Index", "Every model, and whether it answers", fails=(400, 413))
     index["requestBody"] = {
         "required": False,
         "content": _json({"properties": {"ready": {"type": "boolean"}}}),
