@@ -161,7 +161,7 @@ async def served() -> AsyncIterator[Served]:
     engine = FakeEngine()
     settings = {**LIMITS, "probe_interval_s": 60}
     async with (
-        explaining(**settings) as explainer,
+        explaining(None, **settings) as explainer,
         running(make_settings(explainer=explainer, **settings), engine) as gateway,
     ):
         yield Served(gateway, engine)
