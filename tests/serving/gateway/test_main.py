@@ -64,7 +64,9 @@ async def running(
 
 
 @asynccontextmanager
-async def explaining(engine: FakeEngine | None = None, **changes: object) -> AsyncIterator[Address]:
+async def explaining(
+    engine: FakeEngine | None = None, /, **changes: object
+) -> AsyncIterator[Address]:
     """Run an explainer in this event loop."""
     settings = ExplainerSettings.model_validate({"grpc": FREE, **changes})
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()

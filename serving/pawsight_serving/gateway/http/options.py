@@ -71,7 +71,7 @@ class ExplainOptions(BaseModel):
     samples: int = Field(
         0, ge=0, le=65535, description="Passes of `rise` and `smoothgrad` [default: 512 and 24]."
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of `rise` and `smoothgrad`.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of `rise` and `smoothgrad`.")
 
     @classmethod
     def of(cls, request: Request) -> ExplainOptions:
