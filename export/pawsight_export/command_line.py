@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     help="How int8's ranges follow from those pictures.",
 )
 @click.option(
+    "--filters",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="What `pawsight filters` drew of the run, to be published with the model.",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",

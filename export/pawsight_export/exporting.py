@@ -14,6 +14,7 @@ from torch import nn
 from pawsight_export.calibration import CalibrationSet, Method, calibration_set
 from pawsight_export.checking import check_staged
 from pawsight_export.errors import CalibrationMissing, PublicationFailed
+from pawsight_export.filters import stage_filters
 from pawsight_export.precisions import Precision, build_graphs
 from pawsight_export.publication import KEEP, next_version, publish
 from pawsight_export.staging import compile_staged, stage_graph, stage_manifest
@@ -52,6 +53,7 @@ def export_run(
     data: Path | None = None,
     calibration: Path | None = None,
     calibration_method: Method = "percentile",
+    filters: Path | None = None,
     keep: int = KEEP,
     say: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
@@ -69,6 +71,7 @@ def export_run(
             the exported graph on `test` enters the manifest. Without it the check draws noise.
         calibration: pictures whose `train` shows int8 how large the maps get; None is `data`.
         calibration_method: how the ranges follow from them.
+        filters: what `pawsight filters` drew of the run, to be published with the model.
         keep: how many versions to leave, newest first, this one included.
         say: is told what happens.
 
@@ -105,6 +108,11 @@ def export_run(
             graph: stage_graph(staged, graph, version, proto, engine)
             for graph, proto in ((name, built.hot), (name + EXPLAIN_SUFFIX, built.explain))
         }
+        layers = _layers(model.features, graphs[name + EXPLAIN_SUFFIX].outputs)
+        grids = {}
+        if filters is not None:
+            convs = [layer.name for layer in layers if layer.kind == "conv"]
+            grids = stage_filters(staged, name + EXPLAIN_SUFFIX, version, filters, convs)
         manifest = Manifest(
             name=name,
             version=version,
@@ -113,11 +121,12 @@ def export_run(
             classes=run.manifest.classes,
             input_size=size,
             preprocessing=run.manifest.preprocessing,
-            layers=_layers(model.features, graphs[name + EXPLAIN_SUFFIX].outputs),
+            layers=layers,
             precision=precision,
             engine=engine,
             weights_sha256=run.manifest.weights_sha256,
             graphs=graphs,
+            filters=grids,
             metrics=run.manifest.metrics,
             calibration=calibrated.summary() if calibrated else None,
             training_run=_training_run(run),

@@ -28,8 +28,9 @@ from pawsight_serving.engines.triton_config import (
     read_config,
 )
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
+from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.triton_server.view import MODEL_FILE
-from tests.drawn_pictures import draw_folder
+from tests.drawn_pictures import draw, draw_folder
 from tests.export.conftest import SIZE, random_net
 
 if TYPE_CHECKING:
@@ -178,6 +179,16 @@ def test_below_float32_real_pictures_are_wanted(
 ) -> None:
     with pytest.raises(CalibrationMissing, match="--data"):
         export_run(run_folder, "pets", tmp_path, precision=precision)
+
+
+def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "filters"
+    drawn.mkdir()
+    draw("disc", 0).save(drawn / "conv2.png")
+    repository = tmp_path / "repository"
+    manifest = export_run(run_folder, "pets", repository, filters=drawn)
+    assert list(manifest.filters) == ["conv2"]
+    assert read_filters(repository, manifest, "conv2") == (drawn / "conv2.png").read_bytes()
 
 
 def test_flat_pictures_are_always_checked() -> None:
