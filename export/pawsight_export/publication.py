@@ -118,10 +118,12 @@ class _Publication:
             part = self._part(graph)
             shutil.copytree(self._staged / graph / self._version, part)
             # A crash of the machine must not leave an empty graph.
-            for path in part.iterdir():
-                with path.open("rb") as copied:
-                    os.fsync(copied.fileno())
-            flush_folder(part)
+            for path in (*part.rglob("*"), part):
+                if path.is_dir():
+                    flush_folder(path)
+                else:
+                    with path.open("rb") as copied:
+                        os.fsync(copied.fileno())
             for file in sorted((self._staged / graph).iterdir()):
                 if file.is_file() and file.name != CONFIG_FILE:
                     replace_file(self._repository / graph / file.name, file.read_bytes())

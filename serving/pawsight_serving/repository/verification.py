@@ -14,6 +14,7 @@ from pawsight_serving.repository.directory import (
     read_manifest,
     version_folders,
 )
+from pawsight_serving.repository.filters import FILTERS_FOLDER
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.triton_server.view import MODEL_FILE
@@ -80,16 +81,22 @@ def _version(root: Path, manifest: Manifest) -> Iterator[str]:
     for name, graph in manifest.graphs.items():
         folder = root / name / manifest.version
         expected = {graph.file: graph.sha256, **graph.files}
+        if name == manifest.explain_name:
+            expected |= {
+                f"{FILTERS_FOLDER}/{layer}.png": digest
+                for layer, digest in manifest.filters.items()
+            }
         for file, digest in expected.items():
             if not (folder / file).is_file():
                 yield f"{name}/{manifest.version}/{file} is missing"
             elif _sha256(folder / file) != digest:
                 yield f"{name}/{manifest.version}/{file} is not the file that was published"
-        for path in sorted(folder.iterdir()):
+        for path in sorted(folder.rglob("*")):
             # Earlier exports for the Python backend did not write down their model.py.
             own = path.name == MODEL_FILE.name and manifest.engine == "python" and not graph.files
-            if path.is_file() and not own and path.name not in {*expected, MANIFEST_FILE}:
-                yield f"{name}/{manifest.version}/{path.name} was not published"
+            file = path.relative_to(folder).as_posix()
+            if path.is_file() and not own and file not in {*expected, MANIFEST_FILE}:
+                yield f"{name}/{manifest.version}/{file} was not published"
 
 
 def _shared(root: Path, name: str, manifests: list[Manifest]) -> Iterator[str]:
