@@ -10,12 +10,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import numpy_helper
 
 from pawsight_export.parity import TOLERANCE, check_parity
+from pawsight_export.stored_weights import read_weights
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
+from pawsight_serving.settings import GatewaySettings
 from pawsight_training.architectures import ConvNet, build
+from pawsight_training.run import load_run
 from tests.photographs import cat_jpeg
 
 if TYPE_CHECKING:
@@ -45,18 +47,20 @@ def run(
         read_graph(REPOSITORY, manifest, graph), providers=["CPUExecutionProvider"]
     )
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"image": pictures}), strict=True))
+    batches = [
+        session.run(names, {"image": pictures[start : start + 8]})
+        for start in range(0, len(pictures), 8)
+    ]
+    return dict(zip(names, map(np.concatenate, zip(*batches, strict=True)), strict=True))
 
 
 def net_of(manifest: Manifest) -> ConvNet:
-    """Return the net with the weights that the published graph holds."""
-    model = onnx.load(graph_path(REPOSITORY, manifest, manifest.name))
-    weights = {
-        initializer.name: torch.from_numpy(numpy_helper.to_array(initializer).copy())
-        for initializer in model.graph.initializer
-    }
+    """Return the net with the weights that the published graphs hold."""
+    weights = read_weights(onnx.load(graph_path(REPOSITORY, manifest, manifest.explain_name)))
     net = build(manifest.architecture, len(manifest.classes), manifest.input_size)
-    net.load_state_dict({name: weights[name] for name in net.state_dict()})
+    net.load_state_dict(
+        {name: torch.from_numpy(weights[name].as_float().copy()) for name in net.state_dict()}
+    )
     return net.eval()
 
 
@@ -83,14 +87,36 @@ def test_both_graphs_agree_with_pytorch_and_captum(manifest: Manifest) -> None:
     cat = decode_picture(cat_jpeg(), manifest.input_size)
     white = np.full_like(cat, 255)
     pictures = np.stack([cat, cat[:, ::-1], white, 255 - cat])
+    exact = manifest.precision == "fp32"
     figures = check_parity(
         net_of(manifest),
         pictures,
-        run(manifest, manifest.name, pictures),
+        run(manifest, manifest.name, pictures) if exact else None,
         run(manifest, manifest.explain_name, pictures),
     )
     assert figures["pictures"] == len(pictures)
-    assert max(figures["grad-cam"], figures["explain grad-cam"]) <= TOLERANCE
+    assert figures["explain grad-cam"] <= TOLERANCE
+    assert figures.get("grad-cam", 0.0) <= TOLERANCE
+
+
+@shipped
+def test_both_graphs_hold_the_same_weights(manifest: Manifest) -> None:
+    hot, explain = (
+        read_weights(onnx.load(graph_path(REPOSITORY, manifest, graph)))
+        for graph in (manifest.name, manifest.explain_name)
+    )
+    for name in dict(net_of(manifest).named_parameters()):
+        np.testing.assert_array_equal(hot[name].values, explain[name].values)
+
+
+def test_vgg16_is_the_default_and_comes_with_the_weights_that_it_was_made_of() -> None:
+    (manifest,) = (each for each in read_manifests(REPOSITORY) if each.name == "cats_dogs_vgg16")
+    run_manifest = load_run(PROJECT / "training" / "shipped" / manifest.name).manifest
+    assert GatewaySettings().default_model == manifest.name
+    assert manifest.precision == "int8"
+    assert manifest.weights_sha256 == run_manifest.weights_sha256
+    assert manifest.agreement["points of accuracy lost"] <= 0.5
+    assert manifest.agreement["grad-cam correlation"] >= 0.95
 
 
 @pytest.mark.data
@@ -104,4 +130,6 @@ def test_the_accuracy_is_what_the_manifest_says(manifest: Manifest) -> None:
         answers = run(manifest, manifest.name, pictures)["probabilities"]
         right += list(answers.argmax(axis=1) == label)
     claimed = manifest.metrics["test, as exported"]["accuracy"]
-    assert np.mean(right) == pytest.approx(claimed, abs=0.002)
+    # int8 kernels round each in their own way.
+    close = 0.005 if manifest.precision == "int8" else 0.002
+    assert np.mean(right) == pytest.approx(claimed, abs=close)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pawsight_training.architectures import ConvNet
     from pawsight_training.dataset import Split
 
-_CHECK_PICTURES: Final = 32
+_CHECK_PICTURES: Final = 16
 
 
 def check_staged(

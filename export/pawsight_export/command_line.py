@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration-method",
     type=click.Choice(get_args(Method)),
-    default="percentile",
+    default="minmax",
     show_default=True,
     help="How int8's ranges follow from those pictures.",
 )

@@ -52,7 +52,7 @@ def export_run(
     precision: Precision = "fp32",
     data: Path | None = None,
     calibration: Path | None = None,
-    calibration_method: Method = "percentile",
+    calibration_method: Method = "minmax",
     filters: Path | None = None,
     keep: int = KEEP,
     say: Callable[[str], None] = lambda _: None,

@@ -7,9 +7,10 @@ Biases stay in float, as TensorRT wants them. Grad-CAM's few products stay in fl
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -106,11 +107,12 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantiser's advice to prepare a graph that needs no preparation."""
+    """Silence the quantiser: what it prints, and its advice to prepare what needs none."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.setLevel(before)
