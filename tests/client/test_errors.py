@@ -13,8 +13,13 @@ from pawsight_serving import errors as serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# These end a server before it could answer anybody.
-NEVER_ANSWERED = {"REPOSITORY_INVALID", "CONFIGURATION_INVALID", "ADDRESS_UNAVAILABLE"}
+# These end a command, or a server before it could answer anybody.
+NEVER_ANSWERED = {
+    "REPOSITORY_INVALID",
+    "REPOSITORY_BUSY",
+    "CONFIGURATION_INVALID",
+    "ADDRESS_UNAVAILABLE",
+}
 RAISED_HERE = {
     errors.PawsightError,
     errors.AnswerInvalid,

@@ -141,7 +141,7 @@ async def test_gateway_and_sidecar_are_one_trace_over_both_protocols(
         assert "explain;dur=" in answer.headers["server-timing"]
         assert "render;dur=" in answer.headers["server-timing"]
         metadata = (("traceparent", TRACEPARENT.replace(TRACE, other)),)
-        request = pb.ExplainRequest(images=[red])
+        request = pb.ExplainRequest(images=[red], rendering=pb.RENDERING_PNG)
         await PawsightStub(channel).Explain(request, metadata=metadata)
     for trace, first in ((TRACE, "http explain"), (other, "grpc explain")):
         ours = [

@@ -96,7 +96,9 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_without_onnx_runtime_it_says_what_to_install(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "pawsight_serving.engines.embedded", raising=False)
+    for name in list(sys.modules):
+        if name.startswith("pawsight_serving.engines."):
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(TrainingError, match=r"pip install 'pawsight\[serving\]'"):
         served.evaluate_served(tmp_path, MANIFEST, data.splits["test"])
