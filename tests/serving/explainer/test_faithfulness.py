@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_serving.explainer.explanations import ClassMap
+from pawsight_serving.explainer.explanations import ClassMap, Curve
 from pawsight_serving.explainer.faithfulness import (
     STEPS,
-    Curve,
     measure_faithfulness,
     strongest_first,
 )
