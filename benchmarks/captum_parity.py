@@ -18,7 +18,7 @@ import torch
 
 from pawsight_export.checking import check_pictures
 from pawsight_export.parity import TOLERANCE, captum_maps, relative_deviations
-from pawsight_export.staged_engine import infer_staged
+from pawsight_export.staged_engine import StagedEngine
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_training.dataset import load_dataset
 from pawsight_training.run import load_run
@@ -41,13 +41,10 @@ def main() -> None:
     test = load_dataset([options.data], manifest.input_size, only=("test",)).splits["test"]
     pictures = np.concatenate([check_pictures(manifest.input_size)[:3], test.pictures[::8]])
     layers = [layer.name for layer in manifest.conv_layers]
-    served = infer_staged(
-        options.repository,
-        manifest,
-        manifest.explain_name,
-        pictures,
-        tuple(f"gradcam:{layer}" for layer in layers),
-    )
+    with StagedEngine(options.repository, manifest) as engine:
+        served = engine.infer(
+            manifest.explain_name, pictures, tuple(f"gradcam:{layer}" for layer in layers)
+        )
     net = load_run(options.run).model()
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     single = dict(captum_maps(net, images, len(manifest.classes)))

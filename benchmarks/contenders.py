@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import onnx
-import onnx.utils
 import onnxruntime as ort
 import torch
 
+from benchmarks.gradcam_cost import without_grad_cam
 from pawsight_export.graphs import HotGraph
 from pawsight_export.onnx_graph import to_onnx
 from pawsight_serving.engines.providers import GPU_PROVIDERS, wanted_providers
@@ -71,7 +71,7 @@ def onnxruntime_of(graph: onnx.ModelProto, precision: str) -> Iterator[tuple[str
         if provider not in available:
             continue
         for with_maps in (False, True):
-            part = graph if with_maps else _cut(graph)
+            part = graph if with_maps else without_grad_cam(graph)
             session = _session(part.SerializeToString(), [(provider, options)])
             if session.get_providers()[0] != provider:
                 # It said in the log why it is not here, such as a missing CUDA.
@@ -123,12 +123,6 @@ def _torch_runner(module: Any, device: str, precision: str) -> Runner:
         return [output.cpu() for output in outputs]
 
     return run
-
-
-def _cut(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph without Grad-CAM: ONNX Runtime runs all of a graph, whatever is asked."""
-    cut: onnx.ModelProto = onnx.utils.Extractor(graph).extract_model(["image"], ["probabilities"])
-    return cut
 
 
 def _session(model: bytes, providers: list[Any]) -> ort.InferenceSession:

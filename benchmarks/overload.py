@@ -11,17 +11,12 @@ p99 of the accepted under `--deadline`, the refused answered within 50 ms, memor
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from benchmarks.served import draw, gateway
-
-if TYPE_CHECKING:
-    from benchmarks.served import Gateway
+from benchmarks.served import draw, gateway, load
 
 GOODPUT = 0.9
 REFUSED_MS = 50.0
@@ -47,13 +42,16 @@ def main() -> None:
         gateway("--repository", options.repository, *options.options.split()) as served,
     ):
         picture = options.picture or draw(Path(folder) / "drawn.jpg")
-        capacity = load(served, options, picture, CAPACITY_CALLERS, 10.0)["per_s"]
+        ask = partial(
+            load, served, options.protocol, picture, options.model, timeout=options.deadline
+        )
+        capacity = ask(callers=CAPACITY_CALLERS, seconds=10.0)["per_s"]
         print(f"capacity {capacity:.1f} pictures/s, {served.memory_mib():.0f} MiB", flush=True)
         misses, weight = [], 0.0
         parts = max(1, round(options.minutes))
         for part in range(parts):
             seconds = options.minutes * 60 / parts
-            seen = load(served, options, picture, OVERLOAD_CALLERS, seconds, 2 * capacity)
+            seen = ask(callers=OVERLOAD_CALLERS, seconds=seconds, rate=2 * capacity)
             goodput = seen["per_s"] / capacity
             now = served.memory_mib()
             weight = weight or now
@@ -74,31 +72,6 @@ def main() -> None:
                     misses.append(f"part {part + 1}: {what}")
     print("\n".join(misses) or "every bar was met")
     sys.exit(bool(misses))
-
-
-def load(
-    served: Gateway,
-    options: argparse.Namespace,
-    picture: Path,
-    callers: int,
-    seconds: float,
-    rate: float = 0.0,
-) -> dict[str, Any]:
-    """Return what the load generator saw."""
-    url = f"{options.protocol}://{served.grpc if options.protocol == 'grpc' else served.http}"
-    said = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.load", url),
-            *("--model", options.model, "--picture", str(picture)),
-            *("--callers", str(callers), "--seconds", str(seconds)),
-            *("--rate", str(rate), "--timeout", str(options.deadline)),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    seen: dict[str, Any] = json.loads(said.stdout)
-    return seen
 
 
 if __name__ == "__main__":

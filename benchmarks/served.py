@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
@@ -63,6 +64,28 @@ def gateway(*options: str, log: Path | None = None) -> Iterator[Gateway]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def load(
+    served: Gateway, protocol: str, picture: Path, model: str, **options: float
+) -> dict[str, Any]:
+    """Return what the load generator saw, a process of its own.
+
+    Args:
+        served: the gateway.
+        protocol: "grpc" or "http".
+        picture: what every caller sends.
+        model: whom they ask.
+        **options: further ones of `benchmarks.load`: callers, seconds, rate, timeout.
+    """
+    url = f"{protocol}://{served.grpc if protocol == 'grpc' else served.http}"
+    command = [sys.executable, "-m", "benchmarks.load", url]
+    command += ["--model", model, "--picture", str(picture)]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True)
+    seen: dict[str, Any] = json.loads(said.stdout)
+    return seen
 
 
 def draw(path: Path) -> Path:

@@ -12,9 +12,6 @@ thread.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import onnxruntime as ort
 
 from benchmarks.load import quantile_ms
-from benchmarks.served import draw, gateway
+from benchmarks.served import draw, gateway, load
 from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.directory import published_versions, read_graph, read_manifest
@@ -62,7 +59,14 @@ def main() -> None:
             for protocol in ("grpc", "http"):
                 for callers in options.callers:
                     before, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
-                    seen = load(served, protocol, picture, callers, options)
+                    seen = load(
+                        served,
+                        protocol,
+                        picture,
+                        options.model,
+                        callers=callers,
+                        seconds=options.seconds,
+                    )
                     after, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
                     row(protocol, callers, seen, (before + after) / 2, alone, served)
 
@@ -78,25 +82,6 @@ def row(
         f"| {seen['refused_p99_ms']:6.1f} | {served.memory_mib():3.0f}{added}",
         flush=True,
     )
-
-
-def load(
-    served: Gateway, protocol: str, picture: Path, callers: int, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Return what the load generator saw."""
-    url = f"{protocol}://{served.grpc if protocol == 'grpc' else served.http}"
-    command = [sys.executable, "-m", "benchmarks.load", url]
-    said = subprocess.run(
-        [
-            *(*command, "--model", options.model, "--picture", str(picture)),
-            *("--callers", str(callers), "--seconds", str(options.seconds)),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    seen: dict[str, Any] = json.loads(said.stdout)
-    return seen
 
 
 class Bare:

@@ -14,6 +14,7 @@ import torch
 
 from pawsight_export.errors import PrecisionInsufficient
 from pawsight_export.graphs import HotGraph
+from pawsight_export.likeness import correlation, overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, NDArray[np.float32]]
 
-TOP_SHARE: Final = 0.2
 _BATCH: Final = 16
 
 
@@ -144,17 +144,3 @@ def refuse_disagreement(precision: Precision, figures: Mapping[str, float], repe
             f"The {precision} graph is not good enough: {'; '.join(missed)}. Nothing was "
             f"published. To repeat this: {repeat}"
         )
-
-
-def correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Return Pearson's correlation of two maps; 0 where one of them is flat and the other not."""
-    a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm > 0 else float(np.allclose(a, b))
-
-
-def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Return which share of the strongest fifth of one map is in the other's strongest fifth."""
-    count = max(1, round(TOP_SHARE * one.size))
-    strongest = [set(np.argsort(-each.ravel(), kind="stable")[:count]) for each in (one, other)]
-    return len(strongest[0] & strongest[1]) / count

@@ -8,7 +8,7 @@ import numpy as np
 
 from pawsight_export.agreement import measure_agreement, reference_outputs, refuse_disagreement
 from pawsight_export.parity import check_parity
-from pawsight_export.staged_engine import infer_staged
+from pawsight_export.staged_engine import StagedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,30 +51,31 @@ def check_staged(
     outputs = {graph: tuple(manifest.graphs[graph].outputs) for graph in manifest.graphs}
     exact = manifest.precision == "fp32"
 
-    say("checking both graphs against PyTorch and Captum")
-    pictures = check_pictures(manifest.input_size, test.pictures if test else None)
-    parity = check_parity(
-        explained,
-        pictures,
-        infer_staged(staged, manifest, hot, pictures, outputs[hot]) if exact else None,
-        infer_staged(staged, manifest, explain, pictures, outputs[explain]),
-        repeat,
-    )
     metrics = dict(manifest.metrics)
     agreement: dict[str, float] = {}
-    if test is not None:
-        say(f"measuring the exported graph on {len(test)} test pictures")
-        served = infer_staged(staged, manifest, hot, test.pictures, outputs[hot])
-        hits = served["probabilities"].argmax(axis=1) == test.labels
-        metrics["test, as exported"] = {
-            "accuracy": float(hits.mean()),
-            "pictures": float(len(hits)),
-        }
-        if manifest.precision != "fp32":
-            say("comparing its answers and maps with the float32 model's")
-            reference = reference_outputs(model, test.pictures, manifest.input_size)
-            agreement = measure_agreement(served, reference, test.labels)
-            refuse_disagreement(manifest.precision, agreement, repeat)
+    with StagedEngine(staged, manifest) as engine:
+        say("checking both graphs against PyTorch and Captum")
+        pictures = check_pictures(manifest.input_size, test.pictures if test else None)
+        parity = check_parity(
+            explained,
+            pictures,
+            engine.infer(hot, pictures, outputs[hot]) if exact else None,
+            engine.infer(explain, pictures, outputs[explain]),
+            repeat,
+        )
+        if test is not None:
+            say(f"measuring the exported graph on {len(test)} test pictures")
+            served = engine.infer(hot, test.pictures, outputs[hot])
+            hits = served["probabilities"].argmax(axis=1) == test.labels
+            metrics["test, as exported"] = {
+                "accuracy": float(hits.mean()),
+                "pictures": float(len(hits)),
+            }
+            if not exact:
+                say("comparing its answers and maps with the float32 model's")
+                reference = reference_outputs(model, test.pictures, manifest.input_size)
+                agreement = measure_agreement(served, reference, test.labels)
+                refuse_disagreement(manifest.precision, agreement, repeat)
     return manifest.model_copy(
         update={"parity": parity, "agreement": agreement, "metrics": metrics}
     )

@@ -84,8 +84,11 @@ def export(run: Path, name: str, repository: Path, **options: Any) -> None:
 
 
 def _summary(manifest: Manifest) -> str:
-    figures = {**manifest.parity, **manifest.agreement}
-    lines = [f"{check}: {value:.4g}" for check, value in figures.items()]
+    lines = [
+        f"{check}: {value:.4g}"
+        for figures in (manifest.parity, manifest.agreement)
+        for check, value in figures.items()
+    ]
     lines += [
         f"{split} accuracy: {figures['accuracy']:.4f}"
         for split, figures in manifest.metrics.items()

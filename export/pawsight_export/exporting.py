@@ -137,6 +137,7 @@ def export_run(
         command += ["--precision", precision]
         command += ["--data", str(data)] if data else []
         command += ["--calibration", str(calibration)] if calibration else []
+        command += ["--calibration-method", calibration_method] if calibrated else []
         manifest = check_staged(
             staged, manifest, model, built.explained, test, shlex.join(command), say
         )

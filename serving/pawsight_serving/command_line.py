@@ -11,8 +11,8 @@ import click
 
 from pawsight_serving.api_keys import NAME, make_key
 from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import refuse_unknown, with_settings
-from pawsight_serving.settings import DEFAULT_REPOSITORY, ExplainerSettings, GatewaySettings
+from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from pawsight_serving.triton_server.ports import Ports
 
 if TYPE_CHECKING:
@@ -51,16 +51,7 @@ def explainer(settings: ExplainerSettings) -> None:
 
 
 @click.command()
-@click.option(
-    "--repository",
-    type=click.Path(path_type=Path),
-    envvar="PAWSIGHT_REPOSITORY",
-    show_envvar=True,
-    default=DEFAULT_REPOSITORY,
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the model repository.",
-)
+@REPOSITORY_OPTION
 @_port("--http-port", Ports().http)
 @_port("--grpc-port", Ports().grpc)
 @_port("--metrics-port", Ports().metrics)

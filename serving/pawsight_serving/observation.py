@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 TRACEPARENT: Final = "traceparent"
 QUEUE: Final = "queue"
+TIME_BOUNDS_S: Final = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+"""Between which bounds the times of requests are counted."""
 CANCELLED: Final = "CANCELLED"
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -47,7 +51,8 @@ class Observed:
     """One request.
 
     `code` is `OK` or the error's; `seconds` holds each stage's time, where waiting for a thread
-    counts as the stage `queue` and not as the stage that waited.
+    counts as the stage `queue` and not as the stage that waited; `explanation` is the method of
+    explanation, where one was asked for.
     """
 
     protocol: str
@@ -56,6 +61,7 @@ class Observed:
     traceparent: str = ""
     span: object = None
     caller: str = ""
+    explanation: str = ""
     model: str = ""
     version: str = ""
     pictures: int = 0
@@ -101,6 +107,12 @@ def identified_as(name: str) -> None:
     _CALLER.set(name)
     if (observed := current()) is not None:
         observed.caller = name
+
+
+def explaining_by(method: str) -> None:
+    """Note by which method the request that this code works for is explained."""
+    if (observed := current()) is not None:
+        observed.explanation = method
 
 
 def failed_with(code: str) -> None:

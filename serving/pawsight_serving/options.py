@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
 import click
 from pydantic import BaseModel, ValidationError
 
-from pawsight_serving.settings import ExplainerSettings, GatewaySettings, LogFormat
+from pawsight_serving.settings import (
+    DEFAULT_REPOSITORY,
+    ExplainerSettings,
+    GatewaySettings,
+    LogFormat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +36,18 @@ _METAVARS: Final[dict[object, str]] = {
 CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
 
 S = TypeVar("S", bound=BaseModel)
+
+REPOSITORY_OPTION: Final = click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    envvar="PAWSIGHT_REPOSITORY",
+    show_envvar=True,
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the model repository.",
+)
+"""For commands that look at a repository and take no other settings."""
 
 
 def with_settings(

@@ -10,9 +10,9 @@ import click
 import numpy as np
 
 from pawsight_export.errors import ExportError
-from pawsight_export.explain_check.agreement import measure_agreement, siblings
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
+from pawsight_export.explain_check.siblings import compare_with_sibling, siblings
 from pawsight_export.explain_check.subject import Subject
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import PawsightError
@@ -84,7 +84,7 @@ def explain_check(
             "precision": manifest.precision,
             "pictures": len(images),
             "precisions": [
-                measure_agreement(subject, each, images) for each in siblings(subject, manifests)
+                compare_with_sibling(subject, each, images) for each in siblings(subject, manifests)
             ],
             "randomisation": _randomisation(subject, chosen, images),
             "pointing": _pointing(subject, chosen, images, labels),

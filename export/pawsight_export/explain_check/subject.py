@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pawsight_export.staged_engine import infer_staged
+from pawsight_export.staged_engine import StagedEngine
 from pawsight_serving.explainer.explanations import ClassMap, Query
 from pawsight_serving.explainer.methods.registry import find_method
 
@@ -34,15 +33,15 @@ class Subject:
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> Values:
         """Return the hot graph's probabilities, [N, C]."""
-        outputs = ("probabilities",)
-        graph = self.manifest.name
-        answers = infer_staged(self.repository, self.manifest, graph, pictures, outputs)
+        with StagedEngine(self.repository, self.manifest) as engine:
+            answers = engine.infer(self.manifest.name, pictures, ("probabilities",))
         return answers["probabilities"]
 
     def maps(self, method: str, pictures: NDArray[np.uint8]) -> Values:
         """Return a method's maps of the last layer for every class, [N, C, h, w]."""
         _, asked = find_method(self.manifest, Query(method=method, target="all"))
-        found = asyncio.run(asked.explain(pictures, _StagedPasses(self)))
+        with StagedEngine(self.repository, self.manifest) as engine:
+            found = engine.run(asked.explain(pictures, _StagedPasses(engine)))
         return np.stack(
             [
                 np.stack([each.values for each in maps if isinstance(each, ClassMap)])
@@ -52,18 +51,15 @@ class Subject:
 
 
 class _StagedPasses:
-    """Runs graphs through the embedded engine; see `methods.protocol.Passes`."""
+    """Runs graphs through a staged engine; see `methods.protocol.Passes`."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
+    def __init__(self, engine: StagedEngine) -> None:
+        self._engine = engine
 
     async def run(
         self, graph: str, images: NDArray[np.uint8], outputs: Sequence[str]
     ) -> Mapping[str, Values]:
-        subject = self._subject
-        return await asyncio.to_thread(
-            infer_staged, subject.repository, subject.manifest, graph, images, tuple(outputs)
-        )
+        return await self._engine.answer(graph, images, outputs)
 
     async def work(self, task: Callable[[], T]) -> T:
         return task()

@@ -17,7 +17,7 @@ from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS,
 from pawsight_serving.explainer.passes import EnginePasses
 from pawsight_serving.explainer.rendering.drawing import Painter
 from pawsight_serving.graphs import Outputs, find_graph
-from pawsight_serving.observation import stage
+from pawsight_serving.observation import explaining_by, stage
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Explainer:
         painters: the threads to draw in, and to compute maps in.
         queue: who waits and who works.
         readiness: hears of every answer of the engine.
-        metrics: hears of every request and its stages.
+        metrics: what Prometheus is told.
         default_model: answers requests that name none.
         max_overlay_side: pixels that a drawing over a picture may have, on its longer side.
     """
@@ -86,8 +86,8 @@ class Explainer:
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        label = query.method if query.method in METHODS else DEFAULT_METHOD
-        with self._metrics.request(label), self._queue.place():
+        explaining_by(query.method if query.method in METHODS else DEFAULT_METHOD)
+        with self._queue.place():
             await self._catch_up(query.model, query.version, deadline)
             manifest = find_model(
                 self._engine.manifests(), query.model, query.version, default=self._default_model
@@ -127,7 +127,7 @@ class Explainer:
             ImageMissing, RequestError: no picture, or too many.
             Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
         """
-        with self._metrics.request("infer"), self._queue.place():
+        with self._queue.place():
             await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
                 self._engine.manifests(), graph, version, default=self._default_model

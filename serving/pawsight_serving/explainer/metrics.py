@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,18 +13,14 @@ from prometheus_client import (
     generate_latest,
 )
 
-from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pawsight_serving.admission import Admission
     from pawsight_serving.observation import Observed
     from pawsight_serving.predictions import Predictions
-
-_BUCKETS_S: Final = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
-)
 
 
 class ExplainerMetrics:
@@ -48,33 +42,16 @@ class ExplainerMetrics:
             "pawsight_explainer_stage_seconds",
             "Time that a request spent in a stage: decode, queue, inference or render.",
             ("stage",),
-            buckets=_BUCKETS_S,
+            buckets=TIME_BOUNDS_S,
             registry=self._registry,
         )
-
-    @contextmanager
-    def request(self, method: str) -> Iterator[None]:
-        """Count the body's outcome."""
-        code = "OK"
-        try:
-            yield
-        except PawsightError as error:
-            code = error.code
-            raise
-        except asyncio.CancelledError:
-            code = "CANCELLED"
-            raise
-        except Exception:
-            code = InternalError.code
-            raise
-        finally:
-            self._requests.labels(method, code).inc()
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""
 
     def ended(self, observed: Observed) -> None:
         """See `Listener.ended`."""
+        self._requests.labels(observed.explanation or observed.method, observed.code).inc()
         for stage, seconds in observed.seconds.items():
             self._seconds.labels(stage).observe(seconds)
 

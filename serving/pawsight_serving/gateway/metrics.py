@@ -16,6 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from pawsight_serving.errors import Overloaded
+from pawsight_serving.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Variable that makes the processes of one gateway count together, in files of this folder."""
 
-_BUCKETS_S: Final = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
-)
 _BATCHES: Final = (1, 2, 4, 8, 16, 32, 64)
 _SCORES: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -51,14 +49,14 @@ class Metrics:
             "pawsight_request_seconds",
             "Time from the request to the whole answer, in seconds.",
             ("protocol", "method"),
-            buckets=_BUCKETS_S,
+            buckets=TIME_BOUNDS_S,
             registry=self._registry,
         )
         self._stages = Histogram(
             "pawsight_stage_seconds",
             "Time of a request in a stage: decode, queue, inference, explain or render.",
             ("stage",),
-            buckets=_BUCKETS_S,
+            buckets=TIME_BOUNDS_S,
             registry=self._registry,
         )
         self._refused = Counter(

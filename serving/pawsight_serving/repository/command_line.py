@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import refuse_unknown
+from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.directory import graph_path, read_manifests
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.verification import verify as verify_repository
-from pawsight_serving.settings import DEFAULT_REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_folder = click.option(
-    "--repository",
-    "root",
-    type=click.Path(path_type=Path),
-    envvar="PAWSIGHT_REPOSITORY",
-    show_envvar=True,
-    default=DEFAULT_REPOSITORY,
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the model repository.",
-)
+    from pathlib import Path
 
 
 class _OneSentence(click.Group):
@@ -50,12 +37,12 @@ def repository() -> None:
 
 
 @repository.command("list", short_help="List every version.")
-@_folder
-def list_versions(root: Path) -> None:
+@REPOSITORY_OPTION
+def list_versions(repository: Path) -> None:
     """List every version: is it served, what is it, how well does it do."""
     rows = [("model", "version", "served", "precision", "engine", "MB", "created", "accuracy")]
-    for manifest in read_manifests(root):
-        size = sum(graph_path(root, manifest, g).stat().st_size for g in manifest.graphs)
+    for manifest in read_manifests(repository):
+        size = sum(graph_path(repository, manifest, g).stat().st_size for g in manifest.graphs)
         figures = {
             kind: found["accuracy"]
             for kind, found in manifest.metrics.items()
@@ -65,7 +52,7 @@ def list_versions(root: Path) -> None:
             (
                 manifest.name,
                 manifest.version,
-                "yes" if manifest.version in served_versions(root, manifest.name) else "no",
+                "yes" if manifest.version in served_versions(repository, manifest.name) else "no",
                 manifest.precision,
                 manifest.engine,
                 f"{size / 1e6:.1f}",
@@ -77,14 +64,14 @@ def list_versions(root: Path) -> None:
 
 
 @repository.command(short_help="Compute every digest again.")
-@_folder
+@REPOSITORY_OPTION
 @click.argument("name", default="")
-def verify(root: Path, name: str) -> None:
+def verify(repository: Path, name: str) -> None:
     """Compute every digest of every version again, of one model where NAME is given.
 
     Exit status 1 where anything is not what was published.
     """
-    found = verify_repository(root, name)
+    found = verify_repository(repository, name)
     for each in found:
         for fault in each.faults:
             click.echo(f"{each}: {fault}", err=True)
@@ -95,16 +82,16 @@ def verify(root: Path, name: str) -> None:
 
 
 @repository.command(short_help="Serve an earlier version again.")
-@_folder
+@REPOSITORY_OPTION
 @click.argument("name")
 @click.option(
     "--to",
     metavar="VERSION",
     help="The version to serve as the newest [default: the one before the newest].",
 )
-def rollback(root: Path, name: str, to: str | None) -> None:
+def rollback(repository: Path, name: str, to: str | None) -> None:
     """Serve an earlier version of NAME again; what is above it stays until the next export."""
-    before, after = roll_back(root, name, to)
+    before, after = roll_back(repository, name, to)
     click.echo(f"{name}: version {after} is now the newest that is served; it was {before}.")
     click.echo(f"Back to it with: pawsight repository rollback {name} --to {before}")
 

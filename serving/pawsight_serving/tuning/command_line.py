@@ -15,10 +15,9 @@ from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.errors import EngineUnavailable, PawsightError
-from pawsight_serving.options import refuse_unknown
+from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.repository.writing import only_writer, replace_file
-from pawsight_serving.settings import DEFAULT_REPOSITORY
 from pawsight_serving.tuning.measurements import best
 from pawsight_serving.tuning.report import HEADER, plot, row
 from pawsight_serving.tuning.settings import candidates, remember
@@ -56,16 +55,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 @click.command()
 @click.argument("name")
-@click.option(
-    "--repository",
-    type=click.Path(path_type=Path),
-    envvar="PAWSIGHT_REPOSITORY",
-    show_envvar=True,
-    default=DEFAULT_REPOSITORY,
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the model repository.",
-)
+@REPOSITORY_OPTION
 @click.option(
     "--latency-ms",
     type=click.FloatRange(min=0, min_open=True),

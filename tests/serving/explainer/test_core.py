@@ -21,7 +21,7 @@ from pawsight_serving.errors import (
     VersionNotFound,
 )
 from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Drawing, Query
-from pawsight_serving.observation import Observer
+from pawsight_serving.observation import Observer, failed_with
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
@@ -210,9 +210,7 @@ async def test_one_who_leaves_the_queue_is_forgotten(
     engine.may_answer.set()
     await working
     assert len(engine.asked) == 1
-    said = explainer.metrics()
-    assert b'pawsight_explainer_requests_total{code="CANCELLED",method="grad-cam"} 1.0' in said
-    assert b"pawsight_explainer_in_flight 0.0" in said
+    assert b"pawsight_explainer_in_flight 0.0" in explainer.metrics()
 
 
 async def test_between_two_passes_a_caller_who_left_frees_the_worker(
@@ -243,6 +241,32 @@ async def test_the_stages_are_timed(explainer: Explainer, metrics: ExplainerMetr
     for stage in ("queue", "decode", "inference", "render"):
         name = f'pawsight_explainer_stage_seconds_count{{stage="{stage}"}} 1.0'
         assert name.encode() in explainer.metrics()
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "method", "code"),
+    [
+        (Query(), RED, "grad-cam", "OK"),
+        (Query(method="occlusion"), RED, "occlusion", "OK"),
+        (Query(method="occlusion"), b"none", "occlusion", "IMAGE_INVALID"),
+        (Query(method="unheard of"), RED, "grad-cam", "OPTION_INVALID"),
+    ],
+)
+async def test_outcomes_are_counted_by_method_and_code(
+    explainer: Explainer,
+    metrics: ExplainerMetrics,
+    query: Query,
+    data: bytes,
+    method: str,
+    code: str,
+) -> None:
+    with Observer(metrics).request("grpc", "explain", "one"):
+        try:
+            await explainer.explain(query, [data], soon())
+        except RequestError as error:
+            failed_with(error.code)
+    counted = f'pawsight_explainer_requests_total{{code="{code}",method="{method}"}} 1.0'
+    assert counted.encode() in explainer.metrics()
 
 
 def pixels(pictures: int = 1) -> bytes:

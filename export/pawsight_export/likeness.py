@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+TOP_SHARE: Final = 0.2
 
 
 def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
@@ -21,6 +23,13 @@ def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float
     if scale > 0:
         return float((a * b).sum() / scale)
     return float(np.array_equal(one > 0, other > 0))
+
+
+def overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Return which share of the strongest fifth of one map is in the other's strongest fifth."""
+    count = max(1, round(TOP_SHARE * one.size))
+    strongest = [set(np.argsort(-each.ravel(), kind="stable")[:count]) for each in (one, other)]
+    return len(strongest[0] & strongest[1]) / count
 
 
 def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:

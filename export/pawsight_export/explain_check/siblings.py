@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawsight_export.explain_check.likeness import correlation
 from pawsight_export.explain_check.subject import Subject
+from pawsight_export.likeness import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def siblings(subject: Subject, manifests: Sequence[Manifest]) -> list[Subject]:
     ]
 
 
-def measure_agreement(subject: Subject, other: Subject, pictures: NDArray[np.uint8]) -> Figures:
+def compare_with_sibling(subject: Subject, other: Subject, pictures: NDArray[np.uint8]) -> Figures:
     """Compare the last layer's Grad-CAM of the class that `subject` predicts.
 
     Returns:

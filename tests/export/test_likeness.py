@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_export.explain_check.likeness import correlation, rank_correlation
+from pawsight_export.likeness import correlation, overlap, rank_correlation
 
 RAMP = np.arange(12, dtype=np.float32).reshape(3, 4)
 EMPTY = np.zeros((3, 4), np.float32)
@@ -31,3 +31,10 @@ def test_equal_values_share_their_rank() -> None:
 def test_two_empty_maps_agree_and_an_empty_one_agrees_with_no_other() -> None:
     assert correlation(EMPTY, EMPTY) == 1
     assert correlation(EMPTY, RAMP) == 0
+
+
+def test_a_flat_map_agrees_with_flat_ones_alone() -> None:
+    flat, slope = np.ones((3, 3), np.float32), np.arange(9, dtype=np.float32).reshape(3, 3)
+    assert correlation(flat, flat * 2) == 1
+    assert correlation(flat, slope) == 0
+    assert overlap(slope, slope * 3) == 1
