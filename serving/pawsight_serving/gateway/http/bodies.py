@@ -31,6 +31,8 @@ A = TypeVar("A")
 
 _RAW: Final = "application/octet-stream"
 # Parsed within a millisecond or so; a thread costs a tenth of that.
+# Python refuses to read numbers of thousands of digits, and no body has so many bytes.
+_MAX_DIGITS: Final = 18
 _SMALL_BYTES: Final = 256 * 1024
 _INSTANCES_SHAPE = '{"instances": [{"b64": "…"}]}'
 
@@ -83,6 +85,11 @@ async def read_body(request: Request, max_bytes: int, place: Place | None = None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def announced_bytes(header: str) -> int | None:
+    """Return the number of bytes that a header announces, or None where it is no such number."""
+    return int(header) if header.isdecimal() and len(header) <= _MAX_DIGITS else None
+
+
 async def _limited(
     request: Request, max_bytes: int, place: Place | None
 ) -> AsyncGenerator[bytes, None]:
@@ -90,8 +97,7 @@ async def _limited(
     if request.headers.get("content-encoding", "identity") != "identity":
         raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if (announced_bytes(request.headers.get("content-length", "")) or 0) > max_bytes:
         raise too_large
     read = 0
     async for chunk in request.stream():

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from pawsight_serving.errors import OptionInvalid, RequestError
-from pawsight_serving.gateway.http.bodies import from_base64
+from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
 from pawsight_serving.gateway.open_inference.image import IMAGE
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
 
@@ -136,11 +136,12 @@ def read_request(body: bytes, json_length: str | None, model: str, version: str)
 def _length(header: str | None, size: int) -> int:
     if header is None:
         return size
-    if not header.isdecimal() or int(header) > size:
+    length = announced_bytes(header)
+    if length is None or length > size:
         raise RequestError(
             f"{HEADER_LENGTH} must be the number of bytes of the JSON at the body's start."
         )
-    return int(header)
+    return length
 
 
 def _parse(text: bytes) -> InferBody:
