@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 _RAW: Final = "application/octet-stream"
-# Parsed within a millisecond or so; a thread costs a tenth of that.
 # Python refuses to read numbers of thousands of digits, and no body has so many bytes.
 _MAX_DIGITS: Final = 18
+# Parsed within a millisecond or so; a thread costs a tenth of that.
 _SMALL_BYTES: Final = 256 * 1024
 _INSTANCES_SHAPE = '{"instances": [{"b64": "…"}]}'
 
