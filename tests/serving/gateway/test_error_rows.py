@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RED = picture("red")
-LIMITS = {"max_picture_bytes": 10_000, "max_picture_pixels": 10_000, "max_in_flight": 2}
+SHARED = {"max_picture_bytes": 10_000, "max_picture_pixels": 10_000, "probe_interval_s": 60}
 STATUS = grpc.StatusCode
 
 
@@ -159,10 +159,9 @@ WAYS = {"http": over_http, "v2": over_v2, "grpc": over_grpc, "v2-grpc": over_v2_
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
     engine = FakeEngine()
-    settings = {**LIMITS, "probe_interval_s": 60}
     async with (
-        explaining(None, **settings) as explainer,
-        running(make_settings(explainer=explainer, **settings), engine) as gateway,
+        explaining(None, **SHARED) as explainer,
+        running(make_settings(explainer=explainer, max_in_flight=2, **SHARED), engine) as gateway,
     ):
         yield Served(gateway, engine)
 
