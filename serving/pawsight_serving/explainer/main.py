@@ -12,7 +12,6 @@ import uvloop
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
-from pawsight_serving.engines.memory import hold_little
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
@@ -42,7 +41,6 @@ def run(settings: ExplainerSettings) -> None:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     start_logging(settings.log_format)
-    hold_little()
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from pawsight_serving.children import Parent
-from pawsight_serving.engines.memory import hold_little
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explainer.main import engine_of, serve
 from pawsight_serving.logs import start_logging
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 def main(open_engine: Callable[[ExplainerSettings], Engine] = engine_of) -> None:
     """Serve until the parent ends it; see `Parent`."""
     start_logging()
-    hold_little()
     parent = Parent()
 
     def announce(address: Address) -> None:

@@ -17,7 +17,6 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
-from pawsight_serving.engines.memory import hold_little
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.gateway import sidecar as sidecars
 from pawsight_serving.gateway.audit import Audit
@@ -76,7 +75,6 @@ def run(settings: GatewaySettings) -> None:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     start_logging(settings.log_format)
-    hold_little()
     if settings.workers > 1:
         uvloop.run(serve_fleet(settings, stop_signal, click.echo))
     else:

@@ -4,7 +4,7 @@ import ctypes
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.memory import give_back, hold_little
+from pawsight_serving.engines.memory import give_back
 
 if TYPE_CHECKING:
     import pytest
@@ -19,16 +19,5 @@ def test_the_c_library_is_asked_where_it_can_be(monkeypatch: pytest.MonkeyPatch)
     give_back()
 
 
-def test_heaps_are_kept_small_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    library = SimpleNamespace(mallopt=lambda *given: asked.append(given))
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-    hold_little()
-    assert asked == [(-8, 2), (-3, 1024 * 1024)]
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
-    hold_little()
-
-
 def test_here_it_harms_nothing() -> None:
-    hold_little()
     give_back()
