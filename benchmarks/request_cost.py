@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import grpc
 import numpy as np
 import uvloop
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from benchmarks.served import draw
@@ -36,9 +38,14 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.admission import Admission
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.grpc.servicer import SERVICE
 from pawsight_serving.gateway.grpc.servicer import PawsightServicer as GatewayServicer
 from pawsight_serving.gateway.http.answers import Json, predict_answer
+from pawsight_serving.gateway.http.errors import on_error
+from pawsight_serving.gateway.http.inference import InferenceEndpoints
+from pawsight_serving.gateway.http.requests import Requests
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.observation import Observer, stage
@@ -47,6 +54,7 @@ from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.messages import predict_response
+from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 
@@ -111,22 +119,27 @@ class Context:
         """Send nothing."""
 
 
-def gateway_alone(repository: Path, observer: Observer) -> PawsightServicer:
-    """Return the gateway's own servicer over an engine that answers at once."""
+def gateway_alone(repository: Path, observer: Observer, places: int = 64) -> Gateway:
+    """Return the gateway's core over an engine that answers at once; without places it refuses."""
     manifest = read_manifests(repository)[-1]
     settings = GatewaySettings()
     instant: Any = Instant(manifest)
-    core = Gateway(
+    return Gateway(
         instant,
         instant,
         Decoder(Workers(1, "unused"), settings),
-        Admission(64, 1 << 28),
-        Admission(64, 1 << 28),
+        Admission(places, 1 << 28),
+        Admission(places, 1 << 28),
         instant,
         observer,
         default_model=manifest.name,
     )
-    return GatewayServicer(core, instant, observer, settings.timeout_s)
+
+
+def servicer_of(core: Gateway, observer: Observer) -> GatewayServicer:
+    """Return the gateway's own servicer."""
+    readiness: Any = None
+    return GatewayServicer(core, readiness, observer, 10.0)
 
 
 def main() -> None:
@@ -171,7 +184,9 @@ async def measure(picture: Path, data: bytes, calls: int) -> None:
     async def decode() -> None:
         decode_picture(data, SIZE)
 
-    servicer: Any = gateway_alone(Path("model_repository"), observer)
+    repository = Path("model_repository")
+    servicer: Any = servicer_of(gateway_alone(repository, observer), observer)
+    full = gateway_alone(repository, observer, places=0)
     request, context = pb.PredictRequest(images=[data]), Context()
 
     async def handle() -> None:
@@ -180,6 +195,7 @@ async def measure(picture: Path, data: bytes, calls: int) -> None:
     async def stack() -> None:
         np.stack([np.zeros((*SIZE, 3), np.uint8)])
 
+    bare: Any = Bare()  # type: ignore[abstract]
     print(f"JPEG to {SIZE[0]}x{SIZE[1]} pixels: {await cost(decode, calls // 4):6.0f} µs")
     print(f"a hand-over to a thread: {await cost(hand_over, calls):6.0f} µs")
     print(f"metrics and log:         {await cost(observe, calls):6.0f} µs")
@@ -188,8 +204,11 @@ async def measure(picture: Path, data: bytes, calls: int) -> None:
     print(f"an answer's JSON:        {await cost(respond_json, calls):6.0f} µs")
     print(f"a batch of one, copied:  {await cost(stack, calls):6.0f} µs")
     print(f"all of ours, over gRPC:  {await cost(handle, calls):6.0f} µs")
-    print(f"gRPC by grpc.aio:        {await grpc_cost(picture):6.0f} µs")
-    print(f"HTTP by uvicorn:         {await http_cost(picture):6.0f} µs")
+    print(f"gRPC by grpc.aio:        {await grpc_cost(picture, bare):6.0f} µs")
+    print(f"HTTP by uvicorn:         {await http_cost(picture, bare_app()):6.0f} µs")
+    refusing: Any = servicer_of(full, observer)
+    print(f"a refusal over gRPC:     {await grpc_cost(picture, refusing):6.0f} µs")
+    print(f"a refusal over HTTP:     {await http_cost(picture, app_of(full, observer)):6.0f} µs")
     workers.close()
 
 
@@ -203,26 +222,38 @@ async def cost(call: Callable[[], Awaitable[None]], calls: int) -> float:
     return (time.process_time() - started_s) / calls * 1e6
 
 
-async def grpc_cost(picture: Path) -> float:
-    """Return what a call costs a gRPC server with nothing behind it."""
-    server = grpc.aio.server()
-    add_PawsightServicer_to_server(Bare(), server)  # type: ignore[abstract]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
+async def grpc_cost(picture: Path, servicer: Any) -> float:
+    """Return what a call costs a gRPC server with this behind it."""
+    server = RpcServer({SERVICE: partial(add_PawsightServicer_to_server, servicer)}, 1 << 26)
+    address = await server.start(Address("127.0.0.1", 0))
     try:
-        return await asked(f"grpc://127.0.0.1:{port}", picture)
+        return await asked(f"grpc://{address}", picture)
     finally:
         await server.stop(0)
 
 
-async def http_cost(picture: Path) -> float:
-    """Return what a request costs an HTTP server with nothing behind it but its body's reading."""
+def bare_app() -> Starlette:
+    """Return an application with nothing in it but a body's reading."""
 
     async def answer(request: Request) -> Json:
         await request.body()
         return Json(predict_answer(ANSWER, "id"))
 
-    app = Starlette(routes=[Route("/v1/models/{name}:predict", answer, methods=["POST"])])
+    return Starlette(routes=[Route("/v1/models/{name}:predict", answer, methods=["POST"])])
+
+
+def app_of(core: Gateway, observer: Observer) -> Starlette:
+    """Return the gateway's own route to its predictions."""
+    predict = InferenceEndpoints(core, GatewaySettings()).predict
+    return Starlette(
+        routes=[Route("/v1/models/{name}:predict", predict, methods=["POST"])],
+        middleware=[Middleware(Requests, observer=observer)],
+        exception_handlers={PawsightError: on_error},
+    )
+
+
+async def http_cost(picture: Path, app: Starlette) -> float:
+    """Return what a request costs an HTTP server with this behind it."""
     server = HttpServer(app, grace_s=1)
     address = await server.start(Address("127.0.0.1", 0))
     try:
@@ -236,11 +267,11 @@ async def asked(url: str, picture: Path) -> float:
     before_s = used_s()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.load", url, "--model", "x", "--picture", str(picture)),
-        *("--callers", str(CALLERS), "--seconds", str(SECONDS), "--warm-up", "0"),
+        *("--callers", str(CALLERS), "--seconds", str(SECONDS), "--warm-up", "0", "--pause", "0"),
         stdout=subprocess.PIPE,
     )
     said, _ = await process.communicate()
-    requests = float(said.partition(b'"OK": ')[2].partition(b"}")[0])
+    requests: int = sum(json.loads(said)["codes"].values())
     return (used_s() - before_s) / requests * 1e6
 
 

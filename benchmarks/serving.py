@@ -44,6 +44,8 @@ def main() -> None:
     arguments.add_argument("--picture", type=Path, help="a JPEG; one of 41 KB is drawn otherwise")
     arguments.add_argument("--callers", type=int, nargs="+", default=[1, 8, 32, 256])
     arguments.add_argument("--seconds", type=float, default=10, help="a figure")
+    arguments.add_argument("--protocols", nargs="+", default=["grpc", "http"])
+    arguments.add_argument("--timeout", type=float, default=10, help="seconds that a caller waits")
     arguments.add_argument("--options", default="", help="more options of `pawsight serve`")
     options = arguments.parse_args()
 
@@ -56,7 +58,7 @@ def main() -> None:
         with gateway("--repository", str(options.repository), *options.options.split()) as served:
             print(f"{options.model}, {len(data)} bytes of JPEG, bare p50 {alone:.2f} ms")
             print(HEAD)
-            for protocol in ("grpc", "http"):
+            for protocol in options.protocols:
                 for callers in options.callers:
                     before, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
                     seen = load(
@@ -66,6 +68,7 @@ def main() -> None:
                         options.model,
                         callers=callers,
                         seconds=options.seconds,
+                        timeout=options.timeout,
                     )
                     after, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
                     row(protocol, callers, seen, (before + after) / 2, alone, served)

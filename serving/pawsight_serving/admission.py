@@ -1,4 +1,7 @@
-"""A bound on the work in flight: beyond it a caller hears so at once, and can go elsewhere."""
+"""Who is let in: nobody whose answer would come too late, and no more than fit.
+
+Whoever is refused hears so at once, and can go elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,28 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import Overloaded
+from pawsight_serving.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pawsight_serving.deadlines import Deadline
+
 _ANY: Final = 2**63
+# What is expected is not certain: this share of a caller's time may be spent on waiting for it.
+_EXPECTED: Final = 0.8
 
 
 class Admission:
-    """Counts the requests in flight, and the bytes that they brought.
+    """Knows the requests in flight, the bytes that they brought, and when they will be done.
 
     Args:
-        limit: how many requests are let in at once.
+        limit: how many requests are let in at once, however patient.
         max_bytes: how many bytes they may hold together.
     """
 
     def __init__(self, limit: int, max_bytes: int = _ANY) -> None:
+        self._pace = Pace()
         self._limit = limit
         self._max_bytes = max_bytes
         self._in_flight = 0
@@ -51,8 +60,13 @@ class Admission:
         return 0.0 if self._in_flight else time.monotonic() - self._left_s
 
     @contextmanager
-    def place(self, size: int = 0) -> Iterator[Place]:
-        """Hold a place and so many bytes for the body, or raise `Overloaded` at once."""
+    def place(self, size: int = 0, deadline: Deadline | None = None) -> Iterator[Place]:
+        """Hold a place and so many bytes for the body, or raise `Overloaded` at once.
+
+        With a deadline it is raised too where what is in work leaves no time for one more picture.
+        """
+        if deadline is not None:
+            self._check(1, deadline)
         if self._in_flight >= self._limit:
             self._refuse(f"{self._limit} requests")
         place = Place(self)
@@ -65,6 +79,17 @@ class Admission:
                 self._bytes -= place.grown
                 self._left_s = time.monotonic()
 
+    @contextmanager
+    def work(self, pictures: int, deadline: Deadline) -> Iterator[None]:
+        """Work on so many pictures in the body, or raise `Overloaded` where it would be too late.
+
+        Who holds a place may be sending still, or be a stream that rests; what others wait for is
+        counted here. Whoever took a place in a calm may find a crowd before it now.
+        """
+        self._check(pictures, deadline)
+        with self._pace.work(pictures):
+            yield
+
     def take(self, size: int) -> None:
         """Count bytes as held, or raise `Overloaded` at once."""
         if self._bytes + size > self._max_bytes:
@@ -75,10 +100,21 @@ class Admission:
         """Count bytes as held no more."""
         self._bytes -= size
 
+    def _check(self, pictures: int, deadline: Deadline) -> None:
+        expected_s = self._pace.until_done_s(pictures)
+        if expected_s > _EXPECTED * deadline.remaining_s():
+            self._refused += 1
+            raise Overloaded(
+                f"The server is busy for another {max(0.1, expected_s):.1f} seconds, longer than "
+                "this request may wait; try again then, or allow more time.",
+                expected_s,
+            )
+
     def _refuse(self, limit: str) -> None:
         self._refused += 1
         raise Overloaded(
-            f"The server has {limit} in flight and takes no more; wait a moment, then try again."
+            f"The server has {limit} in flight and takes no more; wait a moment, then try again.",
+            max(1.0, self._pace.until_done_s()),
         )
 
 

@@ -35,10 +35,13 @@ from typing import ClassVar
 
 
 class PawsightError(Exception):
-    """Root of the tree; `str(error)` is a sentence fit for a caller."""
+    """Root of the tree; `str(error)` is a sentence fit for a caller.
+
+    `retry_after_s` is the time after which to ask again; None where asking again is of no use.
+    """
 
     code: ClassVar[str] = "INTERNAL"
-    retry_after_s: ClassVar[float | None] = None
+    retry_after_s: float | None = None
 
 
 class RequestError(PawsightError):
@@ -135,10 +138,14 @@ class Unauthenticated(RequestError):
 
 
 class Overloaded(PawsightError):
-    """Too many requests are in flight."""
+    """Too many requests are in flight, or so many that this one would be answered too late."""
 
     code = "OVERLOADED"
     retry_after_s = 1.0
+
+    def __init__(self, sentence: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(PawsightError):

@@ -70,8 +70,8 @@ class EngineSettings(BaseModel):
         64 * 1024 * 1024, description="Bytes that one request of several pictures may have."
     )
     max_pictures: PositiveInt = Field(64, description="Pictures that one request may hold.")
-    max_in_flight: PositiveInt = Field(
-        64, description="Requests in flight at once; more are refused at once."
+    max_explanations_in_flight: PositiveInt = Field(
+        64, description="Explanations in flight at once; more are refused at once."
     )
     max_in_flight_bytes: PositiveInt = Field(
         256 * 1024 * 1024,
@@ -128,6 +128,11 @@ class GatewaySettings(EngineSettings):
     explainer: HostPort | None = Field(
         None,
         description="Address of a running explainer; without it, one is started and supervised.",
+    )
+    max_in_flight: PositiveInt = Field(
+        512,
+        description="Predictions in flight at once, however patient their callers; more are "
+        "refused at once, as is whoever would be answered too late.",
     )
     stream_pictures_at_once: PositiveInt = Field(
         8, description="Requests of one gRPC stream that are worked on at once."

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pawsight_serving.admission import Admission
+from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import Overloaded
 
 
@@ -56,3 +57,50 @@ def test_it_knows_for_how_long_nobody_was_in(monkeypatch: pytest.MonkeyPatch) ->
         assert admission.idle_s() == 0
     now_s += 2
     assert admission.idle_s() == 2
+
+
+def test_who_would_be_answered_too_late_is_refused_at_once_and_told_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    admission = Admission(99)
+    patient, hasty = Deadline.after(60), Deadline.after(2)
+    with admission.place(0, hasty), admission.work(1, hasty):
+        now_s += 0.5
+    hasty = Deadline.after(2)
+    with admission.work(2, patient):
+        with admission.place(0, hasty):
+            pass
+        with pytest.raises(Overloaded, match=r"another 2\.0 seconds"), admission.work(2, hasty):
+            pass
+        with admission.work(1, patient):
+            with pytest.raises(Overloaded) as refused, admission.place(0, hasty):
+                pass
+            assert refused.value.retry_after_s == pytest.approx(2.0)
+            with admission.place(0, patient), admission.place():
+                pass
+    with admission.place(0, hasty):
+        assert admission.in_flight == 1
+    assert admission.refused == 2
+
+
+def test_alone_nobody_is_too_late() -> None:
+    """Else one slow answer would keep everybody out for ever."""
+    admission, late = Admission(1), Deadline.after(-1)
+    with admission.place(0, late), admission.work(1, late):
+        pass
+
+
+def test_over_the_count_the_time_to_wait_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    admission, patient = Admission(1), Deadline.after(999)
+    with admission.place(), admission.work(1, patient):
+        with pytest.raises(Overloaded) as refused, admission.place():
+            pass
+        assert refused.value.retry_after_s == 1
+        now_s += 7
+        with pytest.raises(Overloaded) as refused, admission.place():
+            pass
+    assert refused.value.retry_after_s == 7

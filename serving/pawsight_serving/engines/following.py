@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
+from pawsight_serving.engines.memory import give_back
 from pawsight_serving.errors import PawsightError, RepositoryInvalid
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class Follower:
             )
             raise
         self._refused.pop(key, None)
+        # A session is made of several copies of its weights, and keeps one.
+        await asyncio.to_thread(give_back)
         return loaded
 
     def _tell(self, name: str, error: PawsightError) -> None:

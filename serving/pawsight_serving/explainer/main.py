@@ -68,7 +68,7 @@ async def serve(
     painters = Workers(settings.render_threads, "render")
     readiness = Readiness(engine, settings)
     metrics = ExplainerMetrics()
-    admission = Admission(settings.max_in_flight)
+    admission = Admission(settings.max_explanations_in_flight)
     metrics.watch(admission)
     explainer = Explainer(
         engine,

@@ -109,6 +109,7 @@ class Gateway:
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
+            Overloaded: what is in work leaves no time for these.
             EngineUnavailable: the engine is down.
             DeadlineExceeded: the deadline passed first.
         """
@@ -197,13 +198,14 @@ class Gateway:
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
     ) -> Predictions:
         images: Images
-        if self._engine.prepares and len(pictures) == 1:
-            images = self._decoder.preparing(pictures[0], manifest.input_size)
-        else:
-            images = await self._decoder.decode(pictures, manifest.input_size, deadline)
-        outputs = await self._engine.infer(
-            manifest.name, manifest.version, images, ("probabilities",), deadline
-        )
+        with self.admission.work(len(pictures), deadline):
+            if self._engine.prepares and len(pictures) == 1:
+                images = self._decoder.preparing(pictures[0], manifest.input_size)
+            else:
+                images = await self._decoder.decode(pictures, manifest.input_size, deadline)
+            outputs = await self._engine.infer(
+                manifest.name, manifest.version, images, ("probabilities",), deadline
+            )
         self._readiness.saw_answer(manifest.name)
         return predicted_by(manifest, manifest.name, outputs["probabilities"])
 

@@ -131,9 +131,8 @@ async def serve(
     statistics = Statistics()
     counting = CountingEngine(engine, statistics)
     decoder = Decoder(decoders, settings)
-    admission, explain_admission = (
-        Admission(settings.max_in_flight, settings.max_in_flight_bytes) for _ in range(2)
-    )
+    admission = Admission(settings.max_in_flight, settings.max_in_flight_bytes)
+    explain_admission = Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes)
     gateway = Gateway(
         counting,
         explainer,

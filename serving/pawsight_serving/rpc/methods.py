@@ -19,6 +19,7 @@ from pawsight_serving.rpc.statuses import metadata_of, status_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from grpc import StatusCode
     from grpc.aio import ServicerContext
 
     from pawsight_serving.observation import Observer
@@ -48,7 +49,7 @@ def unary(
     name = _name(method)
 
     @functools.wraps(method)
-    async def answer(servicer: S, request: Q, context: ServicerContext[Q, A]) -> A:
+    async def answer(servicer: S, request: Q, context: ServicerContext[Q, A]) -> Any:
         with _observed(servicer, context, name) as call:
             try:
                 async with call.deadline.enforced():
@@ -60,9 +61,9 @@ def unary(
                     failed_with(CANCELLED)
                     raise
                 # Without a status the caller would wait for ever.
-                await _abort(context, call, error)
+                return _failed(context, call, error)
             except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves here
-                await _abort(context, call, error)
+                return _failed(context, call, error)
 
     return answer
 
@@ -123,13 +124,25 @@ def _observed(
         yield Call(request_id, deadline)
 
 
+def _failed(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> Any:
+    """Set the status of a call, whose answer is then none; cheaper than to abort it."""
+    status, sentence, metadata = _mapped(call, error)
+    context.set_code(status)
+    context.set_details(sentence)
+    context.set_trailing_metadata(metadata)
+    return None
+
+
 async def _abort(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> NoReturn:
+    await context.abort(*_mapped(call, error))
+
+
+def _mapped(
+    call: Call, error: BaseException
+) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
     if not isinstance(error, PawsightError):
         logger.error("request %s failed", call.request_id, exc_info=error)
         error = InternalError(UNFORESEEN)
     failed_with(error.code)
-    await context.abort(
-        status_of(error),
-        str(error),
-        ((REQUEST_ID_KEY, call.request_id), *metadata_of(error)),
-    )
+    metadata = ((REQUEST_ID_KEY, call.request_id), *metadata_of(error))
+    return status_of(error), str(error), metadata

@@ -54,19 +54,20 @@ def metadata_of(error: PawsightError) -> tuple[tuple[str, str], ...]:
     code = ((CODE_KEY, error.code),)
     if error.retry_after_s is None:
         return code
-    return (*code, (RETRY_AFTER_KEY, f"{error.retry_after_s:g}"))
+    return (*code, (RETRY_AFTER_KEY, f"{error.retry_after_s:.3g}"))
 
 
 def error_of(status: AioRpcError) -> PawsightError | None:
     """Return the error that a server of ours ended the call with; None if it was not ours."""
-    for key, value in status.trailing_metadata():
-        if key == CODE_KEY and value in _BY_CODE:
-            kind = _BY_CODE[value]
-            # Some kinds build their sentence from facts; here the sentence itself has come.
-            error = kind.__new__(kind)
-            error.args = (status.details(),)
-            return error
-    return None
+    said = {key: str(value) for key, value in status.trailing_metadata()}
+    if (kind := _BY_CODE.get(said.get(CODE_KEY, ""))) is None:
+        return None
+    # Some kinds build their sentence from facts; here the sentence itself has come.
+    error = kind.__new__(kind)
+    error.args = (status.details(),)
+    if (retry_after := said.get(RETRY_AFTER_KEY)) is not None:
+        error.retry_after_s = float(retry_after)
+    return error
 
 
 def every_error(root: type[PawsightError] = PawsightError) -> Iterator[type[PawsightError]]:

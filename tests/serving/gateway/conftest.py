@@ -149,6 +149,7 @@ def sidecar() -> FakeSidecar:
 def settings() -> GatewaySettings:
     return GatewaySettings(
         max_in_flight=2,
+        max_explanations_in_flight=2,
         max_pictures=3,
         max_picture_bytes=10_000,
         max_request_bytes=20_000,
@@ -182,7 +183,7 @@ def gateway(
         explainer,
         Decoder(workers, settings),
         Admission(settings.max_in_flight, settings.max_in_flight_bytes),
-        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
         readiness,
         observer,
         default_model=settings.default_model,
@@ -204,7 +205,7 @@ def open_inference(
         sidecar,
         Decoder(workers, settings),
         Admission(settings.max_in_flight, settings.max_in_flight_bytes),
-        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
         readiness,
         observer,
         statistics,

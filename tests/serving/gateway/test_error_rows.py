@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RED = picture("red")
-LIMITS = {"max_picture_bytes": 10_000, "max_picture_pixels": 10_000, "max_in_flight": 2}
+SHARED = {"max_picture_bytes": 10_000, "max_picture_pixels": 10_000, "probe_interval_s": 60}
 STATUS = grpc.StatusCode
 
 
@@ -159,10 +159,9 @@ WAYS = {"http": over_http, "v2": over_v2, "grpc": over_grpc, "v2-grpc": over_v2_
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
     engine = FakeEngine()
-    settings = {**LIMITS, "probe_interval_s": 60}
     async with (
-        explaining(None, **settings) as explainer,
-        running(make_settings(explainer=explainer, **settings), engine) as gateway,
+        explaining(None, **SHARED) as explainer,
+        running(make_settings(explainer=explainer, max_in_flight=3, **SHARED), engine) as gateway,
     ):
         yield Served(gateway, engine)
 
@@ -279,14 +278,30 @@ async def test_too_many_in_flight(served: Served, way: str) -> None:
     async with grpc.aio.insecure_channel(str(served.at.grpc)) as channel:
         stub = PawsightStub(channel)
         held = [
-            asyncio.ensure_future(stub.Predict(pb.PredictRequest(images=[RED]))) for _ in range(2)
+            asyncio.ensure_future(stub.Predict(pb.PredictRequest(images=[RED]))) for _ in range(3)
         ]
         try:
-            await engine.wait_asked(asked + 2)
+            await engine.wait_asked(asked + 3)
             await check(served, way, Ask(), 429, STATUS.RESOURCE_EXHAUSTED, "OVERLOADED")
         finally:
             engine.may_answer.set()
             await asyncio.gather(*held)
+
+
+async def test_the_answer_would_come_too_late(served: Served, way: str) -> None:
+    engine, hasty = served.engine, Ask(timeout_s=0.2)
+    asked = len(engine.asked)
+    engine.may_answer.clear()
+    async with grpc.aio.insecure_channel(str(served.at.grpc)) as channel:
+        held = asyncio.ensure_future(PawsightStub(channel).Predict(pb.PredictRequest(images=[RED])))
+        try:
+            await engine.wait_asked(asked + 1)
+            await WAYS[way](served, hasty)
+            # By now nothing has moved for as long as this one may take.
+            await check(served, way, hasty, 429, STATUS.RESOURCE_EXHAUSTED, "OVERLOADED")
+        finally:
+            engine.may_answer.set()
+            await held
 
 
 async def test_the_engine_is_down(served: Served, way: str) -> None:

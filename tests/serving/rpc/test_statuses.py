@@ -75,3 +75,8 @@ def test_an_error_that_is_not_ours_stays_foreign() -> None:
 def test_retry_after_goes_along() -> None:
     assert ("retry-after", "1") in metadata_of(made(errors.Overloaded))
     assert "retry-after" not in dict(metadata_of(made(errors.ImageInvalid)))
+    refused = errors.Overloaded("A sentence.", 2.5)
+    assert ("retry-after", "2.5") in metadata_of(refused)
+    there = error_of(received(refused))
+    assert there is not None
+    assert there.retry_after_s == 2.5

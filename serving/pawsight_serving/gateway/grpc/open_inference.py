@@ -166,7 +166,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
     async def _infer(self, request: oip.ModelInferRequest, call: Call) -> Answered:
         graph = self._inference.graph(request.model_name, request.model_version)
-        with self._inference.place(graph, request.ByteSize()):
+        with self._inference.place(graph, call.deadline, request.ByteSize()):
             return await self._inference.infer(_asked(request), call)
 
     async def _not_offered(self, request: Any, context: ServicerContext[Any, Any]) -> None:

@@ -75,7 +75,8 @@ class PawsightServicer(PawsightMethods):
     @unary
     async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
         """Classify pictures."""
-        with self._gateway.admission.place(sum(map(len, request.images))):
+        size = sum(map(len, request.images))
+        with self._gateway.admission.place(size, call.deadline):
             predicted = await self._gateway.predict(
                 request.model, request.version, request.images, call.deadline
             )

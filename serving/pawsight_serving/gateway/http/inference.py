@@ -49,7 +49,7 @@ class InferenceEndpoints:
         """Classify one or more pictures."""
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
-        with self._gateway.admission.place() as place:
+        with self._gateway.admission.place(deadline=call.deadline) as place:
             async with call.deadline.enforced(), Leaving(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
                 leaving.watch()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.admission import Admission, Place
     from pawsight_serving.calls import Call
+    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.open_inference.statistics import Statistics
@@ -122,9 +123,13 @@ class OpenInference:
             return self._readiness.model_ready(graph.name)
         return await self._sidecar.ready()
 
-    def place(self, graph: ServedGraph, size: int = 0) -> AbstractContextManager[Place]:
+    def place(
+        self, graph: ServedGraph, deadline: Deadline, size: int = 0
+    ) -> AbstractContextManager[Place]:
         """Hold a place and so many bytes for a request to this graph; see `Admission.place`."""
-        return self._admission_of(graph).place(size)
+        if graph.hot:
+            return self._admission.place(size, deadline)
+        return self._explain_admission.place(size)
 
     async def infer(self, asked: Asked, call: Call) -> Answered:
         """Return the outputs asked for, of one pass a graph.
@@ -136,7 +141,7 @@ class OpenInference:
             ModelNotFound, VersionNotFound: no such model or version.
             OptionInvalid: an input or output that the model has not, or an answer too large.
             ImageMissing, ImageInvalid, ImageTooLarge, RequestError: the pictures cannot be taken.
-            Overloaded: too many requests are in flight.
+            Overloaded: too many requests are in flight, or they leave no time for this one.
             EngineUnavailable, ExplainerUnavailable: who has to answer is down.
             DeadlineExceeded: the deadline passed first.
         """
@@ -156,9 +161,12 @@ class OpenInference:
             sources = graph.sources(names)
             for source, _ in sources:
                 if source.hot != graph.hot:
-                    places.enter_context(self.place(source))
+                    places.enter_context(self.place(source, call.deadline))
             sent = read_image(asked.inputs, manifest.input_size)
             self._check_size(sources, len(sent))
+            if all(source.hot for source, _ in sources):
+                # The sidecar's part of a mixed one would say nothing of the engine's pace.
+                places.enter_context(self._admission.work(len(sent), call.deadline))
             if isinstance(sent, np.ndarray):
                 images = sent
             else:
@@ -192,9 +200,6 @@ class OpenInference:
             read = read_probabilities(output.values, manifest.classes)
             predicted = Predictions(manifest.name, manifest.version, output.digest, read)
             self._observer.predicted(predicted, list(sent))
-
-    def _admission_of(self, graph: ServedGraph) -> Admission:
-        return self._admission if graph.hot else self._explain_admission
 
     def _check_size(
         self, sources: Sequence[tuple[ServedGraph, Sequence[str]]], pictures: int

@@ -154,9 +154,10 @@ async def test_crowds_at_the_engine_and_at_the_sidecar_keep_each_other_out_of_no
     await sidecar.engine.wait_asked(2)
     with pytest.raises(Overloaded):
         await open_inference.infer(explain, call())
-    with pytest.raises(Overloaded), open_inference.place(open_inference.graph("tiny_explain")):
+    soon, graph = Deadline.after(10), open_inference.graph
+    with pytest.raises(Overloaded), open_inference.place(graph("tiny_explain"), soon):
         pass
-    with open_inference.place(open_inference.graph("tiny")):
+    with open_inference.place(graph("tiny"), soon):
         pass
     await open_inference.infer(asked(), call())
     sidecar.engine.may_answer.set()

@@ -107,7 +107,7 @@ class OpenInferenceEndpoints:
         """Run a model."""
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
-        with self._inference.place(self._graph(request)) as place:
+        with self._inference.place(self._graph(request), call.deadline) as place:
             async with call.deadline.enforced(), Leaving(request) as leaving:
                 body = await read_body(request, self._settings.max_request_bytes, place)
                 leaving.watch()
