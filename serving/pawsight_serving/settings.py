@@ -160,7 +160,13 @@ class GatewaySettings(EngineSettings):
         10.0, description="How long a caller may take to send a request's headers."
     )
     body_timeout_s: PositiveFloat = Field(
-        20.0, description="How long a caller may take to send a request's body over HTTP."
+        20.0,
+        description="How long a caller may take to send a request's body, or a call's message.",
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        300.0,
+        description="How long a gRPC stream may bring no request, and a gRPC connection no call, "
+        "before it is ended.",
     )
     audit: Path | None = Field(
         None, description="File that every prediction is written to, with its picture's hash."
