@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -49,7 +50,7 @@ class Witness:
     # Since when something is down, by what callers ask for.
     down_since_s: dict[str, float] = field(default_factory=dict)
     last_end_s: dict[str, float] = field(default_factory=dict)
-    outages_s: list[float] = field(default_factory=list)
+    outages_s: dict[str, list[float]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     worked: int = 0
     must: int = 0
@@ -64,7 +65,8 @@ class Witness:
         self.wrong += not near
         if kind in self.down_since_s:
             self.last_end_s[kind] = time.monotonic()
-            self.outages_s.append(self.last_end_s[kind] - self.down_since_s.pop(kind))
+            outage_s = self.last_end_s[kind] - self.down_since_s.pop(kind)
+            self.outages_s.setdefault(kind, []).append(outage_s)
 
     def failed(self, kind: str, error: PawsightError, asked_s: float) -> None:
         """Hear of a failure of what was asked then."""
@@ -110,18 +112,23 @@ async def run(
     ):
         reference = (await over_grpc.predict(picture)).probabilities
         witness = Witness(dict(reference))
-        killing = asyncio.create_task(kill(served, triton, witness, options))
+        kills = max(1, int(options.minutes * 60 / options.every) - 1)
+        killing = asyncio.create_task(kill(served, triton, witness, options.every, kills))
         tasks: set[asyncio.Task[None]] = set()
         started_s = time.monotonic()
-        for number in range(int(options.minutes * 60 * options.rate)):
+        ends_s = started_s + options.minutes * 60
+        for number in count():
+            now_s = time.monotonic()
+            # What was killed last is seen to come back, or not.
+            if now_s > ends_s and (not witness.down_since_s or now_s > ends_s + OUTAGE_S):
+                break
             await asyncio.sleep(max(0.0, started_s + number / options.rate - time.monotonic()))
             kind = "explain" if number % EXPLAIN_ONE_IN == 0 else "predict"
             client = over_http if number % 2 else over_grpc
             task = asyncio.create_task(ask(client, kind, picture, witness))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-        killing.cancel()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(killing, *tasks)
     return report(witness)
 
 
@@ -141,13 +148,13 @@ async def ask(client: AsyncClient, kind: str, picture: bytes, witness: Witness) 
 
 
 async def kill(
-    served: Gateway, triton: Triton | None, witness: Witness, options: argparse.Namespace
+    served: Gateway, triton: Triton | None, witness: Witness, every_s: float, kills: int
 ) -> None:
     """Kill the engine and the sidecar in turn."""
-    sidecar_next = False
-    while True:
-        await asyncio.sleep(options.every)
-        if sidecar_next:
+    started_s = time.monotonic()
+    for number in range(kills):
+        await asyncio.sleep(max(0.0, started_s + (number + 1) * every_s - time.monotonic()))
+        if number % 2:
             print("killing the sidecar", flush=True)
             witness.down_since_s["explain"] = time.monotonic()
             end(named(served.process.pid, b"pawsight_serving.explainer"))
@@ -159,22 +166,29 @@ async def kill(
             now_s = time.monotonic()
             witness.down_since_s.update({"predict": now_s, "explain": now_s})
             await asyncio.to_thread(triton.kill)
+            ended_s = time.monotonic()
             await asyncio.to_thread(triton.start)
-        sidecar_next = not sidecar_next
+            print(
+                f"Triton ended after {ended_s - now_s:.1f} s and said that it was ready "
+                f"{time.monotonic() - ended_s:.1f} s later",
+                flush=True,
+            )
 
 
 def report(witness: Witness) -> int:
     """Print what was seen, and return 1 where a bar was missed."""
-    for outcome, count in sorted(witness.outcomes.items()):
-        print(f"{count:8} {outcome}")
+    for outcome, times in sorted(witness.outcomes.items()):
+        print(f"{times:8} {outcome}")
     share = witness.worked / max(1, witness.must)
-    longest_s = max(witness.outages_s, default=0.0)
+    for kind, outages_s in witness.outages_s.items():
+        print(f"{kind} was away for", *(f"{each:.1f}" for each in outages_s), "s")
+    longest_s = max(chain(*witness.outages_s.values()), default=0.0)
+    still = ", ".join(witness.down_since_s)
     print(
         f"{share:.2%} of what must work did; {witness.wrong} wrong answers; "
-        f"{len(witness.outages_s)} outages, the longest {longest_s:.1f} s; "
-        f"still down: {', '.join(witness.down_since_s) or 'nothing'}"
+        f"the longest outage {longest_s:.1f} s; still down: {still or 'nothing'}"
     )
-    return int(share < MUST_WORK or witness.wrong > 0 or longest_s > OUTAGE_S)
+    return int(share < MUST_WORK or witness.wrong > 0 or longest_s > OUTAGE_S or bool(still))
 
 
 def named(pid: int, word: bytes) -> list[int]:

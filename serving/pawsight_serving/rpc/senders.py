@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 # gRPC's own services, whose streams end in silence.
 _OF_GRPC: Final = "/grpc."
+_ENDED_WITHIN_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,8 @@ class Senders(grpc.aio.ServerInterceptor):
         except DecodeError as error:
             raise _not_a_message() from error
         if request is grpc.aio.EOF:
-            # The same comes where the transport has ended the call; then it is cancelled now.
-            await asyncio.sleep(0)
+            # The same comes where the transport has ended the call; then it is cancelled soon.
+            await asyncio.sleep(_ENDED_WITHIN_S)
             raise RequestError("The call brought no request; send one message.")
         return request
 

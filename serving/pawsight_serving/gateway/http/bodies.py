@@ -54,8 +54,8 @@ async def read_pictures(
         RequestError: the body is not what its media type says.
         Overloaded: `place` cannot hold so many bytes more.
     """
-    media_type = request.headers.get("content-type", _RAW).partition(";")[0].strip().lower()
-    if media_type == _RAW or media_type.startswith("image/"):
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in {"", _RAW} or media_type.startswith("image/"):
         return [await read_body(request, settings.max_picture_bytes, place)]
     if media_type == "multipart/form-data":
         return await _from_form(request, settings, place)
@@ -89,7 +89,7 @@ async def _limited(
     request: Request, max_bytes: int, place: Place | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the body's chunks, and stop reading as soon as it is known to be too large."""
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
     announced = request.headers.get("content-length", "")

@@ -241,3 +241,18 @@ async def test_nothing_behind_refused_headers_is_answered() -> None:
         answer = await said(address, long + GET)
         assert answer.count(b"HTTP/1.1") == 1
     assert [code for _, code in heard.said()] == ["REQUEST_INVALID"]
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+async def test_who_would_rather_speak_another_protocol_is_answered_in_this_one(
+    protocol: bytes,
+) -> None:
+    heard = Heard()
+    wish = b"connection: upgrade\r\nupgrade: " + protocol + b"\r\ncontent-length"
+    async with serving(heard) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(HALF_A_BODY.replace(b"content-length", wish) + b" more")
+        answer = await asyncio.wait_for(reader.readuntil(b"half more"), 10)
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+    assert heard.said() == [("answer", "OK")]
