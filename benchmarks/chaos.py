@@ -40,6 +40,7 @@ MUST_WORK: Final = 0.99
 OUTAGE_S: Final = 10.0
 EXPLAIN_ONE_IN: Final = 10
 TOLERANCE: Final = 1e-4
+STARTS: Final = 5
 
 
 @dataclass
@@ -92,7 +93,7 @@ def main() -> None:
         triton = Triton(options.repository) if options.engine == "triton" else None
         if triton is not None:
             stack.callback(triton.stop)
-            triton.start()
+            triton.start_again()
         of_engine = (
             ["--repository", options.repository, "--workers", "2"]
             if triton is None
@@ -167,7 +168,7 @@ async def kill(
             witness.down_since_s.update({"predict": now_s, "explain": now_s})
             await asyncio.to_thread(triton.kill)
             ended_s = time.monotonic()
-            await asyncio.to_thread(triton.start)
+            await asyncio.to_thread(triton.start_again)
             print(
                 f"Triton ended after {ended_s - now_s:.1f} s and said that it was ready "
                 f"{time.monotonic() - ended_s:.1f} s later",
@@ -219,8 +220,15 @@ class Triton:
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
+    def start_again(self) -> None:
+        """Start it until it is ready, as what runs containers would."""
+        for _ in range(STARTS):
+            if self._start():
+                return
+            print("Triton ended while it was starting", flush=True)
+        raise SystemExit("Triton did not start; try `pawsight triton` by hand.")
+
+    def _start(self) -> bool:
         http, grpc = self._ports
         self._process = subprocess.Popen(
             [
@@ -240,8 +248,9 @@ class Triton:
                 )
                 self.address = grpc
                 self._ports = (http.rpartition(":")[2], grpc.rpartition(":")[2])
-                return
-        raise SystemExit("Triton did not start; try `pawsight triton` by hand.")
+                return True
+        self._process.wait(30)
+        return False
 
     def kill(self) -> None:
         """End the server as a crash would; the command ends with it."""
