@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import subprocess
@@ -50,21 +51,36 @@ class Witness:
     reference: dict[str, float]
     # Since when something is down, by what callers ask for.
     down_since_s: dict[str, float] = field(default_factory=dict)
+    # Since when what was killed is surely dead: what was asked before may still be answered.
+    dead_since_s: dict[str, float] = field(default_factory=dict)
     last_end_s: dict[str, float] = field(default_factory=dict)
+    last_kill: tuple[str, float] = ("nothing", 0.0)
     outages_s: dict[str, list[float]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     worked: int = 0
     must: int = 0
     wrong: int = 0
 
-    def answered(self, kind: str, probabilities: dict[str, float]) -> None:
-        """Hear of an answer."""
+    def killing(self, victim: str, *kinds: str) -> None:
+        """Hear that something is about to be killed that these kinds of request need."""
+        self.last_kill = victim, time.monotonic()
+        for kind in kinds:
+            self.down_since_s[kind] = self.last_kill[1]
+            self.dead_since_s.pop(kind, None)
+
+    def killed(self, *kinds: str) -> None:
+        """Hear that it is dead."""
+        for kind in kinds:
+            self.dead_since_s[kind] = time.monotonic()
+
+    def answered(self, kind: str, probabilities: dict[str, float], asked_s: float) -> None:
+        """Hear of an answer to what was asked then."""
         self.must += 1
         self.worked += 1
         self.outcomes[f"{kind} OK"] += 1
         near = all(abs(probabilities[k] - v) < TOLERANCE for k, v in self.reference.items())
         self.wrong += not near
-        if kind in self.down_since_s:
+        if kind in self.down_since_s and asked_s > self.dead_since_s.get(kind, math.inf):
             self.last_end_s[kind] = time.monotonic()
             outage_s = self.last_end_s[kind] - self.down_since_s.pop(kind)
             self.outages_s.setdefault(kind, []).append(outage_s)
@@ -76,6 +92,13 @@ class Witness:
         excused = down and isinstance(error, Unavailable)
         self.must += not excused
         self.outcomes[f"{kind} {error.code}{' (excused)' if excused else ''}"] += 1
+        if not excused:
+            victim, killed_s = self.last_kill
+            print(
+                f"{kind} {error.code}, asked {asked_s - killed_s:.2f} s after killing {victim}, "
+                f"failed {time.monotonic() - asked_s:.2f} s later",
+                flush=True,
+            )
 
 
 def main() -> None:
@@ -111,7 +134,7 @@ async def run(
         AsyncClient(f"grpc://{served.grpc}", timeout_s=5) as over_grpc,
         AsyncClient(f"http://{served.http}", timeout_s=5) as over_http,
     ):
-        reference = (await over_grpc.predict(picture)).probabilities
+        reference = (await over_grpc.predict(picture, model=options.model)).probabilities
         witness = Witness(dict(reference))
         kills = max(1, int(options.minutes * 60 / options.every) - 1)
         killing = asyncio.create_task(kill(served, triton, witness, options.every, kills))
@@ -126,26 +149,26 @@ async def run(
             await asyncio.sleep(max(0.0, started_s + number / options.rate - time.monotonic()))
             kind = "explain" if number % EXPLAIN_ONE_IN == 0 else "predict"
             client = over_http if number % 2 else over_grpc
-            task = asyncio.create_task(ask(client, kind, picture, witness))
+            task = asyncio.create_task(ask(client, kind, picture, options.model, witness))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.gather(killing, *tasks)
     return report(witness)
 
 
-async def ask(client: AsyncClient, kind: str, picture: bytes, witness: Witness) -> None:
+async def ask(client: AsyncClient, kind: str, picture: bytes, model: str, witness: Witness) -> None:
     """Ask once."""
     asked_s = time.monotonic()
     try:
         if kind == "predict":
-            probabilities = (await client.predict(picture)).probabilities
+            probabilities = (await client.predict(picture, model=model)).probabilities
         else:
-            explained = await client.explain(picture, overlay=False)
+            explained = await client.explain(picture, model=model, overlay=False)
             probabilities = explained.prediction.probabilities
     except PawsightError as error:
         witness.failed(kind, error, asked_s)
     else:
-        witness.answered(kind, dict(probabilities))
+        witness.answered(kind, dict(probabilities), asked_s)
 
 
 async def kill(
@@ -156,17 +179,17 @@ async def kill(
     for number in range(kills):
         await asyncio.sleep(max(0.0, started_s + (number + 1) * every_s - time.monotonic()))
         if number % 2:
-            print("killing the sidecar", flush=True)
-            witness.down_since_s["explain"] = time.monotonic()
+            witness.killing("the sidecar", "explain")
             end(named(served.process.pid, b"pawsight_serving.explainer"))
+            witness.killed("explain")
         elif triton is None:
-            print("killing a gateway process", flush=True)
+            witness.killing("a gateway process")
             end(named(served.process.pid, b"pawsight_serving.gateway"))
         else:
-            print("killing Triton", flush=True)
             now_s = time.monotonic()
-            witness.down_since_s.update({"predict": now_s, "explain": now_s})
+            witness.killing("Triton", "predict", "explain")
             await asyncio.to_thread(triton.kill)
+            witness.killed("predict", "explain")
             ended_s = time.monotonic()
             await asyncio.to_thread(triton.start_again)
             print(
