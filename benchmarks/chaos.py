@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -218,13 +218,12 @@ def report(witness: Witness) -> int:
 def named(pid: int, word: bytes) -> list[int]:
     """Return the processes under one whose command line holds a word."""
     found = []
-    for child in children(pid):
-        try:
+    # Any of them may end while it is looked at.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for child in children(pid):
             line = Path(f"/proc/{child}/cmdline").read_bytes()
-        except FileNotFoundError:
-            continue
-        found += [child] if word in line else []
-        found += named(child, word)
+            found += [child] if word in line else []
+            found += named(child, word)
     return found
 
 
