@@ -42,6 +42,8 @@ OUTAGE_S: Final = 10.0
 EXPLAIN_ONE_IN: Final = 10
 TOLERANCE: Final = 1e-4
 STARTS: Final = 5
+# Until a connection is seen to be broken, an explanation may come from the prediction's own pass.
+NOTICED_S: Final = 0.5
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Witness:
     reference: dict[str, float]
     # Since when something is down, by what callers ask for.
     down_since_s: dict[str, float] = field(default_factory=dict)
-    # Since when what was killed is surely dead: what was asked before may still be answered.
+    # Since when a death is known to all: what was asked before may still be answered.
     dead_since_s: dict[str, float] = field(default_factory=dict)
     last_end_s: dict[str, float] = field(default_factory=dict)
     last_kill: tuple[str, float] = ("nothing", 0.0)
@@ -71,7 +73,7 @@ class Witness:
     def killed(self, *kinds: str) -> None:
         """Hear that it is dead."""
         for kind in kinds:
-            self.dead_since_s[kind] = time.monotonic()
+            self.dead_since_s[kind] = time.monotonic() + NOTICED_S
 
     def answered(self, kind: str, probabilities: dict[str, float], asked_s: float) -> None:
         """Hear of an answer to what was asked then."""
