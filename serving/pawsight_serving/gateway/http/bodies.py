@@ -54,8 +54,8 @@ async def read_pictures(
         RequestError: the body is not what its media type says.
         Overloaded: `place` cannot hold so many bytes more.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type in {"", _RAW} or media_type.startswith("image/"):
+    media_type = request.headers.get("content-type", _RAW).partition(";")[0].strip().lower()
+    if media_type == _RAW or media_type.startswith("image/"):
         return [await read_body(request, settings.max_picture_bytes, place)]
     if media_type == "multipart/form-data":
         return await _from_form(request, settings, place)

@@ -28,6 +28,7 @@ REFUSED: Final = "refused"
 
 # A caller that is refused early may still be sending; it should see why.
 _LINGER_S: Final = 2.0
+_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,13 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.limits.max_header_bytes:
             self._refuse_headers()
+            return
+        if self.parser.should_upgrade() and _BODY & {name for name, _ in self.headers}:
+            # The parser takes such a body for another protocol.
+            self._refuse(
+                HTTPStatus.BAD_REQUEST,
+                RequestError("This server speaks HTTP/1.1 alone; ask without an Upgrade header."),
+            )
             return
         self._wait(self.limits.body_timeout_s)
         super().on_headers_complete()
