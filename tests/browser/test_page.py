@@ -123,10 +123,26 @@ def test_every_method_that_the_model_offers_draws(page: Chrome) -> None:
         assert element(page, "layers").is_displayed() == (name == "grad-cam++")
 
 
-def test_the_keyboard_reaches_everything(page: Chrome) -> None:
+def test_what_the_filters_of_a_layer_respond_to_is_beside_it(page: Chrome) -> None:
     before = drawing(page)
+    Select(element(page, "model")).select_by_value("cats_dogs_scratch")
     Select(element(page, "method")).select_by_value("grad-cam")
+    Select(element(page, "layer")).select_by_value("conv3")
     next_drawing(page, before)
+
+    def shown(page: Chrome) -> bool:
+        filters = element(page, "filters")
+        return bool(page.execute_script("return arguments[0].naturalWidth > 0", filters))
+
+    WebDriverWait(page, WAIT_S).until(shown)
+    assert "conv3" in element(page, "seeker").text
+    before = drawing(page)
+    Select(element(page, "layer")).select_by_value("all")
+    next_drawing(page, before)
+    assert not element(page, "filters").is_displayed()
+
+
+def test_the_keyboard_reaches_everything(page: Chrome) -> None:
     page.execute_script("document.activeElement.blur()")
     reached = set()
     for _ in range(12):

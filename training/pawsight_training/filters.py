@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from pawsight_training.errors import RecipeInvalid
+from pawsight_training.machine import best_precision
 from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ SHIFT: Final = 8
 RIM: Final = 12
 GAP: Final = 4
 LEARNING_RATE: Final = 0.05
+LEAK: Final = 0.1
 # Colours of natural pictures, as the square root of ImageNet's colour covariance (ibid.).
 COLOURS: Final = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
@@ -56,8 +59,9 @@ def maximise_filters(
 
     Args:
         net: in eval mode; on its device the work is done.
-        layer: name of a convolutional layer; its response is measured before the ReLU, so that
-            a filter that is silent at first can be found too.
+        layer: name of a convolutional layer; its response is measured after a ReLU that leaks, so
+            that a filter that is silent at first can be found too. Before any ReLU the mean of a
+            first layer's response hangs on the mean colour alone, and edges would never show.
         filters: indices of the filters.
         side: of the pictures, in pixels.
         steps: of the ascent.
@@ -84,6 +88,8 @@ def _ascend(
     base: nn.Sequential, filters: Sequence[int], side: int, steps: int, seed: int
 ) -> NDArray[np.uint8]:
     device = next(base.parameters()).device
+    # Two thirds of the time where the hardware has it, and the pictures look the same.
+    fast = best_precision(device.type) == "bf16"
     side += 2 * RIM
     chance = torch.Generator().manual_seed(seed)
     start = torch.randn(len(filters), 3, side, side // 2 + 1, 2, generator=chance) * 0.01
@@ -94,7 +100,9 @@ def _ascend(
     for _ in range(steps):
         down, right = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=chance).tolist()
         shifted = torch.roll(_pictures(spectrum, side), (down, right), dims=(2, 3))
-        response = base(shifted)[rows, columns].mean(dim=(1, 2))
+        shifted = shifted.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            response = leaky_relu(base(shifted)[rows, columns].float(), LEAK).mean(dim=(1, 2))
         (spectrum.grad,) = torch.autograd.grad(-response.sum(), spectrum)
         optimiser.step()
     with torch.no_grad():

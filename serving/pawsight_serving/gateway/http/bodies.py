@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 _RAW: Final = "application/octet-stream"
+# Python refuses to read numbers of thousands of digits, and no body has so many bytes.
+_MAX_DIGITS: Final = 18
 # Parsed within a millisecond or so; a thread costs a tenth of that.
 _SMALL_BYTES: Final = 256 * 1024
 # Far more than as many pictures have, whatever their callers write beside them.
@@ -85,6 +87,11 @@ async def read_body(request: Request, max_bytes: int, place: Place | None = None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def announced_bytes(header: str) -> int | None:
+    """Return the number of bytes that a header announces, or None where it is no such number."""
+    return int(header) if header.isdecimal() and len(header) <= _MAX_DIGITS else None
+
+
 async def _limited(
     request: Request, max_bytes: int, place: Place | None
 ) -> AsyncGenerator[bytes, None]:
@@ -92,8 +99,7 @@ async def _limited(
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if (announced_bytes(request.headers.get("content-length", "")) or 0) > max_bytes:
         raise too_large
     read = 0
     async for chunk in request.stream():

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from pawsight_serving.errors import OptionInvalid, RequestError
-from pawsight_serving.gateway.http.bodies import from_base64
+from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.open_inference.image import IMAGE
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
@@ -144,11 +144,12 @@ def read_request(
 def _length(header: str | None, size: int) -> int:
     if header is None:
         return size
-    if not header.isdecimal() or int(header) > size:
+    length = announced_bytes(header)
+    if length is None or length > size:
         raise RequestError(
             f"{HEADER_LENGTH} must be the number of bytes of the JSON at the body's start."
         )
-    return int(header)
+    return length
 
 
 def _parse(text: bytes, max_depth: int) -> InferBody:
