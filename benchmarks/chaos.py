@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import subprocess
@@ -24,8 +25,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +41,9 @@ MUST_WORK: Final = 0.99
 OUTAGE_S: Final = 10.0
 EXPLAIN_ONE_IN: Final = 10
 TOLERANCE: Final = 1e-4
+STARTS: Final = 5
+# Until a connection is seen to be broken, an explanation may come from the prediction's own pass.
+NOTICED_S: Final = 0.5
 
 
 @dataclass
@@ -48,23 +53,39 @@ class Witness:
     reference: dict[str, float]
     # Since when something is down, by what callers ask for.
     down_since_s: dict[str, float] = field(default_factory=dict)
+    # Since when a death is known to all: what was asked before may still be answered.
+    dead_since_s: dict[str, float] = field(default_factory=dict)
     last_end_s: dict[str, float] = field(default_factory=dict)
-    outages_s: list[float] = field(default_factory=list)
+    last_kill: tuple[str, float] = ("nothing", 0.0)
+    outages_s: dict[str, list[float]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     worked: int = 0
     must: int = 0
     wrong: int = 0
 
-    def answered(self, kind: str, probabilities: dict[str, float]) -> None:
-        """Hear of an answer."""
+    def killing(self, victim: str, *kinds: str) -> None:
+        """Hear that something is about to be killed that these kinds of request need."""
+        self.last_kill = victim, time.monotonic()
+        for kind in kinds:
+            self.down_since_s[kind] = self.last_kill[1]
+            self.dead_since_s.pop(kind, None)
+
+    def killed(self, *kinds: str) -> None:
+        """Hear that it is dead."""
+        for kind in kinds:
+            self.dead_since_s[kind] = time.monotonic() + NOTICED_S
+
+    def answered(self, kind: str, probabilities: dict[str, float], asked_s: float) -> None:
+        """Hear of an answer to what was asked then."""
         self.must += 1
         self.worked += 1
         self.outcomes[f"{kind} OK"] += 1
         near = all(abs(probabilities[k] - v) < TOLERANCE for k, v in self.reference.items())
         self.wrong += not near
-        if kind in self.down_since_s:
+        if kind in self.down_since_s and asked_s > self.dead_since_s.get(kind, math.inf):
             self.last_end_s[kind] = time.monotonic()
-            self.outages_s.append(self.last_end_s[kind] - self.down_since_s.pop(kind))
+            outage_s = self.last_end_s[kind] - self.down_since_s.pop(kind)
+            self.outages_s.setdefault(kind, []).append(outage_s)
 
     def failed(self, kind: str, error: PawsightError, asked_s: float) -> None:
         """Hear of a failure of what was asked then."""
@@ -73,6 +94,13 @@ class Witness:
         excused = down and isinstance(error, Unavailable)
         self.must += not excused
         self.outcomes[f"{kind} {error.code}{' (excused)' if excused else ''}"] += 1
+        if not excused:
+            victim, killed_s = self.last_kill
+            print(
+                f"{kind} {error.code}, asked {asked_s - killed_s:.2f} s after killing {victim}, "
+                f"failed {time.monotonic() - asked_s:.2f} s later",
+                flush=True,
+            )
 
 
 def main() -> None:
@@ -90,7 +118,7 @@ def main() -> None:
         triton = Triton(options.repository) if options.engine == "triton" else None
         if triton is not None:
             stack.callback(triton.stop)
-            triton.start()
+            triton.start_again()
         of_engine = (
             ["--repository", options.repository, "--workers", "2"]
             if triton is None
@@ -108,85 +136,96 @@ async def run(
         AsyncClient(f"grpc://{served.grpc}", timeout_s=5) as over_grpc,
         AsyncClient(f"http://{served.http}", timeout_s=5) as over_http,
     ):
-        reference = (await over_grpc.predict(picture)).probabilities
+        reference = (await over_grpc.predict(picture, model=options.model)).probabilities
         witness = Witness(dict(reference))
-        killing = asyncio.create_task(kill(served, triton, witness, options))
+        kills = max(1, int(options.minutes * 60 / options.every) - 1)
+        killing = asyncio.create_task(kill(served, triton, witness, options.every, kills))
         tasks: set[asyncio.Task[None]] = set()
         started_s = time.monotonic()
-        for number in range(int(options.minutes * 60 * options.rate)):
+        ends_s = started_s + options.minutes * 60
+        for number in count():
+            now_s = time.monotonic()
+            # What was killed last is seen to come back, or not.
+            if now_s > ends_s and (not witness.down_since_s or now_s > ends_s + OUTAGE_S):
+                break
             await asyncio.sleep(max(0.0, started_s + number / options.rate - time.monotonic()))
             kind = "explain" if number % EXPLAIN_ONE_IN == 0 else "predict"
             client = over_http if number % 2 else over_grpc
-            task = asyncio.create_task(ask(client, kind, picture, witness))
+            task = asyncio.create_task(ask(client, kind, picture, options.model, witness))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-        killing.cancel()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(killing, *tasks)
     return report(witness)
 
 
-async def ask(client: AsyncClient, kind: str, picture: bytes, witness: Witness) -> None:
+async def ask(client: AsyncClient, kind: str, picture: bytes, model: str, witness: Witness) -> None:
     """Ask once."""
     asked_s = time.monotonic()
     try:
         if kind == "predict":
-            probabilities = (await client.predict(picture)).probabilities
+            probabilities = (await client.predict(picture, model=model)).probabilities
         else:
-            explained = await client.explain(picture, overlay=False)
+            explained = await client.explain(picture, model=model, overlay=False)
             probabilities = explained.prediction.probabilities
     except PawsightError as error:
         witness.failed(kind, error, asked_s)
     else:
-        witness.answered(kind, dict(probabilities))
+        witness.answered(kind, dict(probabilities), asked_s)
 
 
 async def kill(
-    served: Gateway, triton: Triton | None, witness: Witness, options: argparse.Namespace
+    served: Gateway, triton: Triton | None, witness: Witness, every_s: float, kills: int
 ) -> None:
     """Kill the engine and the sidecar in turn."""
-    sidecar_next = False
-    while True:
-        await asyncio.sleep(options.every)
-        if sidecar_next:
-            print("killing the sidecar", flush=True)
-            witness.down_since_s["explain"] = time.monotonic()
+    started_s = time.monotonic()
+    for number in range(kills):
+        await asyncio.sleep(max(0.0, started_s + (number + 1) * every_s - time.monotonic()))
+        if number % 2:
+            witness.killing("the sidecar", "explain")
             end(named(served.process.pid, b"pawsight_serving.explainer"))
+            witness.killed("explain")
         elif triton is None:
-            print("killing a gateway process", flush=True)
+            witness.killing("a gateway process")
             end(named(served.process.pid, b"pawsight_serving.gateway"))
         else:
-            print("killing Triton", flush=True)
             now_s = time.monotonic()
-            witness.down_since_s.update({"predict": now_s, "explain": now_s})
+            witness.killing("Triton", "predict", "explain")
             await asyncio.to_thread(triton.kill)
-            await asyncio.to_thread(triton.start)
-        sidecar_next = not sidecar_next
+            witness.killed("predict", "explain")
+            ended_s = time.monotonic()
+            await asyncio.to_thread(triton.start_again)
+            print(
+                f"Triton ended after {ended_s - now_s:.1f} s and said that it was ready "
+                f"{time.monotonic() - ended_s:.1f} s later",
+                flush=True,
+            )
 
 
 def report(witness: Witness) -> int:
     """Print what was seen, and return 1 where a bar was missed."""
-    for outcome, count in sorted(witness.outcomes.items()):
-        print(f"{count:8} {outcome}")
+    for outcome, times in sorted(witness.outcomes.items()):
+        print(f"{times:8} {outcome}")
     share = witness.worked / max(1, witness.must)
-    longest_s = max(witness.outages_s, default=0.0)
+    for kind, outages_s in witness.outages_s.items():
+        print(f"{kind} was away for", *(f"{each:.1f}" for each in outages_s), "s")
+    longest_s = max(chain(*witness.outages_s.values()), default=0.0)
+    still = ", ".join(witness.down_since_s)
     print(
         f"{share:.2%} of what must work did; {witness.wrong} wrong answers; "
-        f"{len(witness.outages_s)} outages, the longest {longest_s:.1f} s; "
-        f"still down: {', '.join(witness.down_since_s) or 'nothing'}"
+        f"the longest outage {longest_s:.1f} s; still down: {still or 'nothing'}"
     )
-    return int(share < MUST_WORK or witness.wrong > 0 or longest_s > OUTAGE_S)
+    return int(share < MUST_WORK or witness.wrong > 0 or longest_s > OUTAGE_S or bool(still))
 
 
 def named(pid: int, word: bytes) -> list[int]:
     """Return the processes under one whose command line holds a word."""
     found = []
-    for child in children(pid):
-        try:
+    # Any of them may end while it is looked at.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for child in children(pid):
             line = Path(f"/proc/{child}/cmdline").read_bytes()
-        except FileNotFoundError:
-            continue
-        found += [child] if word in line else []
-        found += named(child, word)
+            found += [child] if word in line else []
+            found += named(child, word)
     return found
 
 
@@ -205,8 +244,15 @@ class Triton:
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
+    def start_again(self) -> None:
+        """Start it until it is ready, as what runs containers would."""
+        for _ in range(STARTS):
+            if self._start():
+                return
+            print("Triton ended while it was starting", flush=True)
+        raise SystemExit("Triton did not start; try `pawsight triton` by hand.")
+
+    def _start(self) -> bool:
         http, grpc = self._ports
         self._process = subprocess.Popen(
             [
@@ -226,8 +272,9 @@ class Triton:
                 )
                 self.address = grpc
                 self._ports = (http.rpartition(":")[2], grpc.rpartition(":")[2])
-                return
-        raise SystemExit("Triton did not start; try `pawsight triton` by hand.")
+                return True
+        self._process.wait(30)
+        return False
 
     def kill(self) -> None:
         """End the server as a crash would; the command ends with it."""

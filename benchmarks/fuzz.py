@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 THREADS: Final = 4
 HANG_S: Final = 20.0
+START_S: Final = 60.0
 # What a process may grow by once it has seen every kind of input for a while.
 GROWTH_MIB: Final = 64.0
 OVERLOADED: Final = {429, grpc.StatusCode.RESOURCE_EXHAUSTED}
@@ -82,6 +83,7 @@ def main() -> None:
     findings = Findings(options.failures)
     with gateway("--repository", options.repository) as served:
         before = sound(served)
+        wait_for_the_sidecar(served)
         ends_s = time.monotonic() + options.seconds
         threads = [
             threading.Thread(target=fuzz, args=(served, random.Random(seed), ends_s, findings))
@@ -120,6 +122,16 @@ def sound(served: Gateway) -> Any:
     """Return what the gateway says of a good picture."""
     url = f"http://{served.http}/v1/models/{served.models[0]}:predict"
     return httpx.post(url, content=encoded("JPEG"), timeout=HANG_S).json()["predictions"]
+
+
+def wait_for_the_sidecar(served: Gateway) -> None:
+    """Return once a good picture is explained; until then a 503 is right."""
+    url = f"http://{served.http}/v1/models/{served.models[0]}:explain"
+    ends_s = time.monotonic() + START_S
+    while (status := httpx.post(url, content=encoded("JPEG"), timeout=HANG_S).status_code) != 200:
+        if time.monotonic() > ends_s:
+            raise SystemExit(f"A good picture is not explained: {status}.")
+        time.sleep(0.1)
 
 
 def fuzz(served: Gateway, rng: random.Random, ends_s: float, findings: Findings) -> None:

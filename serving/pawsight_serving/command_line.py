@@ -55,12 +55,24 @@ def explainer(settings: ExplainerSettings) -> None:
 @_port("--http-port", Ports().http)
 @_port("--grpc-port", Ports().grpc)
 @_port("--metrics-port", Ports().metrics)
-def triton(repository: Path, http_port: int, grpc_port: int, metrics_port: int) -> None:
+@click.option(
+    "--trace-endpoint",
+    metavar="URL",
+    help="OTLP address that traces go to, over HTTP, such as http://localhost:4318/v1/traces; "
+    "without it, none are made.",
+)
+def triton(
+    repository: Path,
+    http_port: int,
+    grpc_port: int,
+    metrics_port: int,
+    trace_endpoint: str | None,
+) -> None:
     """Run the real Triton server on this machine, without Docker."""
     from pawsight_serving.triton_server import main
 
     refuse_unknown(os.environ)
-    _run(lambda: main.run(repository, Ports(http_port, grpc_port, metrics_port)))
+    _run(lambda: main.run(repository, Ports(http_port, grpc_port, metrics_port), trace_endpoint))
 
 
 @click.command()

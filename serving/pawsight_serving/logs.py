@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def start_logging(log_format: LogFormat = "text") -> None:
     """Write the log to standard error, in this form from now on."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Its warnings are about single requests, and those have a line of their own.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonLines()

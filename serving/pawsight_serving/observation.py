@@ -31,6 +31,8 @@ TIME_BOUNDS_S: Final = (
 )
 """Between which bounds the times of requests are counted."""
 CANCELLED: Final = "CANCELLED"
+REFUSED: Final = "refused"
+"""What stands for the method of a request that ended before it had one."""
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # A stream's stages are as many as its pictures; its first ones tell enough.
@@ -189,6 +191,19 @@ class Observer:
                 listener.ended(observed)
             _CURRENT.set(None)
             _CALLER.set("")
+
+    def refused(self, protocol: str, request_id: str, code: str, waited_s: float = 0.0) -> None:
+        """Tell of a request that ended before it was known what it asks for.
+
+        Args:
+            protocol: "http" or "grpc".
+            request_id: the request's.
+            code: why it ended.
+            waited_s: seconds since it began.
+        """
+        with self.request(protocol, REFUSED, request_id) as observed:
+            observed.code = code
+            observed.started_s -= waited_s
 
     def predicted(self, predictions: Predictions, pictures: Sequence[Picture] = ()) -> None:
         """Tell of an answer to the request that this code works for."""

@@ -21,6 +21,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.engines.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
+MAX_JSON_DEPTH: Final = 32
 
 
 LogFormat = Literal["text", "json"]
@@ -161,11 +162,22 @@ class GatewaySettings(EngineSettings):
     max_header_bytes: PositiveInt = Field(
         16 * 1024, description="Bytes that a request's headers, or a call's metadata, may have."
     )
+    max_json_depth: PositiveInt = Field(
+        MAX_JSON_DEPTH,
+        le=1024,
+        description="Arrays and objects that may lie in each other in a request's JSON.",
+    )
     header_timeout_s: PositiveFloat = Field(
         10.0, description="How long a caller may take to send a request's headers."
     )
     body_timeout_s: PositiveFloat = Field(
-        20.0, description="How long a caller may take to send a request's body over HTTP."
+        20.0,
+        description="How long a caller may take to send a request's body, or a call's message.",
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        300.0,
+        description="How long a gRPC stream may bring no request, and a gRPC connection no call, "
+        "before it is ended.",
     )
     audit: Path | None = Field(
         None, description="File that every prediction is written to, with its picture's hash."

@@ -49,12 +49,14 @@ def only_child(pid: int) -> int:
 
 @contextlib.contextmanager
 def running_triton(
-    repository: Path, http_port: str = "0", grpc_port: str = "0"
+    repository: Path, http_port: str = "0", grpc_port: str = "0", *options: str
 ) -> Iterator[RunningTriton]:
     """Run Triton on a repository; wait until it is ready, and end it at the end."""
     command = [sys.executable, "-m", "pawsight_client", "triton", "--repository", str(repository)]
     ports = ["--http-port", http_port, "--grpc-port", grpc_port, "--metrics-port", "0"]
-    with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, *ports, *options], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             ready = first_line(process, _READY)
             yield RunningTriton(process, **ready.groupdict())

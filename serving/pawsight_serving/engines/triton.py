@@ -43,7 +43,8 @@ _CHANNEL: Final = (
     ("grpc.max_receive_message_length", -1),
     # By default gRPC waits up to two minutes before it tries a server again.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Not a pause, whatever its name: so long may one attempt to connect take.
+    ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 500),
     # A channel of its own: one that has just failed elsewhere must not hold this one back.
     ("grpc.use_local_subchannel_pool", 1),

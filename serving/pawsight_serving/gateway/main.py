@@ -38,6 +38,7 @@ from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
+from pawsight_serving.rpc.senders import SenderLimits
 from pawsight_serving.rpc.server import Doors, RpcServer
 from pawsight_serving.tls import Tls
 from pawsight_serving.tracing import Tracing
@@ -178,14 +179,14 @@ async def serve(
         Doors(
             tls,
             keys,
-            settings.max_connections,
+            SenderLimits.of(settings),
             settings.max_header_bytes,
             settings.header_timeout_s,
             observer,
         ),
     )
     app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)
-    http = HttpServer(app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls)
+    http = HttpServer(app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls, observer)
     try:
         if sidecar is not None:
             sidecar.start()

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from pawsight_serving.api_keys import HEADER
-from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import Unauthenticated
-from pawsight_serving.observation import failed_with, identified_as
-from pawsight_serving.rpc.methods import REQUEST_ID_KEY
-from pawsight_serving.rpc.statuses import metadata_of, status_of
+from pawsight_serving.observation import identified_as
+from pawsight_serving.rpc.refusals import refusing, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,33 +52,6 @@ class KeyGate(grpc.aio.ServerInterceptor):
         try:
             name = self._keys.name_of(metadata.get("authorization"), metadata.get(HEADER))
         except Unauthenticated as error:
-            request_id = accept_request_id(metadata.get(REQUEST_ID_KEY))
-            with self._observer.request("grpc", "refused", request_id):
-                failed_with(error.code)
-            return _refusing(await continuation(handler_call_details), error, request_id)
+            return refusing(error, request_id_of(details.invocation_metadata), self._observer)
         identified_as(name)
         return await continuation(handler_call_details)
-
-
-def _refusing(
-    handler: grpc.RpcMethodHandler[Any, Any] | None, error: Unauthenticated, request_id: str
-) -> grpc.RpcMethodHandler[Any, Any]:
-    async def refuse(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:  # noqa: ARG001
-        metadata = ((REQUEST_ID_KEY, request_id), *metadata_of(error))
-        await context.abort(status_of(error), str(error), metadata)
-
-    async def refuse_stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        await refuse(request, context)
-        yield
-
-    known: Any = handler
-    if known is not None and known.response_streaming:
-        stream = (
-            grpc.stream_stream_rpc_method_handler
-            if known.request_streaming
-            else grpc.unary_stream_rpc_method_handler
-        )
-        return stream(refuse_stream)
-    if known is not None and known.request_streaming:
-        return grpc.stream_unary_rpc_method_handler(refuse)
-    return grpc.unary_unary_rpc_method_handler(refuse)

@@ -13,6 +13,7 @@ from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.doors import KeyGate
+from pawsight_serving.rpc.senders import SenderLimits, Senders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,15 +32,15 @@ class Doors:
     Args:
         tls: the server's certificate; without it, calls are not encrypted.
         keys: the API keys, one of which a caller must bring; without them, everybody may call.
-        max_calls: calls at once, streams and health's watchers included; more are refused.
+        senders: the bounds on calls, streams and health's watchers included; without it, none.
         max_metadata_bytes: bytes that a call's metadata may have.
         handshake_timeout_s: how long a connection may take to be made.
-        observer: hears of every call that is refused for its key.
+        observer: hears of every call that is refused.
     """
 
     tls: Tls | None = None
     keys: ApiKeys | None = None
-    max_calls: int | None = None
+    senders: SenderLimits | None = None
     max_metadata_bytes: int = 16 * 1024
     handshake_timeout_s: float = 10.0
     observer: Observer = field(default_factory=Observer)
@@ -93,9 +94,9 @@ class RpcServer:
                 ("grpc.server_handshake_timeout_ms", round(doors.handshake_timeout_s * 1000)),
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
+                *_idle_bound(doors.senders),
             ),
-            interceptors=() if doors.keys is None else (KeyGate(doors.keys, doors.observer),),
-            maximum_concurrent_rpcs=doors.max_calls,
+            interceptors=_interceptors(doors),
         )
         for add in self._services.values():
             add(server)
@@ -126,3 +127,19 @@ class RpcServer:
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
             await self._server.stop(grace_s)
+
+
+def _interceptors(doors: Doors) -> list[grpc.aio.ServerInterceptor]:
+    made: list[grpc.aio.ServerInterceptor] = []
+    if doors.senders is not None:
+        made.append(Senders(doors.senders, doors.observer))
+    if doors.keys is not None:
+        made.append(KeyGate(doors.keys, doors.observer))
+    return made
+
+
+def _idle_bound(limits: SenderLimits | None) -> tuple[tuple[str, int], ...]:
+    if limits is None:
+        return ()
+    # Whoever opened a connection and never finished a call's headers is idle too.
+    return (("grpc.max_connection_idle_ms", round(limits.idle_timeout_s * 1000)),)

@@ -31,8 +31,13 @@ _START_TIMEOUT_S: Final = 120.0
 _FOLLOW_S: Final = 1.0
 
 
-def run(repository: Path, ports: Ports) -> None:
+def run(repository: Path, ports: Ports, trace_endpoint: str | None = None) -> None:
     """Run Triton on a model repository until SIGINT or SIGTERM.
+
+    Args:
+        repository: the model repository.
+        ports: where to listen.
+        trace_endpoint: where its traces go; see `TritonServer`.
 
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start, or it ended.
@@ -42,7 +47,7 @@ def run(repository: Path, ports: Ports) -> None:
     # Before a minute of installing, not after it.
     read_manifests(repository)
     environment = prepare(click.echo, default_cache())
-    asyncio.run(serve(repository, ports, environment, stop_signal, click.echo))
+    asyncio.run(serve(repository, ports, environment, stop_signal, click.echo, trace_endpoint))
 
 
 async def serve(
@@ -51,6 +56,7 @@ async def serve(
     environment: Environment,
     stop: Callable[[], Awaitable[object]],
     say: Callable[[str], None],
+    trace_endpoint: str | None = None,
 ) -> None:
     """Run Triton until `stop` returns; what is published meanwhile is served too.
 
@@ -60,6 +66,7 @@ async def serve(
         environment: where Triton is installed.
         stop: returns when it is time to end.
         say: is told where Triton takes requests, once it does.
+        trace_endpoint: where its traces go; see `TritonServer`.
     """
     # First, so that a signal ends the server too, however early it comes.
     stopped = asyncio.ensure_future(stop())
@@ -67,7 +74,9 @@ async def serve(
         folder = Path(name)
         view = RepositoryView(repository, folder)
         models = view.refresh()
-        async with TritonServer(environment, view.models, folder, claim(ports)) as server:
+        async with TritonServer(
+            environment, view.models, folder, claim(ports), trace_endpoint
+        ) as server:
             serving = asyncio.create_task(_serve(server, view, models, say))
             try:
                 await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)

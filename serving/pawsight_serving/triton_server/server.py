@@ -38,12 +38,21 @@ class TritonServer:
         models: the models' folder, in Triton's layout.
         folder: for its backends; empty.
         ports: where to listen, all of them free.
+        trace_endpoint: OTLP address, over HTTP, that its traces go to; without it, none are made.
     """
 
-    def __init__(self, environment: Environment, models: Path, folder: Path, ports: Ports) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        models: Path,
+        folder: Path,
+        ports: Ports,
+        trace_endpoint: str | None = None,
+    ) -> None:
         self._environment = environment
         self._models = models
         self._folder = folder
+        self._trace_endpoint = trace_endpoint
         self._process: asyncio.subprocess.Process | None = None
         self._http, self._grpc, self._metrics = (Address(HOST, port) for port in ports)
 
@@ -141,4 +150,18 @@ class TritonServer:
             # Without a GPU the pool would only make warnings; nothing here is copied through it.
             "--pinned-memory-pool-byte-size=0",
             "--log-info=false",
+            *_tracing(self._trace_endpoint),
         ]
+
+
+def _tracing(endpoint: str | None) -> list[str]:
+    """Return what makes a span of each request, below the caller's that came along with it."""
+    if endpoint is None:
+        return []
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=level=TIMESTAMPS",
+        "--trace-config=rate=1",
+        f"--trace-config=opentelemetry,url={endpoint}",
+        "--trace-config=opentelemetry,resource=service.name=pawsight-triton",
+    ]

@@ -19,6 +19,7 @@ from tests.serving.certificates import Authority
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.gateway.test_main import make_settings, running
 from tests.serving.grpc_client import SERVING, check_health, trailing
+from tests.slow_connection import slow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,18 @@ async def test_tls_over_both_ports(authority: Authority) -> None:
         async with httpx.AsyncClient(verify=False) as client:
             page = await client.get(https)
         assert "max-age" in page.headers["strict-transport-security"]
+
+
+async def test_a_handshake_may_take_longer_than_a_pause(authority: Authority) -> None:
+    pair = authority.issue("localhost")
+    settings = make_settings(tls_certificate=pair.certificate, tls_key=pair.key)
+    async with (
+        running(settings, FakeEngine()) as gateway,
+        slow(*gateway.http, 0.6) as http_port,
+        slow(*gateway.grpc, 0.6) as grpc_port,
+    ):
+        for url in (f"https://localhost:{http_port}", f"grpcs://localhost:{grpc_port}"):
+            assert await predicts(url, tls=Tls(ca=authority.file))
 
 
 async def test_mutual_tls_takes_no_stranger(authority: Authority, tmp_path: Path) -> None:

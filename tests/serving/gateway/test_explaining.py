@@ -18,6 +18,7 @@ from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.rpc.tensors import tensor_message
+from tests.slow_connection import slow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -166,3 +167,12 @@ async def test_readiness_is_what_the_sidecar_says(
     await client.disconnect()
     assert not await client.ready()
     assert not await ExplainerClient().ready()
+
+
+async def test_a_slow_way_to_the_sidecar_is_a_way(address: Address) -> None:
+    client = ExplainerClient()
+    async with slow(*address, 0.6) as port:
+        await client.connect(Address("127.0.0.1", port))
+        response = await client.explain(IMAGE, Call("mine", Deadline.after(10)))
+        await client.disconnect()
+    assert response.request_id == "mine"

@@ -19,7 +19,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
 from pawsight_serving.calls import UNFORESEEN, Call
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import InternalError, PawsightError, RequestError
+from pawsight_serving.errors import InternalError, PawsightError, RequestError, RouteNotFound
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
@@ -30,6 +30,7 @@ from pawsight_serving.gateway.open_inference.tensors import (
 )
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.rpc.methods import streaming, unary
+from pawsight_serving.rpc.refusals import request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -170,6 +171,8 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
             return await self._inference.infer(_asked(request), call)
 
     async def _not_offered(self, request: Any, context: ServicerContext[Any, Any]) -> None:
+        request_id = request_id_of(context.invocation_metadata())
+        self.observer.refused("grpc", request_id, RouteNotFound.code)
         await context.abort(
             StatusCode.UNIMPLEMENTED,
             "This server does not manage models, memory, traces or logs for its callers; "

@@ -7,7 +7,6 @@ import binascii
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import orjson
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -18,6 +17,7 @@ from pawsight_serving.errors import (
     MediaTypeUnsupported,
     RequestError,
 )
+from pawsight_serving.gateway.http.json_bodies import read_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from pawsight_serving.admission import Place
-    from pawsight_serving.settings import EngineSettings
+    from pawsight_serving.settings import GatewaySettings
 
 A = TypeVar("A")
 
@@ -34,11 +34,13 @@ _RAW: Final = "application/octet-stream"
 _MAX_DIGITS: Final = 18
 # Parsed within a millisecond or so; a thread costs a tenth of that.
 _SMALL_BYTES: Final = 256 * 1024
+# Far more than as many pictures have, whatever their callers write beside them.
+_MAX_VALUES: Final = 100_000
 _INSTANCES_SHAPE = '{"instances": [{"b64": "…"}]}'
 
 
 async def read_pictures(
-    request: Request, settings: EngineSettings, place: Place | None = None
+    request: Request, settings: GatewaySettings, place: Place | None = None
 ) -> list[bytes]:
     """Return the encoded pictures of a body.
 
@@ -94,7 +96,7 @@ async def _limited(
     request: Request, max_bytes: int, place: Place | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the body's chunks, and stop reading as soon as it is known to be too large."""
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
     too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
     if (announced_bytes(request.headers.get("content-length", "")) or 0) > max_bytes:
@@ -111,7 +113,7 @@ async def _limited(
 
 
 async def _from_form(
-    request: Request, settings: EngineSettings, place: Place | None
+    request: Request, settings: GatewaySettings, place: Place | None
 ) -> list[bytes]:
     parser = MultiPartParser(
         request.headers,
@@ -137,11 +139,8 @@ async def _from_form(
         await form.close()
 
 
-def _from_instances(body: bytes, settings: EngineSettings) -> list[bytes]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"The body is not JSON; send {_INSTANCES_SHAPE}.") from error
+def _from_instances(body: bytes, settings: GatewaySettings) -> list[bytes]:
+    document = read_json(body, settings.max_json_depth, _MAX_VALUES, _INSTANCES_SHAPE)
     instances = document.get("instances") if isinstance(document, dict) else None
     if not isinstance(instances, list):
         raise RequestError(f"The JSON has no list of instances; send {_INSTANCES_SHAPE}.")

@@ -5,7 +5,7 @@ uvicorn leaves these bounds to a proxy in front of it; here none is taken for gr
 
 from __future__ import annotations
 
-import uuid
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
+from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.settings import GatewaySettings
 
+REFUSED: Final = "refused"
+"""Key of a request's `state`: the code with which it was refused while it was worked on."""
+
 # A caller that is refused early may still be sending; it should see why.
 _LINGER_S: Final = 2.0
+_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +51,27 @@ class ConnectionLimits:
         )
 
 
-def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:
-    """Return the protocol with these limits, as uvicorn makes one a connection."""
-    return type("Bounded", (BoundedProtocol,), {"limits": limits})
+def bounded(limits: ConnectionLimits, observer: Observer) -> type[BoundedProtocol]:
+    """Return the protocol with these limits, as uvicorn makes one a connection.
+
+    Args:
+        limits: the bounds.
+        observer: hears of every request that is refused before the application knows of it.
+    """
+    return type("Bounded", (BoundedProtocol,), {"limits": limits, "observer": observer})
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with bounds."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    observer: ClassVar[Observer] = Observer()
 
     _timer: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _in_headers = True
+    # Since when a request is being sent; None between two requests.
+    _since_s: float | None = None
+    # Bytes since the last that were of use: headers, and what stands around a body's chunks.
+    _idle_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
@@ -81,37 +95,49 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what came, and refuse headers without end."""
         if self.transport.is_closing():
             return
-        if self._in_headers:
-            self._header_bytes += len(data)
+        self._idle_bytes += len(data)
         super().data_received(data)
-        if self._in_headers and self._header_bytes > self.limits.max_header_bytes:
+        if self._idle_bytes > self.limits.max_header_bytes:
             self._refuse_headers()
+        elif self._idle_bytes and self._timer is None:
+            # Line ends before a request are not one yet, and may go on for ever.
+            self._wait(self.limits.header_timeout_s)
 
     def on_message_begin(self) -> None:
         """Begin to read a request."""
         super().on_message_begin()
-        self._in_headers = True
+        self._since_s = time.perf_counter()
         self._wait(self.limits.header_timeout_s)
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request, unless its headers are too large."""
-        self._in_headers, self._header_bytes = False, 0
+        if self.transport.is_closing():
+            return
+        self._idle_bytes = 0
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.limits.max_header_bytes:
             self._refuse_headers()
+            return
+        if self.parser.should_upgrade() and _BODY & {name for name, _ in self.headers}:
+            # The parser takes such a body for another protocol.
+            self._refuse(
+                HTTPStatus.BAD_REQUEST,
+                RequestError("This server speaks HTTP/1.1 alone; ask without an Upgrade header."),
+            )
             return
         self._wait(self.limits.body_timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        self._idle_bytes = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request's body."""
         self._wait(None)
-        self._in_headers = True
+        self._since_s, self._idle_bytes = None, 0
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -133,14 +159,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = None if timeout_s is None else self.loop.call_later(timeout_s, self._cut)
 
     def _cut(self) -> None:
-        answering = self.cycle is not None and self.cycle.response_started
-        if self.headers is None or answering:
+        self._timer = None
+        if self._since_s is None:
+            # Nothing of a request has come; an answer may be under way to the one before.
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+        elif self._is_cycles_request() and self.cycle.response_started:
             self.transport.close()
         else:
             self._refuse(
                 HTTPStatus.REQUEST_TIMEOUT,
                 DeadlineExceeded("The request came too slowly; send it faster or in parts."),
             )
+
+    def _is_cycles_request(self) -> bool:
+        """Return whether the request that is being read is the one that was last handed on."""
+        return self.cycle is not None and self.cycle.scope is self.scope
 
     def _refuse_headers(self) -> None:
         self._refuse(
@@ -153,14 +187,32 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, error: PawsightError) -> None:
         """Answer without the application, and close the connection."""
-        request_id = uuid.uuid4().hex
+        if self.transport.is_closing():
+            return
+        request_id = self._tell(error)
         body = orjson.dumps({"error": str(error), "code": error.code, "request_id": request_id})
         retry = b"retry-after: 1\r\n" if error.retry_after_s else b""
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
+            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
+            "x-content-type-options: nosniff\r\n".encode()
             + retry
             + b"connection: close\r\n\r\n"
             + body
         )
         self.transport.close()
+
+    def _tell(self, error: PawsightError) -> str:
+        """Have the refusal counted and logged, once, and return the request's id."""
+        sent = dict(self.headers or ()).get(b"x-request-id")
+        request_id = accept_request_id(None if sent is None else sent.decode("latin-1"))
+        waiting = {cycle for cycle, _ in self.pipeline}
+        if self._is_cycles_request() and self.cycle not in waiting:
+            # The application has it, and tells of its end.
+            state = self.scope["state"]
+            state[REFUSED] = error.code
+            return str(state.setdefault("request_id", request_id))
+        since_s = self._since_s
+        waited_s = 0.0 if since_s is None else time.perf_counter() - since_s
+        self.observer.refused("http", request_id, error.code, waited_s)
+        return request_id

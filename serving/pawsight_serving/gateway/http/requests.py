@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from pawsight_serving.calls import UNFORESEEN, accept_request_id
 from pawsight_serving.errors import InternalError
+from pawsight_serving.gateway.http.connections import REFUSED
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
 
@@ -43,12 +44,13 @@ class Requests:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = accept_request_id(headers.get("x-request-id"))
-        scope["state"] = {"request_id": request_id}
+        state = scope.setdefault("state", {})
+        request_id = state.setdefault("request_id", accept_request_id(headers.get("x-request-id")))
         with self._observer.request("http", "", request_id, headers.get(TRACEPARENT)) as observed:
             try:
                 await self._answer(observed, scope, receive, send)
             finally:
+                observed.code = state.get(REFUSED, observed.code)
                 endpoint = scope.get("endpoint")
                 observed.method = getattr(endpoint, "__name__", "") or "none"
 

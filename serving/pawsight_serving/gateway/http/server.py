@@ -10,6 +10,7 @@ import uvicorn
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.gateway.http.connections import ConnectionLimits, bounded
+from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +28,7 @@ class HttpServer:
         app: what answers.
         grace_s: seconds that requests under way may take at the end.
         limits: the bounds on connections.
+        observer: hears of every request that is refused before the application knows of it.
         tls: the server's certificate; without it, nothing is encrypted.
     """
 
@@ -36,12 +38,14 @@ class HttpServer:
         grace_s: float,
         limits: ConnectionLimits | None = None,
         tls: Tls | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._tls = tls
+        limits = limits or ConnectionLimits()
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=bounded(limits or ConnectionLimits()),
+                http=bounded(limits, observer or Observer()),
                 ssl_context_factory=None if tls is None else lambda *_: tls.context(),
                 ws="none",
                 lifespan="off",
@@ -53,7 +57,8 @@ class HttpServer:
                 # sends a request into one that is just being closed.
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, round(grace_s)),
-            )
+            ),
+            limits.header_timeout_s,
         )
         self._serving: asyncio.Task[None] | None = None
 
@@ -84,8 +89,9 @@ class HttpServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, handshake_timeout_s: float) -> None:
         super().__init__(config)
+        self._handshake_timeout_s = handshake_timeout_s
         self.listening = asyncio.Event()
 
     @contextmanager
@@ -94,5 +100,23 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen as uvicorn does, with a bound on TLS handshakes, which may take a minute there."""
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=each,
+                ssl=tls,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=None if tls is None else self._handshake_timeout_s,
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
         self.listening.set()
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state={}
+        )
+        return made

@@ -66,6 +66,7 @@ async def read(body: bytes, media_type: str) -> list[bytes]:
         {"content_type": "image/jpeg"},
         {"content_type": "IMAGE/PNG; q=1"},
         {"content_type": "application/octet-stream"},
+        {"content_type": "image/png", "content_encoding": "Identity"},
         {},
     ],
 )

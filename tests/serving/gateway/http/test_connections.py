@@ -12,7 +12,10 @@ from starlette.routing import Route
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.gateway.http.connections import ConnectionLimits
+from pawsight_serving.gateway.http.requests import Requests
 from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.observation import Observer
+from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Address("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+CHUNKED = b"transfer-encoding: chunked"
 HALF_A_BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"
 
 
@@ -41,10 +45,19 @@ APP = Starlette(
 
 
 @asynccontextmanager
-async def serving(**limits: float) -> AsyncIterator[Address]:
-    server = HttpServer(APP, 1, ConnectionLimits(**limits))  # type: ignore[arg-type]
-    yield await server.start(HERE)
-    await server.stop()
+async def serving(heard: Heard | None = None, **limits: float) -> AsyncIterator[Address]:
+    observer = Observer(*([heard] if heard else ()))
+    app = Requests(APP, observer)
+    server = HttpServer(
+        app,
+        1,
+        ConnectionLimits(**limits),  # type: ignore[arg-type]
+        observer=observer,
+    )
+    try:
+        yield await server.start(HERE)
+    finally:
+        await server.stop()
 
 
 async def said(address: Address, *sent: bytes) -> bytes:
@@ -139,3 +152,106 @@ async def test_what_is_not_http_is_one_sentence() -> None:
         assert "HTTP" in refused(
             await said(address, b"\x16\x03\x01\r\n\r\n"), 400, "REQUEST_INVALID"
         )
+
+
+@pytest.mark.parametrize(
+    ("sent", "limits", "status", "code", "method"),
+    [
+        (
+            b"GET / HTTP/1.1\r\nx-request-id: mine\r\nhost",
+            {"header_timeout_s": 0.1},
+            408,
+            "",
+            "refused",
+        ),
+        (HALF_A_BODY, {"body_timeout_s": 0.1}, 408, "", "answer"),
+        (b"GET / HTTP/1.1\r\na: " + b"x" * 900, {"max_header_bytes": 600}, 431, "", "refused"),
+        (b"\x16\x03\x01\r\n\r\n", {}, 400, "REQUEST_INVALID", "refused"),
+        (HALF_A_BODY.replace(b"content-length: 9", CHUNKED), {}, 400, "", "answer"),
+        (b"", {"max_connections": 0}, 429, "OVERLOADED", "refused"),
+    ],
+)
+async def test_who_is_refused_is_counted_once_with_the_code_and_the_id_that_were_sent(
+    sent: bytes, limits: dict[str, float], status: int, code: str, method: str
+) -> None:
+    heard = Heard()
+    async with serving(heard, **limits) as address:
+        answer = await said(address, sent)
+    code = code or {408: "DEADLINE_EXCEEDED"}.get(status, "REQUEST_INVALID")
+    refused(answer, status, code)
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert heard.said() == [(method, code)]
+    assert heard.requests[0].request_id == body["request_id"]
+    assert body["request_id"] == "mine" or b"mine" not in sent
+    assert heard.requests[0].total_s >= (0.1 if status == 408 else 0)
+
+
+async def test_what_was_answered_is_counted_as_it_was_answered() -> None:
+    heard = Heard()
+    async with serving(heard, header_timeout_s=0.1) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET)
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.write(GET[:-2])
+        rest = await asyncio.wait_for(reader.read(), 10)
+        refused(rest, 408, "DEADLINE_EXCEEDED")
+        writer.close()
+    assert heard.said() == [
+        ("answer", "OK"),
+        ("refused", "DEADLINE_EXCEEDED"),
+    ]
+
+
+async def test_line_ends_between_two_requests_hold_no_connection() -> None:
+    async with serving(header_timeout_s=0.1) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET)
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.write(b"\r\n")
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("trailers", [b"a: b\r\n" * 99_999, b"a: " + b"x" * 999_999])
+async def test_what_follows_a_body_in_parts_is_bounded(trailers: bytes) -> None:
+    body = HALF_A_BODY.replace(b"content-length: 9", CHUNKED)[:-4] + b"4\r\nhalf\r\n0\r\n"
+    heard = Heard()
+    async with serving(heard, max_header_bytes=600) as address:
+        if answer := await said(address, body, trailers):  # who still sends may see a reset
+            refused(answer, 431, "REQUEST_INVALID")
+    assert [code for _, code in heard.said()] == ["REQUEST_INVALID"]
+
+
+async def test_a_body_in_parts_may_be_longer_than_headers() -> None:
+    parts = b"1\r\nx\r\n" * 5_000 + b"0\r\n\r\n"
+    body = HALF_A_BODY.replace(b"content-length: 9", CHUNKED)[:-4] + parts
+    async with serving(max_header_bytes=600) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(5_000) == b"x" * 5_000
+        writer.close()
+
+
+async def test_nothing_behind_refused_headers_is_answered() -> None:
+    heard = Heard()
+    async with serving(heard, max_header_bytes=600) as address:
+        long = GET.replace(b"here", b"x" * 900)
+        answer = await said(address, long + GET)
+        assert answer.count(b"HTTP/1.1") == 1
+    assert [code for _, code in heard.said()] == ["REQUEST_INVALID"]
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+async def test_who_would_rather_speak_another_protocol_loses_no_body(protocol: bytes) -> None:
+    heard = Heard()
+    wish = b"connection: upgrade\r\nupgrade: " + protocol + b"\r\n"
+    async with serving(heard) as address:
+        whole = HALF_A_BODY.replace(b"content-length", wish + b"content-length") + b" more"
+        assert "HTTP/1.1" in refused(await said(address, whole), 400, "REQUEST_INVALID")
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET.replace(b"host", wish + b"host"))
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.close()
+    assert heard.said() == [("refused", "REQUEST_INVALID"), ("answer", "OK")]

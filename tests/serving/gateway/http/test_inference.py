@@ -321,3 +321,20 @@ async def test_v1_json_is_read_in_both_spellings(http: httpx.AsyncClient) -> Non
     body = {"instances": [b64(RED), {"image_bytes": b64(BLUE)}]}
     answer = (await http.post(PREDICT, json=body)).json()
     assert [each["label"] for each in answer["predictions"]] == ["dog", "cat"]
+
+
+def nested(levels: int, kind: str, tail: bytes = b"") -> bytes:
+    opening, closing = (b"[", b"]") if kind == "arrays" else (b'{"b64":', b"}")
+    return opening * levels + b"0" + closing * levels + tail
+
+
+@pytest.mark.parametrize("path", ["/v1/models/tiny:predict", "/v1/models/tiny:explain"])
+@pytest.mark.parametrize("levels", [31, 900, 2_000])
+@pytest.mark.parametrize("kind", ["arrays", "objects"])
+async def test_deep_json_is_a_clear_400(
+    http: httpx.AsyncClient, path: str, levels: int, kind: str
+) -> None:
+    body = b'{"instances": [' + nested(levels, kind) + b"]}"
+    answer = await http.post(path, content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
+    assert "32 levels" in answer.json()["error"]

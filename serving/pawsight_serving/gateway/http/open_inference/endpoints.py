@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from starlette.routing import Route
 
 from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
 from pawsight_serving.gateway.http.answers import Json
 from pawsight_serving.gateway.http.bodies import off_the_loop, read_body
+from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.http.leaving import Leaving
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
@@ -100,7 +100,8 @@ class OpenInferenceEndpoints:
 
     async def index(self, request: Request) -> Json:
         """List the models, or those that answer."""
-        ready_only = _ready_only(await read_body(request, _MAX_INDEX_BYTES))
+        body = await read_body(request, _MAX_INDEX_BYTES)
+        ready_only = _ready_only(body, self._settings.max_json_depth)
         return Json(await descriptions.repository_index(self._inference, ready_only=ready_only))
 
     async def infer(self, request: Request) -> Response:
@@ -113,7 +114,11 @@ class OpenInferenceEndpoints:
                 leaving.watch()
                 asked = await off_the_loop(
                     partial(
-                        read_request, body, request.headers.get(HEADER_LENGTH), *_named(request)
+                        read_request,
+                        body,
+                        request.headers.get(HEADER_LENGTH),
+                        *_named(request),
+                        self._settings.max_json_depth,
                     ),
                     len(body),
                 )
@@ -128,12 +133,10 @@ def _named(request: Request) -> tuple[str, str]:
     return request.path_params.get("name", ""), request.path_params.get("version", "")
 
 
-def _ready_only(body: bytes) -> bool:
-    try:
-        document = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError:
-        document = None
+def _ready_only(body: bytes, max_json_depth: int) -> bool:
+    form = 'an empty body or {"ready": true}'
+    document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, form)
     ready = document.get("ready", False) if isinstance(document, dict) else None
     if not isinstance(ready, bool):
-        raise RequestError('The body must be empty or JSON such as {"ready": true}.')
+        raise RequestError(f"The body says nothing that is known here; send {form}.")
     return ready

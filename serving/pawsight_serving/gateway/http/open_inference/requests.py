@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from pawsight_serving.errors import OptionInvalid, RequestError
 from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
+from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.open_inference.image import IMAGE
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
+from pawsight_serving.settings import MAX_JSON_DEPTH
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 # More would hold up every other request while they are read or written.
@@ -99,7 +100,13 @@ class InferRequest:
         return output in self.binary if self.asked.outputs else self.binary_by_default
 
 
-def read_request(body: bytes, json_length: str | None, model: str, version: str) -> InferRequest:
+def read_request(
+    body: bytes,
+    json_length: str | None,
+    model: str,
+    version: str,
+    max_json_depth: int = MAX_JSON_DEPTH,
+) -> InferRequest:
     """Read a request.
 
     Args:
@@ -108,6 +115,7 @@ def read_request(body: bytes, json_length: str | None, model: str, version: str)
             of the body are JSON. Where it is 0, the body is one encoded picture.
         model: from the path.
         version: from the path; empty where it has none.
+        max_json_depth: how many arrays and objects may lie in each other.
 
     Raises:
         RequestError: the body is not what the protocol says.
@@ -118,7 +126,7 @@ def read_request(body: bytes, json_length: str | None, model: str, version: str)
     if length == 0 and json_length is not None:
         picture = InputTensor(IMAGE, BYTES, (1,), [body])
         return InferRequest(Asked(model, version, [picture]), "", frozenset(), True)
-    document = _parse(body[:length])
+    document = _parse(body[:length], max_json_depth)
     default = document.parameters.binary_data_output
     return InferRequest(
         Asked(
@@ -144,15 +152,10 @@ def _length(header: str | None, size: int) -> int:
     return length
 
 
-def _parse(text: bytes) -> InferBody:
-    if text.count(b",") > MAX_JSON_NUMBERS:
-        raise RequestError(
-            f"JSON takes {MAX_JSON_NUMBERS} numbers; send fewer pictures, or their binary form."
-        )
+def _parse(text: bytes, max_depth: int) -> InferBody:
+    document = read_json(text, max_depth, MAX_JSON_NUMBERS, _SHAPE)
     try:
-        return InferBody.model_validate(orjson.loads(text))
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"The body is not JSON; send {_SHAPE}.") from error
+        return InferBody.model_validate(document)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
         raise RequestError(

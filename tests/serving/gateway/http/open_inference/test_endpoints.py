@@ -155,3 +155,19 @@ async def test_the_index_can_be_of_what_answers(
     assert [each["state"] for each in everything] == ["READY", "UNAVAILABLE"]
     answering = await http.post("/v2/repository/index", json={"ready": True})
     assert [each["name"] for each in answering.json()] == ["tiny"]
+
+
+@pytest.mark.parametrize("levels", [31, 900, 2_000])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("field", [b"data", b"shape", b"parameters"])
+async def test_deep_json_is_a_clear_400(
+    http: httpx.AsyncClient, levels: int, opening: bytes, closing: bytes, field: bytes
+) -> None:
+    deep = opening * levels + b"0" + closing * levels
+    body = b'{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1], "%b": %b}]}' % (
+        field,
+        deep,
+    )
+    answer = await http.post("/v2/models/tiny/infer", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
+    assert "32 levels" in answer.json()["error"]
