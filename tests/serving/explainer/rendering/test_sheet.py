@@ -59,4 +59,22 @@ def test_the_picture_keeps_its_aspect() -> None:
     tall = sheet([heat()], Image.new("RGB", (100, 400), "white"))
     white = (np.asarray(tall) == 255).all(axis=2)
     assert white.sum(axis=0).max() >= 360
-    assert tall.width == 3 * 90 + 4 * 14
+    assert tall.width == 3 * 150 + 4 * 14
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (100, 400)])
+def test_no_caption_reaches_into_the_next_cell(size: tuple[int, int]) -> None:
+    maps = [heat(target, "block5_conv3", 0.0) for target in ("cat", "dog")]
+    drawn = np.asarray(sheet(maps, Image.new("RGB", size, "white")))
+    columns = 2
+    step = (drawn.shape[1] - 14) // columns
+    for number in range(columns + 1):
+        gap = drawn[40:, number * step + 2 : number * step + 14]
+        assert (gap == GROUND).all(), f"something is drawn in the gap before column {number}"
+
+
+def test_an_empty_cell_says_so() -> None:
+    drawn = np.asarray(sheet([heat(value=0.0)]))
+    # In the middle of the second cell, past the picture.
+    said = drawn[40 + 100 : 40 + 140, 14 + 374 + 100 : 14 + 374 + 260]
+    assert (said.max(axis=2) > 120).any()
