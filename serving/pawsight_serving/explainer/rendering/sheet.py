@@ -33,6 +33,7 @@ _FONT: Final = 13
 _SMALLEST_FONT: Final = 8
 # Of more maps than these, a row would not fit a page.
 _COLUMNS: Final = 4
+_FEW_LAYERS: Final = 5
 
 
 def draw_sheet(
@@ -80,8 +81,8 @@ def draw_sheet(
         cells.append(_Cell(over, _caption(explanation, found, alone=len(maps) == 1), scale_bar))
     columns = _columns(maps)
     n_targets = len({found.target for found in maps})
-    if n_targets == columns and len(maps) > n_targets:
-        # Each layer has its row, each class its column.
+    if 1 < n_targets < len(maps) and columns % n_targets == 0:
+        # Each layer's maps stand side by side, each class has its column.
         cells[1:1] = [_Cell(Image.new("RGB", seen.size, GROUND), "")] * (columns - 1)
     return _lay_out(cells, heading, columns)
 
@@ -128,9 +129,11 @@ def _columns(maps: Sequence[ClassMap]) -> int:
     if len(maps) == 1:
         return 3
     n_targets = len({found.target for found in maps})
-    if 1 < n_targets <= _COLUMNS and len(maps) > n_targets:
-        return n_targets
-    return min(_COLUMNS, math.ceil(math.sqrt(len(maps) + 1)))
+    n_layers = len(maps) // n_targets
+    if 1 < n_targets <= _COLUMNS and n_layers > 1:
+        # As many layers side by side as fit a page, where there are many.
+        return n_targets if n_layers <= _FEW_LAYERS else n_targets * max(1, _COLUMNS // n_targets)
+    return min(_COLUMNS, len(maps) + 1 if len(maps) < _COLUMNS else math.ceil(len(maps) ** 0.5))
 
 
 def _fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
