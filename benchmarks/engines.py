@@ -45,8 +45,7 @@ from pawsight_serving.errors import PawsightError
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.triton_server.environment import default_cache, prepare
-from pawsight_serving.tuning import perf_analyzer
-from pawsight_serving.tuning.own_client import OwnClient
+from pawsight_serving.tuning.clients import choose_client
 from pawsight_serving.tuning.settings import setting_of
 from pawsight_serving.tuning.trial_server import serving
 
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_serving.tuning.search import Client
 
 BASE: Final = "torch eager fp32 cpu"
 EMBEDDED_CALLERS: Final = (1, 8)
@@ -195,7 +193,7 @@ async def triton_under_callers(
     setting = setting_of(read_graph_config(options.repository, manifest.name))
     try:
         environment = prepare(print, default_cache())
-        client = client_of(environment)
+        client = choose_client(environment, default_cache(), print)
         print(f"Triton, {setting}; load: {client.name} | pictures/s | of {best:.1f} | p99 ms")
         rounds: dict[int, list[tuple[float, float]]] = {callers: [] for callers in TRITON_CALLERS}
         model = manifest.name, manifest.version
@@ -210,14 +208,6 @@ async def triton_under_callers(
     for callers, loads in rounds.items():
         rate, p99_ms = np.median(loads, axis=0)
         print(f"{callers:2} callers | {rate:10.1f} | {rate / best:.2f} | {p99_ms:.1f}", flush=True)
-
-
-def client_of(environment: Any) -> Client:
-    """Return perf_analyzer, or our own client where it cannot run."""
-    try:
-        return perf_analyzer.prepare(environment, default_cache(), print)
-    except PawsightError:
-        return OwnClient()
 
 
 def answering(run: Callable[[NDArray[np.uint8]], object], images: NDArray[np.uint8]) -> Any:

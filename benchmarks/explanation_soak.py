@@ -3,8 +3,8 @@
     python -m benchmarks.explanation_soak [--count 10000] [--repository model_repository]
 
 A gateway with its sidecar is started. Before and after, and at every tenth of the way, it prints
-resident memory, open files and threads of both processes; it fails where the end is above the
-first tenth by more than the allowance.
+resident memory, open files, threads and unfinished tasks of both processes; it fails where the end
+is above the first tenths by more than the allowance.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import httpx
 
 from benchmarks.explanations import drawn
 from benchmarks.served import Gateway, gateway
@@ -36,15 +38,16 @@ class State:
     memory_mb: float
     files: int
     threads: int
+    tasks: int
 
     @classmethod
-    def of(cls, pid: int) -> State:
-        """Return the state of a process; Linux alone tells it so."""
+    def of(cls, pid: int, tasks: int) -> State:
+        """Return the state of a process that has so many tasks; Linux alone tells it so."""
         status = dict(
             line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
         )
         files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return cls(int(status["VmRSS"].split()[0]) / 1024, files, int(status["Threads"]))
+        return cls(int(status["VmRSS"].split()[0]) / 1024, files, int(status["Threads"]), tasks)
 
 
 def main() -> None:
@@ -81,16 +84,29 @@ async def soak(
                 *(one(chance.choice(clients), picture, model, chance) for _ in range(batch))
             )
         await asyncio.sleep(0.2)
-        processes = {"gateway": served.process.pid, "sidecar": served.sidecar()}
-        states.append({name: State.of(pid) for name, pid in processes.items()})
+        gateway_tasks, sidecar_tasks = unfinished(served)
+        states.append(
+            {
+                "gateway": State.of(served.process.pid, gateway_tasks),
+                "sidecar": State.of(served.sidecar(), sidecar_tasks),
+            }
+        )
         said = ", ".join(
-            f"{name} {state.memory_mb:.0f} MB, {state.files} files, {state.threads} threads"
+            f"{name} {state.memory_mb:.0f} MB, {state.files} files, {state.threads} threads, "
+            f"{state.tasks} tasks"
             for name, state in states[-1].items()
         )
         say(f"{(tenth + 1) * 10} %: {said}")
     for client in clients:
         await client.close()
     return states
+
+
+def unfinished(served: Gateway) -> tuple[int, int]:
+    """Return how many tasks gateway and sidecar have, by what they tell Prometheus."""
+    text = httpx.get(f"http://{served.http}/metrics", timeout=30).text
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return int(float(figures["pawsight_tasks"])), int(float(figures["pawsight_explainer_tasks"]))
 
 
 async def one(client: AsyncClient, picture: bytes, model: str, chance: random.Random) -> None:
@@ -140,6 +156,8 @@ def growth(states: list[dict[str, State]]) -> list[str]:
             grown.append(f"{name}: {last.files} files are open")
         if last.threads > ALLOWED_FILES + max(each.threads for each in early):
             grown.append(f"{name}: {last.threads} threads run")
+        if last.tasks > ALLOWED_FILES + max(each.tasks for each in early):
+            grown.append(f"{name}: {last.tasks} tasks are not done")
     return grown
 
 

@@ -6,13 +6,12 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from pawsight_export.errors import PublicationFailed
-from pawsight_serving.repository.filters import filters_path
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.filters import filters_path, grids_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def stage_filters(
@@ -33,21 +32,12 @@ def stage_filters(
     Raises:
         PublicationFailed: the folder holds no grid of any of the layers, or one that is no PNG.
     """
-    digests = {}
-    for layer in layers:
-        source = filters / f"{layer}.png"
-        if not source.is_file():
-            continue
-        data = source.read_bytes()
-        if not data.startswith(_PNG):
-            raise PublicationFailed(f"{source} is no PNG; draw it again with `pawsight filters`.")
+    try:
+        grids = grids_in(filters, layers)
+    except RepositoryInvalid as error:
+        raise PublicationFailed(str(error)) from error
+    for layer, grid in grids.items():
         target = filters_path(staged, name, version, layer)
         target.parent.mkdir(exist_ok=True, parents=True)
-        target.write_bytes(data)
-        digests[layer] = hashlib.sha256(data).hexdigest()
-    if not digests:
-        raise PublicationFailed(
-            f"{filters} holds no LAYER.png of the layers {', '.join(layers)}; "
-            "make them with `pawsight filters RUN --out DIR`."
-        )
-    return digests
+        target.write_bytes(grid)
+    return {layer: hashlib.sha256(grid).hexdigest() for layer, grid in grids.items()}

@@ -20,10 +20,11 @@ async def test_nothing_grows_over_mixed_broken_and_cancelled_explanations() -> N
 
 
 def test_growth_is_told() -> None:
-    even = [{"gateway": State(100, 10, 8)}] * 10
+    even = [{"gateway": State(100, 10, 8, 5)}] * 10
     assert growth(even) == []
-    assert growth([*even, {"gateway": State(120, 30, 20)}]) == [
+    assert growth([*even, {"gateway": State(120, 30, 20, 50)}]) == [
         "gateway: memory has grown to 120 MB",
         "gateway: 30 files are open",
         "gateway: 20 threads run",
+        "gateway: 50 tasks are not done",
     ]

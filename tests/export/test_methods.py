@@ -1,6 +1,7 @@
 """The sidecar's methods over both graphs, still in PyTorch, against Captum and the papers.
 
-Of a trained net (scratch, as shipped) and of a deep one (VGG16, random weights).
+Of a trained net (scratch, as shipped) and of a deep one (VGG16, random weights); on real pictures
+of the VGG16 that is shipped, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest
 from pawsight_training.architectures import ConvNet, build
+from pawsight_training.run import load_run
 from tests.drawn_pictures import jpeg
 from tests.photographs import cat_jpeg
 from tests.serving import fakes
@@ -40,7 +42,9 @@ PROJECT = Path(__file__).parent.parent.parent
 SHIPPED = PROJECT / "model_repository" / "cats_dogs_scratch" / "1" / "model.onnx"
 REAL = PROJECT.parent / "shared" / "data" / "cats_and_dogs_small" / "test"
 CLASSES = ("cat", "dog")
-SIZES = {"scratch": (150, 150), "vgg16": (48, 64)}
+SHIPPED_VGG16 = PROJECT / "training" / "shipped" / "cats_dogs_vgg16"
+SHIPPED_SIZE = (150, 150)
+SIZES = {"scratch": SHIPPED_SIZE, "vgg16": (48, 64)}
 DRAWN = [cat_jpeg(), jpeg("disc", 1), jpeg("stripes", 2)]
 
 
@@ -48,9 +52,13 @@ class Explained:
     """A net, its graphs, and what the sidecar would be told of them."""
 
     def __init__(self, architecture: str) -> None:
-        self.size = SIZES[architecture]
+        self.size = SIZES.get(architecture, SHIPPED_SIZE)
         torch.manual_seed(3)
-        self.net: ConvNet = build(architecture, len(CLASSES), self.size).eval()
+        self.net: ConvNet = (
+            load_run(SHIPPED_VGG16).model().eval()
+            if architecture == "shipped vgg16"
+            else build(architecture, len(CLASSES), self.size).eval()
+        )
         if architecture == "scratch":
             shipped = {
                 each.name: torch.from_numpy(numpy_helper.to_array(each).copy())
@@ -206,6 +214,15 @@ def test_every_layers_maps_are_the_papers_of_captums_gradients(explained: Explai
 @pytest.mark.data
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real pictures are not beside the project")
 def test_every_layers_maps_of_real_pictures(explained: Explained) -> None:
+    files = [sorted((REAL / folder).glob("*.jpg"))[7] for folder in ("cats", "dogs")]
+    check_every_layer_and_class(explained, explained.images([each.read_bytes() for each in files]))
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real pictures are not beside the project")
+def test_all_13_layers_maps_of_real_pictures_by_the_vgg16_that_is_shipped() -> None:
+    explained = Explained("shipped vgg16")
+    assert len(explained.manifest.conv_layers) == 13
     files = [sorted((REAL / folder).glob("*.jpg"))[7] for folder in ("cats", "dogs")]
     check_every_layer_and_class(explained, explained.images([each.read_bytes() for each in files]))
 

@@ -25,15 +25,15 @@ LABELS_FILE: Final = "labels.txt"
 MAX_BATCH: Final = 32
 # Every layer's maps of one VGG16 picture are 50 MB of floats.
 MAX_EXPLAIN_BATCH: Final = 4
-_MAX_QUEUED: Final = 256
-_QUEUE_TIMEOUT_US: Final = 30_000_000
 
 
 def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig:
     """Return the configuration of a graph for all its versions.
 
-    Batches form from what waits, without a delay: a lone caller is never held back. What has
-    waited longer than its caller would, or finds the queue full, is refused instead of run.
+    Batches form from what waits, without a delay: a lone caller is never held back. There is no
+    queue policy, for the same reason: with a bound or a timeout in it Triton's batcher misses the
+    moment when an instance comes free, and requests wait half a second (ADR 21). The gateway
+    bounds what is in flight, and a caller who leaves is cancelled in the queue.
 
     Args:
         versions: the manifests of every version of one model, newest last.
@@ -63,12 +63,6 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         dynamic_batching=triton.ModelDynamicBatching(
             preferred_batch_size=[size for size in (4, 8, 16, 32) if size <= largest],
             max_queue_delay_microseconds=0,
-            default_queue_policy=triton.ModelQueuePolicy(
-                timeout_action=triton.ModelQueuePolicy.REJECT,
-                default_timeout_microseconds=_QUEUE_TIMEOUT_US,
-                allow_timeout_override=True,
-                max_queue_size=_MAX_QUEUED,
-            ),
         ),
         model_warmup=[_warmup(size, dims) for size in ((1, largest) if is_hot else (1,))],
         response_cache=triton.ModelResponseCache(enable=False),

@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 
 from pawsight_serving.observation import TIME_BOUNDS_S
+from pawsight_serving.process import unfinished_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,13 @@ class ExplainerMetrics:
             buckets=TIME_BOUNDS_S,
             registry=self._registry,
         )
+
+        tasks = Gauge(
+            "pawsight_explainer_tasks",
+            "Tasks of the event loop that are not done: at rest always as many.",
+            registry=self._registry,
+        )
+        tasks.set_function(unfinished_tasks)
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""

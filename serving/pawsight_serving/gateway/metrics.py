@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from pawsight_serving.errors import Overloaded
 from pawsight_serving.observation import TIME_BOUNDS_S
+from pawsight_serving.process import unfinished_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,12 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemin",
         )
+        self._tasks = Gauge(
+            "pawsight_tasks",
+            "Tasks of the event loop that are not done: at rest always as many.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self._model_ready = Gauge(
             "pawsight_model_ready",
             "Whether the engine answers for this model: 1 or 0.",
@@ -142,6 +149,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format, of all processes of this gateway."""
+        self._tasks.set(unfinished_tasks())
         if not self._several:
             return generate_latest(self._registry)
         together = CollectorRegistry()

@@ -1,9 +1,10 @@
-"""`pawsight repository`: what is published, is it whole, and back to an earlier version."""
+"""`pawsight repository`: what is published, is it whole, back to an earlier version, filters."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,13 +12,13 @@ import click
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.directory import graph_path, read_manifests
+from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.verification import verify as verify_repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class _OneSentence(click.Group):
@@ -94,6 +95,20 @@ def rollback(repository: Path, name: str, to: str | None) -> None:
     before, after = roll_back(repository, name, to)
     click.echo(f"{name}: version {after} is now the newest that is served; it was {before}.")
     click.echo(f"Back to it with: pawsight repository rollback {name} --to {before}")
+
+
+@repository.command("add-filters", short_help="Publish pictures of filters with a version.")
+@REPOSITORY_OPTION
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--version", default="", help="[default: the newest that is served]")
+def add(repository: Path, name: str, folder: Path, version: str) -> None:
+    """Publish what `pawsight filters` drew in FOLDER with a version of NAME that is there already.
+
+    Its graphs stay as they are, and so does every picture that was published before.
+    """
+    version, layers = add_filters(repository, name, folder, version)
+    click.echo(f"{name} version {version} has the filters of {', '.join(layers)}.")
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:

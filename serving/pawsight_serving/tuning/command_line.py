@@ -23,9 +23,7 @@ from pawsight_serving.tuning.report import HEADER, plot, row
 from pawsight_serving.tuning.settings import candidates, remember
 
 if TYPE_CHECKING:
-    from pawsight_serving.triton_server.environment import Environment
     from pawsight_serving.tuning.measurements import Trial
-    from pawsight_serving.tuning.search import Client
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -137,11 +135,12 @@ def tune(
 
 def _search(name: str, repository: Path, own_client: bool, options: dict[str, Any]) -> list[Trial]:
     from pawsight_serving.triton_server.environment import default_cache, prepare
+    from pawsight_serving.tuning.clients import choose_client
     from pawsight_serving.tuning.search import Bounds, search
 
     manifest = find_model(read_served(repository), name)
     environment = prepare(click.echo, default_cache())
-    client = _client(environment, own_client)
+    client = choose_client(environment, default_cache(), click.echo, own=own_client)
     settings = candidates(options["instances"], options["batches"], options["delays_us"])
     click.echo(
         f"{len(settings)} settings of {manifest.name} version {manifest.version}, "
@@ -160,20 +159,6 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
             click.echo,
         )
     )
-
-
-def _client(environment: Environment, own: bool) -> Client:
-    from pawsight_serving.triton_server.environment import default_cache
-    from pawsight_serving.tuning import perf_analyzer
-    from pawsight_serving.tuning.own_client import OwnClient
-
-    if own:
-        return OwnClient()
-    try:
-        return perf_analyzer.prepare(environment, default_cache(), click.echo)
-    except EngineUnavailable as error:
-        click.echo(f"{error} The load comes from Pawsight's own client instead.")
-        return OwnClient()
 
 
 def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: float | None) -> None:

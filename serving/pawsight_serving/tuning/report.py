@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.tuning.measurements import best
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -53,15 +55,30 @@ def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | No
                     f"{load.callers} callers" if load.callers > 1 else "1 caller",
                     (load.p99_ms, load.pictures_per_s),
                     textcoords="offset points",
-                    xytext=(6, -12),
+                    xytext=(0, 8),
+                    ha="center",
                     fontsize=8,
                 )
     if latency_ms is not None:
         axes.axvline(latency_ms, color="0.3", linestyle="--", label=f"target {latency_ms:g} ms")
-    axes.set(title=title, xlabel="p99 of a request, ms", ylabel="pictures/s", xscale="log", ylim=0)
+    if (found := best(trials, latency_ms)) is not None:
+        axes.plot(
+            found.load.p99_ms,
+            found.load.pictures_per_s,
+            marker="*",
+            markersize=18,
+            linestyle="",
+            markerfacecolor="none",
+            markeredgecolor="black",
+            zorder=4,
+            label=f"the best: {found.load.pictures_per_s:.0f} pictures/s",
+        )
+    axes.set(title=title, xlabel="p99 of a request, ms", ylabel="pictures/s", xscale="log")
+    axes.margins(x=0.08)
+    axes.set_ylim(0, 1.1 * max(trial.load.pictures_per_s for trial in trials))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(ScalarFormatter())
-    axes.tick_params(which="minor", labelsize=7)
+    axes.tick_params(axis="x", which="both", labelsize=8)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, title="the five fastest; all others grey")
     figure.savefig(path, dpi=120)

@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 class Client(Protocol):
     """What loads a server."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        ...
 
     async def measure(self, address: str, model: str, callers: int, seconds: float) -> Load:
         """Return how a model does under so many callers."""

@@ -57,6 +57,14 @@ def test_verify_ends_with_1_where_something_differs(repository: Path) -> None:
     assert "tiny version 2: tiny/2/model.onnx is not the file" in broken.stderr
 
 
+def test_filters_are_added(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    drawn = tmp_path_factory.mktemp("filters")
+    (drawn / "conv1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    added = run(repository, "add-filters", "tiny", str(drawn))
+    assert (added.exit_code, added.output) == (0, "tiny version 2 has the filters of conv1.\n")
+    assert run(repository, "verify").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -36,7 +36,7 @@ def test_a_layer_without_a_grid_is_told_the_others(tmp_path: Path, drawn: Manife
 
 
 def test_a_model_without_grids_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="--filters"):
+    with pytest.raises(NotFound, match="add-filters"):
         read_filters(tmp_path, manifest(), "conv1")
 
 

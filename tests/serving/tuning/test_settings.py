@@ -46,6 +46,7 @@ def test_a_setting_changes_all_that_hangs_on_it(
     config: ModelConfig, largest: int, preferred: list[int], warm_ups: list[int]
 ) -> None:
     policy = config.dynamic_batching.default_queue_policy
+    policy.max_queue_size = 7
     before = policy.SerializeToString()
     apply(config, Setting(instances=3, largest_batch=largest, delay_us=500))
     assert config.max_batch_size == largest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap
 from pawsight_serving.explainer.rendering.colour import ACTIVATION, HEAT
 from pawsight_serving.explainer.rendering.grid import draw_grid
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
+from pawsight_serving.explainer.rendering.png import encode_png
 from pawsight_serving.explainer.rendering.sheet import GROUND, draw_sheet
 from pawsight_serving.pictures import open_picture
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from pawsight_serving.pictures import PictureLimits
     from pawsight_serving.predictions import Prediction
 
-# Fast rather than small: a drawing is looked at once, and its caller waits for it. Of zlib's
-# strategies, looking for runs alone is faster than the usual one and no larger.
-_SAVING: Final[dict[str, dict[str, Any]]] = {
-    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},
-    "WEBP": {"quality": 85, "method": 1},
-}
+# Fast rather than small: a drawing is looked at once, and its caller waits for it.
+_WEBP: Final[dict[str, Any]] = {"quality": 85, "method": 1}
 
 
 class Painter:
@@ -99,8 +95,10 @@ class Painter:
         return original
 
     def _file(self, drawn: Image.Image) -> bytes:
+        if self._drawing.format == "PNG":
+            return encode_png(drawn)
         file = io.BytesIO()
-        drawn.save(file, self._drawing.format, **_SAVING[self._drawing.format])
+        drawn.save(file, self._drawing.format, **_WEBP)
         return file.getvalue()
 
 

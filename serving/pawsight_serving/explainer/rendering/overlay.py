@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight_serving.explainer.explanations import ALPHA
-from pawsight_serving.explainer.rendering.colour import HEAT, colourise, grey_levels
+from pawsight_serving.explainer.rendering.colour import HEAT, colourise
 from pawsight_serving.explainer.rendering.label import draw_label
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ def draw_overlay(
 
 def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colours: str) -> Image.Image:
     """Lay a map with evidence over its picture, in the picture's size."""
-    values = np.ascontiguousarray(heat.values, dtype=np.float32)
+    # In grey levels before it is upsampled, while it is small.
+    values = np.ascontiguousarray(heat.values * (255.0 / heat.ceiling), dtype=np.float32)
     upsampled = Image.fromarray(values).resize(picture.size, Image.Resampling.BICUBIC)
-    levels = grey_levels(np.asarray(upsampled), heat.ceiling)
+    # Bicubic values may pass either end; the conversion cuts them there.
+    levels = upsampled.convert("L")
     opacity = [round(255 * alpha * (level / 255) ** 0.7) for level in range(256)]
     return Image.composite(colourise(levels, colours), picture, levels.point(opacity))

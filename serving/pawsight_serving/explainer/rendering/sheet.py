@@ -27,8 +27,13 @@ _CAPTION: Final = 22
 _HEADING: Final = 40
 _LARGE: Final = 360
 _SMALL: Final = 220
+# Of a tall picture: what a caption and the figures of a scale take.
+_NARROWEST: Final = 150
+_FONT: Final = 13
+_SMALLEST_FONT: Final = 8
 # Of more maps than these, a row would not fit a page.
 _COLUMNS: Final = 4
+_FEW_LAYERS: Final = 5
 
 
 def draw_sheet(
@@ -65,18 +70,19 @@ def draw_sheet(
     for explanation, found in zip(explanations, maps, strict=True):
         scale_bar = None
         if found.evidence:
-            scale_bar = bar.draw_bar(found, seen.width, colours=colours, ground=GROUND, ink=SOFT)
+            width = max(seen.width, _NARROWEST)
+            scale_bar = bar.draw_bar(found, width, colours=colours, ground=GROUND, ink=SOFT)
             over = lay_over(seen, found, alpha=alpha, colours=colours)
             bare = _bare(found, seen.size, colours)
         else:
-            over = bare = Image.new("RGB", seen.size, _EMPTY)
+            over = bare = _empty(seen.size)
         if len(maps) == 1:
             cells.append(_Cell(bare, f"{found.layer}, {_size(found)}", scale_bar))
         cells.append(_Cell(over, _caption(explanation, found, alone=len(maps) == 1), scale_bar))
     columns = _columns(maps)
     n_targets = len({found.target for found in maps})
-    if n_targets == columns and len(maps) > n_targets:
-        # Each layer has its row, each class its column.
+    if 1 < n_targets < len(maps) and columns % n_targets == 0:
+        # Each layer's maps stand side by side, each class has its column.
         cells[1:1] = [_Cell(Image.new("RGB", seen.size, GROUND), "")] * (columns - 1)
     return _lay_out(cells, heading, columns)
 
@@ -110,29 +116,48 @@ def _bare(found: ClassMap, size: tuple[int, int], colours: str) -> Image.Image:
     return colourise(levels, colours).resize(size, how)
 
 
+def _empty(size: tuple[int, int]) -> Image.Image:
+    """Return the cell of a map without evidence, which says so itself."""
+    cell = Image.new("RGB", size, _EMPTY)
+    text = "no evidence"
+    middle = (size[0] // 2, size[1] // 2)
+    ImageDraw.Draw(cell).text(middle, text, SOFT, _fitting(text, size[0]), anchor="mm")
+    return cell
+
+
 def _columns(maps: Sequence[ClassMap]) -> int:
     if len(maps) == 1:
         return 3
     n_targets = len({found.target for found in maps})
-    if 1 < n_targets <= _COLUMNS and len(maps) > n_targets:
-        return n_targets
-    return min(_COLUMNS, math.ceil(math.sqrt(len(maps) + 1)))
+    n_layers = len(maps) // n_targets
+    if 1 < n_targets <= _COLUMNS and n_layers > 1:
+        # As many layers side by side as fit a page, where there are many.
+        return n_targets if n_layers <= _FEW_LAYERS else n_targets * max(1, _COLUMNS // n_targets)
+    return min(_COLUMNS, len(maps) + 1 if len(maps) < _COLUMNS else math.ceil(len(maps) ** 0.5))
+
+
+def _fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the largest font, up to the usual one, in which a text is no wider than its cell."""
+    fonts = (ImageFont.load_default(size) for size in range(_FONT, _SMALLEST_FONT, -1))
+    return next(
+        (font for font in fonts if font.getlength(text) <= width),
+        ImageFont.load_default(_SMALLEST_FONT),
+    )
 
 
 def _lay_out(cells: Sequence[_Cell], heading: str, columns: int) -> Image.Image:
-    width, height = cells[0].image.size
+    width, height = max(cells[0].image.width, _NARROWEST), cells[0].image.height
     scaled = any(cell.scale for cell in cells)
     step_x, step_y = width + _GAP, height + _CAPTION + (bar.HEIGHT if scaled else 0) + _GAP
     rows = math.ceil(len(cells) / columns)
     sheet = Image.new("RGB", (columns * step_x + _GAP, _HEADING + rows * step_y), GROUND)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, _HEADING // 2), heading, INK, ImageFont.load_default(15), anchor="lm")
-    font = ImageFont.load_default(13)
     for number, cell in enumerate(cells):
         left = _GAP + number % columns * step_x
         top = _HEADING + number // columns * step_y
         sheet.paste(cell.image, (left, top))
-        pen.text((left, top + height + 4), cell.caption, INK, font)
+        pen.text((left, top + height + 4), cell.caption, INK, _fitting(cell.caption, width))
         if cell.scale is not None:
             sheet.paste(cell.scale, (left, top + height + _CAPTION))
     return sheet

@@ -38,7 +38,9 @@ def test_one_map_stands_between_its_picture_and_its_overlay() -> None:
     assert drawn.width == 3 * 360 + 4 * 14
 
 
-@pytest.mark.parametrize(("layers", "targets", "columns"), [(2, 1, 2), (13, 1, 4), (4, 2, 2)])
+@pytest.mark.parametrize(
+    ("layers", "targets", "columns"), [(2, 1, 3), (13, 1, 4), (1, 2, 3), (4, 2, 2), (13, 2, 4)]
+)
 def test_several_maps_follow_their_picture(layers: int, targets: int, columns: int) -> None:
     maps = [
         heat(target, f"conv{number}")
@@ -47,7 +49,7 @@ def test_several_maps_follow_their_picture(layers: int, targets: int, columns: i
     ]
     drawn = sheet(maps)
     assert drawn.width == columns * (220 + 14) + 14
-    assert images_in(drawn) == (1 if targets > 1 else columns), "a class has its column"
+    assert images_in(drawn) == (1 if layers > 1 < targets else columns), "a class has its column"
 
 
 def test_a_cell_without_evidence_is_empty() -> None:
@@ -59,4 +61,22 @@ def test_the_picture_keeps_its_aspect() -> None:
     tall = sheet([heat()], Image.new("RGB", (100, 400), "white"))
     white = (np.asarray(tall) == 255).all(axis=2)
     assert white.sum(axis=0).max() >= 360
-    assert tall.width == 3 * 90 + 4 * 14
+    assert tall.width == 3 * 150 + 4 * 14
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (100, 400)])
+def test_no_caption_reaches_into_the_next_cell(size: tuple[int, int]) -> None:
+    maps = [heat(target, "block5_conv3", 0.0) for target in ("cat", "dog")]
+    drawn = np.asarray(sheet(maps, Image.new("RGB", size, "white")))
+    columns = 3
+    step = (drawn.shape[1] - 14) // columns
+    for number in range(columns + 1):
+        gap = drawn[40:, number * step + 2 : number * step + 14]
+        assert (gap == GROUND).all(), f"something is drawn in the gap before column {number}"
+
+
+def test_an_empty_cell_says_so() -> None:
+    drawn = np.asarray(sheet([heat(value=0.0)]))
+    # In the middle of the second cell, past the picture.
+    said = drawn[40 + 100 : 40 + 140, 14 + 374 + 100 : 14 + 374 + 260]
+    assert (said.max(axis=2) > 120).any()
