@@ -154,6 +154,7 @@ class Model:
         state: "READY" or "UNAVAILABLE".
         manifest: what the model says of itself, as it was published.
         methods: methods of explanation that it offers.
+        default: whether calls that name no model mean it.
     """
 
     name: str
@@ -163,3 +164,4 @@ class Model:
     state: str
     manifest: Mapping[str, Any] = field(repr=False)
     methods: tuple[str, ...] = ()
+    default: bool = False

@@ -232,6 +232,7 @@ def _read_model(model: pb.Model) -> Model:
         state=model.state,
         manifest=MessageToDict(model.manifest),
         methods=tuple(model.methods),
+        default=model.default,
     )
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Json = Any
 # What a server draws with where it is told nothing.
 _ALPHA: Final = 0.75
-DEFAULT_MODEL: Final = "cats_dogs_vgg16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +80,10 @@ def default_model(served: Sequence[Model]) -> str:
     Raises:
         OptionInvalid: it means none, as several are served and the default is not among them.
     """
+    for model in served:
+        if model.default:
+            return model.name
     names = list(dict.fromkeys(model.name for model in served))
-    if DEFAULT_MODEL in names:
-        return DEFAULT_MODEL
     if len(names) != 1:
         raise errors.OptionInvalid(f"Name the model; the models are: {', '.join(names) or 'none'}.")
     return names[0]
@@ -255,6 +255,7 @@ def _read_model(answer: Json) -> Model:
         state=str(answer["state"]),
         manifest=dict(answer["manifest"]),
         methods=tuple(map(str, answer.get("methods") or ())),
+        default=bool(answer.get("default")),
     )
 
 

@@ -778,10 +778,13 @@ class Model(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     MANIFEST_FIELD_NUMBER: _builtins.int
     METHODS_FIELD_NUMBER: _builtins.int
+    DEFAULT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     state: _builtins.str
     """"READY" or "UNAVAILABLE"."""
+    default: _builtins.bool
+    """Whether requests that name no model mean it."""
     @_builtins.property
     def classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -804,10 +807,11 @@ class Model(_message.Message):
         state: _builtins.str = ...,
         manifest: _struct_pb2.Struct | None = ...,
         methods: _abc.Iterable[_builtins.str] | None = ...,
+        default: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "layers", b"layers", "manifest", b"manifest", "methods", b"methods", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "default", b"default", "layers", b"layers", "manifest", b"manifest", "methods", b"methods", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

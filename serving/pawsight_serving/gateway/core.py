@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.errors import NotFound, VersionNotFound
+from pawsight_serving.errors import NotFound, OptionInvalid, VersionNotFound
 from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
@@ -100,6 +100,13 @@ class Gateway:
             ModelNotFound, VersionNotFound, OptionInvalid: as `find_model`.
         """
         return find_model(self.models(), name, version, default=self._default_model)
+
+    def is_default(self, name: str) -> bool:
+        """Return whether requests that name no model mean this one."""
+        try:
+            return self.model("").name == name
+        except OptionInvalid:
+            return False
 
     async def predict(
         self, name: str, version: str, pictures: Sequence[bytes], deadline: Deadline

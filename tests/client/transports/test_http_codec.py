@@ -93,13 +93,17 @@ def test_names_cannot_leave_their_place_in_the_path() -> None:
 
 
 def served(*names: str) -> list[Model]:
-    return [Model(name, "1", ("cat", "dog"), (), "READY", {}) for name in names]
+    return [
+        Model(name.rstrip("*"), "1", ("cat", "dog"), (), "READY", {}, default=name.endswith("*"))
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize(
     ("names", "default"),
     [
-        (["cats_dogs_scratch", "cats_dogs_vgg16"], "cats_dogs_vgg16"),
+        (["cats_dogs_scratch", "cats_dogs_vgg16*"], "cats_dogs_vgg16"),
+        (["cats_dogs_scratch*", "cats_dogs_vgg16"], "cats_dogs_scratch"),
         (["cats_dogs_scratch"], "cats_dogs_scratch"),
         (["cats_dogs_scratch", "cats_dogs_scratch"], "cats_dogs_scratch"),
     ],

@@ -157,6 +157,7 @@ class PawsightServicer(PawsightMethods):
             layers=[Layer(**layer.model_dump()) for layer in manifest.layers],
             state="READY" if self._readiness.model_ready(manifest.name) else "UNAVAILABLE",
             methods=offered_methods(manifest),
+            default=self._gateway.is_default(manifest.name),
         )
         ParseDict(manifest.model_dump(mode="json"), model.manifest)
         return model

@@ -61,13 +61,14 @@ def explain_answer(response: pb.ExplainResponse, classes: tuple[str, ...]) -> di
     return answer
 
 
-def model_answer(manifest: Manifest, *, ready: bool) -> dict[str, Any]:
+def model_answer(manifest: Manifest, *, ready: bool, default: bool) -> dict[str, Any]:
     """Return the description of a model; `name` and `ready` are KServe v1's."""
     return {
         "name": manifest.name,
         "ready": ready,
         "version": manifest.version,
         "state": "READY" if ready else "UNAVAILABLE",
+        "default": default,
         "classes": manifest.classes,
         "layers": [layer.model_dump() for layer in manifest.layers],
         "methods": offered_methods(manifest),

@@ -46,4 +46,8 @@ class ModelEndpoints:
         return Response(png, media_type="image/png", headers={"x-pawsight-digest": digest})
 
     def _describe(self, manifest: Manifest) -> dict[str, object]:
-        return model_answer(manifest, ready=self._readiness.model_ready(manifest.name))
+        return model_answer(
+            manifest,
+            ready=self._readiness.model_ready(manifest.name),
+            default=self._gateway.is_default(manifest.name),
+        )

@@ -107,6 +107,7 @@ class ModelAnswer(BaseModel):
     ready: bool
     version: str
     state: str = Field(description="READY or UNAVAILABLE.")
+    default: bool = Field(description="Whether callers that name no model mean it.")
     classes: list[str]
     layers: list[LayerAnswer]
     methods: list[str] = Field(description="Methods of explanation that it offers.")

@@ -62,6 +62,7 @@ async def test_explain(stub: PawsightAsyncStub) -> None:
 async def test_models_are_described(stub: PawsightAsyncStub, readiness: Readiness) -> None:
     model = await stub.GetModel(pb.GetModelRequest(model="tiny"))
     assert (model.name, model.version, model.state) == ("tiny", "1", "READY")
+    assert model.default
     assert [layer.name for layer in model.layers] == [layer.name for layer in LAYERS]
     assert model.manifest["weights_sha256"] == manifest().weights_sha256
     await readiness.stop()

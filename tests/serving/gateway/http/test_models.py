@@ -16,6 +16,7 @@ async def test_a_model_is_described_with_its_manifest(http: httpx.AsyncClient) -
         "ready": True,
         "version": "1",
         "state": "READY",
+        "default": True,
         "classes": ["cat", "dog"],
         "layers": [layer.model_dump() for layer in LAYERS],
         "methods": list(METHODS),
@@ -31,6 +32,17 @@ async def test_every_version_is_listed_and_found(
     assert [each["version"] for each in listed] == ["1", "2"]
     assert (await http.get("/v1/models/tiny")).json()["version"] == "2"
     assert (await http.get("/v1/models/tiny/versions/1")).json()["version"] == "1"
+
+
+async def test_a_model_says_whether_it_is_meant_where_none_is_named(
+    http: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.served = [manifest(name="other"), manifest(name="cats_dogs_vgg16")]
+    listed = (await http.get("/v1/models")).json()["models"]
+    assert {each["name"]: each["default"] for each in listed} == {"other": False, "cats_dogs_vgg16": True}
+    engine.served = [manifest(name="other"), manifest(name="another")]
+    listed = (await http.get("/v1/models")).json()["models"]
+    assert [each["default"] for each in listed] == [False, False]
 
 
 async def test_what_is_not_served_is_not_found(http: httpx.AsyncClient) -> None:
