@@ -39,7 +39,10 @@ async def test_a_model_says_whether_it_is_meant_where_none_is_named(
 ) -> None:
     engine.served = [manifest(name="other"), manifest(name="cats_dogs_vgg16")]
     listed = (await http.get("/v1/models")).json()["models"]
-    assert {each["name"]: each["default"] for each in listed} == {"other": False, "cats_dogs_vgg16": True}
+    assert {each["name"]: each["default"] for each in listed} == {
+        "other": False,
+        "cats_dogs_vgg16": True,
+    }
     engine.served = [manifest(name="other"), manifest(name="another")]
     listed = (await http.get("/v1/models")).json()["models"]
     assert [each["default"] for each in listed] == [False, False]
