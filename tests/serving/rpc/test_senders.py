@@ -43,11 +43,13 @@ class Echo(PawsightServicer):
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
+        self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     @unary
     async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:  # noqa: N802
+        self.asked.set()
         await self.may_answer.wait()
         return pb.PredictResponse(model=request.model)
 
@@ -163,10 +165,14 @@ async def test_calls_at_once_are_bounded_whether_or_not_they_have_sent() -> None
     async with serving(heard, max_calls=2) as (_, echo, channel):
         echo.may_answer.clear()
         stub = PawsightStub(channel)
-        sending = raw(channel, never())
         waiting = asyncio.ensure_future(stub.Predict(pb.PredictRequest(model="a")))
         async with asyncio.timeout(10):
+            await echo.asked.wait()
+            sending = raw(channel, never())
             while True:
+                if sending.done():
+                    # The next call was in before it, and has left since.
+                    sending = raw(channel, never())
                 error = await fails(stub.Predict(pb.PredictRequest(), timeout=0.2))
                 if error.code() is STATUS.RESOURCE_EXHAUSTED:
                     break
