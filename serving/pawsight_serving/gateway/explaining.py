@@ -14,7 +14,8 @@ from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.graphs import Outputs
 from pawsight_serving.observation import heard_timing, outgoing
-from pawsight_serving.rpc.methods import REQUEST_ID_KEY, TIMING_KEY
+from pawsight_serving.rpc.methods import TIMING_KEY
+from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import error_of
 from pawsight_serving.rpc.tensors import read_tensor
 

@@ -9,7 +9,8 @@ import grpc
 from pawsight_serving.api_keys import HEADER
 from pawsight_serving.errors import Unauthenticated
 from pawsight_serving.observation import identified_as
-from pawsight_serving.rpc.refusals import refusing, request_id_of
+from pawsight_serving.rpc.refusals import refusing
+from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,11 +10,12 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
-from pawsight_serving.calls import UNFORESEEN, Call, accept_request_id, caller_left
+from pawsight_serving.calls import UNFORESEEN, Call, caller_left
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
-from pawsight_serving.rpc.statuses import metadata_of, status_of
+from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
+from pawsight_serving.rpc.statuses import ending_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID_KEY: Final = "x-request-id"
 TIMING_KEY: Final = "server-timing"
 
 
@@ -110,7 +110,7 @@ def _observed(
     servicer: Servicer, context: ServicerContext[Any, Any], name: str, *, unbounded: bool = False
 ) -> Iterator[Call]:
     metadata = dict(context.invocation_metadata() or ())
-    request_id = accept_request_id(str(metadata.get(REQUEST_ID_KEY, "")))
+    request_id = request_id_of(metadata.items())
     if unbounded:
         # A stream has no later moment at which it is sure to be told.
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
@@ -144,5 +144,4 @@ def _mapped(
         logger.error("request %s failed", call.request_id, exc_info=error)
         error = InternalError(UNFORESEEN)
     failed_with(error.code)
-    metadata = ((REQUEST_ID_KEY, call.request_id), *metadata_of(error))
-    return status_of(error), str(error), metadata
+    return ending_of(error, call.request_id)

@@ -24,7 +24,8 @@ from pawsight_serving.errors import (
     RouteNotFound,
 )
 from pawsight_serving.observation import CANCELLED
-from pawsight_serving.rpc.refusals import abort, refusing, request_id_of
+from pawsight_serving.rpc.refusals import abort, refusing
+from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

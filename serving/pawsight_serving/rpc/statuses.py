@@ -19,6 +19,7 @@ from pawsight_serving.errors import (
     Unauthenticated,
     Unavailable,
 )
+from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,13 @@ STATUSES: Final[dict[type[PawsightError], StatusCode]] = {
 def status_of(error: PawsightError) -> StatusCode:
     """Return the gRPC status of an error."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def ending_of(
+    error: PawsightError, request_id: str
+) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
+    """Return what a call ends with for an error: status, sentence and trailing metadata."""
+    return status_of(error), str(error), ((REQUEST_ID_KEY, request_id), *metadata_of(error))
 
 
 def metadata_of(error: PawsightError) -> tuple[tuple[str, str], ...]:

@@ -30,7 +30,7 @@ from pawsight_serving.gateway.open_inference.tensors import (
 )
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.rpc.methods import streaming, unary
-from pawsight_serving.rpc.refusals import request_id_of
+from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -5,6 +5,7 @@ uvicorn leaves these bounds to a proxy in front of it; here none is taken for gr
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.settings import GatewaySettings
 
-REFUSED: Final = "refused"
+REFUSED_WITH: Final = "refused"
 """Key of a request's `state`: the code with which it was refused while it was worked on."""
 
 # A caller that is refused early may still be sending; it should see why.
@@ -191,7 +192,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         request_id = self._tell(error)
         body = orjson.dumps({"error": str(error), "code": error.code, "request_id": request_id})
-        retry = b"retry-after: 1\r\n" if error.retry_after_s else b""
+        after_s = error.retry_after_s
+        retry = b"" if after_s is None else b"retry-after: %d\r\n" % math.ceil(after_s)
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
@@ -210,7 +212,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_cycles_request() and self.cycle not in waiting:
             # The application has it, and tells of its end.
             state = self.scope["state"]
-            state[REFUSED] = error.code
+            state[REFUSED_WITH] = error.code
             return str(state.setdefault("request_id", request_id))
         since_s = self._since_s
         waited_s = 0.0 if since_s is None else time.perf_counter() - since_s

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from pawsight_serving.calls import UNFORESEEN, accept_request_id
 from pawsight_serving.errors import InternalError
-from pawsight_serving.gateway.http.connections import REFUSED
+from pawsight_serving.gateway.http.connections import REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
 
@@ -50,7 +50,7 @@ class Requests:
             try:
                 await self._answer(observed, scope, receive, send)
             finally:
-                observed.code = state.get(REFUSED, observed.code)
+                observed.code = state.get(REFUSED_WITH, observed.code)
                 endpoint = scope.get("endpoint")
                 observed.method = getattr(endpoint, "__name__", "") or "none"
 

@@ -1,0 +1,17 @@
+"""The id of a call, in its metadata."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pawsight_serving.calls import accept_request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REQUEST_ID_KEY: Final = "x-request-id"
+
+
+def request_id_of(metadata: Iterable[tuple[str, Any]] | None) -> str:
+    """Return the caller's id where it is fit for headers and logs, else a new one."""
+    return accept_request_id(str(dict(metadata or ()).get(REQUEST_ID_KEY, "")))
