@@ -32,7 +32,7 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
 
     Batches form from what waits, without a delay: a lone caller is never held back. There is no
     queue policy, for the same reason: with a bound or a timeout in it Triton's batcher misses the
-    moment when an instance comes free, and requests wait half a second (ADR 21). The gateway
+    moment when an instance comes free, and requests wait half a second (ADR 19). The gateway
     bounds what is in flight, and a caller who leaves is cancelled in the queue.
 
     Args:

@@ -48,7 +48,7 @@ def test_the_queue_holds_nobody_back(versions: list[Manifest], graph: str) -> No
     batching = config.dynamic_batching
     assert batching.max_queue_delay_microseconds == 0
     assert max(batching.preferred_batch_size) == config.max_batch_size
-    # With one Triton's batcher sleeps half a second now and then while requests wait (ADR 21).
+    # With one Triton's batcher sleeps half a second now and then while requests wait (ADR 19).
     assert not batching.HasField("default_queue_policy")
     assert not config.response_cache.enable
     assert {warmup.batch_size for warmup in config.model_warmup} <= {1, config.max_batch_size}
