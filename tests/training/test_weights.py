@@ -47,6 +47,21 @@ def pictures() -> Tensor:
     return torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(3)).byte()
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        [torch.zeros(3)],
+        {1: torch.zeros(3)},
+        {"state_dict": {"features.0.weight": torch.zeros(3)}},
+        {f"features.{number}.weight": torch.zeros(3) for number in range(13)},
+    ],
+)
+def test_what_is_no_state_of_vgg16_is_refused(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(WeightsInvalid, match="are of another net, not of VGG16"):
+        read_weights(str(tmp_path / "other.pth"))
+
+
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_torchvisions_weights_give_torchvisions_maps(
     imagenet_like: torchvision.models.VGG, state: dict[str, Tensor], tmp_path: Path, suffix: str
@@ -127,7 +142,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors", "h5", "bin"])
-@pytest.mark.parametrize("content", [b"", b"no weights in here"])
+@pytest.mark.parametrize("content", [b"", b"no weights in here", b"Readme"])
 def test_damaged_files_are_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"damaged.{suffix}"
     path.write_bytes(content)

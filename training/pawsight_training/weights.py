@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import h5py
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from pawsight_training.architectures.vgg16 import BLOCKS, MEAN, STD
 from pawsight_training.errors import WeightsInvalid
 from pawsight_training.run import load_run
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
 
 IMAGENET: Final = "imagenet"
 # Keras carries Caffe's weights: mean colours alone are taken off, and channels come as BGR.
@@ -104,16 +100,25 @@ def _read_file(path: Path, source: str) -> Weights:
         elif path.suffix == ".safetensors":
             tensors = _from_state(load_file(path), path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            tensors = _from_state(state, path)
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        raise WeightsInvalid(
-            f"The weights {path} cannot be read; they must be a whole .safetensors, .pth or .h5."
-        ) from error
+            tensors = _from_state(_unpickled(path), path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(path) from error
     return Weights(source, hashlib.sha256(path.read_bytes()).hexdigest(), tensors)
 
 
-def _from_state(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _unpickled(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Bytes that are no pickle raise whatever they happen to spell.
+        raise _unreadable(path) from error
+
+
+def _from_state(state: object, path: Path) -> dict[str, Tensor]:
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    ):
+        raise _another_net(path)
     if "normalise.mean" in state:
         return dict(state)
     numbered = {
@@ -122,7 +127,7 @@ def _from_state(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         if (match := re.fullmatch(r"features\.(\d+)\.(weight|bias)", name))
     }
     convs = sorted({number for number, _ in numbered})
-    if len(convs) != len(CONVS):
+    if len(convs) != len(CONVS) or len(numbered) != 2 * len(CONVS):
         raise _another_net(path)
     return _normalised(MEAN, STD) | {
         f"features.{name}.{kind}": numbered[number, kind]
@@ -159,6 +164,12 @@ def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, Te
         "normalise.mean": torch.tensor(mean).reshape(3, 1, 1),
         "normalise.std": torch.tensor(std).reshape(3, 1, 1),
     }
+
+
+def _unreadable(path: Path) -> WeightsInvalid:
+    return WeightsInvalid(
+        f"The weights {path} cannot be read; they must be a whole .safetensors, .pth or .h5."
+    )
 
 
 def _another_net(path: Path) -> WeightsInvalid:
