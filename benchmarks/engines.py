@@ -8,7 +8,7 @@ Three tables for each model of the repository:
    on a GPU too, where there is one. The ratio is to PyTorch eager fp32 with Grad-CAM on the CPU, at
    the same batch.
 2. the embedded engine under 1 and 8 callers, against the best of a bare session over threads,
-   batches and streams; and the memory of both its sessions.
+   batches and streams; and the memory of its graphs.
 3. the real Triton under 1, 4 and 16 callers, against the same.
 
 Contenders take turns, so that a noisy machine is noisy for all of them; each figure is a median.
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 BASE: Final = "torch eager fp32 cpu"
 EMBEDDED_CALLERS: Final = (1, 8)
 TRITON_CALLERS: Final = (1, 4, 16)
+CALLS: Final = 16
+"""Of each caller in a turn: its beginning and end, where batches are small, weigh little."""
 
 
 def main() -> None:
@@ -135,12 +137,12 @@ def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> flo
                 )
 
             async def each() -> None:
-                for _ in range(4):
+                for _ in range(CALLS):
                     await ask()
 
             async def every() -> int:
                 await asyncio.gather(*(each() for _ in range(count)))
-                return 4 * count
+                return CALLS * count
 
             return lambda: runner.run(every())
 
@@ -155,7 +157,7 @@ def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> flo
     print(f"who answers, one picture a call unless said           | pictures/s | of {best:.1f}")
     for name, rate in rates.items():
         print(f"{name:53} | {rate.median:10.1f} | {rate.median / best:.2f}")
-    print(f"the embedded engine's sessions of all hot graphs took {loaded_mb:.0f} MB", flush=True)
+    print(f"the embedded engine's hot graphs took {loaded_mb:.0f} MB", flush=True)
     return best
 
 
@@ -183,7 +185,7 @@ def bare_sessions(manifest: Manifest, repository: Path) -> Iterator[tuple[str, C
         for count, batch in ((1, 1), (1, 8), (cores, 1), (cores, 8)):
             turn = answering(run, pictures(batch, manifest.input_size))
             name = f"bare {provider}, {way}, {count} threads, batch {batch}"
-            yield name, turn if count == 1 else in_threads(turn, count, 4)
+            yield name, turn if count == 1 else in_threads(turn, count, CALLS // batch + 1)
 
 
 async def triton_under_callers(

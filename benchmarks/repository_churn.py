@@ -27,7 +27,6 @@ from pawsight_export.publication import publish
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.engines.triton_config import model_config, write_config
 from pawsight_serving.repository.directory import graph_path, read_manifest
 from pawsight_serving.repository.rollback import roll_back
@@ -74,11 +73,8 @@ class Churn:
     async def run(self, changes: int, callers: int) -> None:
         """Change and call; print what came of it."""
         self._publish("1")
-        sharing = Sharing(sessions="both")
-        gateway = EmbeddedEngine(
-            self._repository, graphs="hot", sharing=sharing, poll_s=0.05, grace_s=2.0
-        )
-        sidecar = EmbeddedEngine(self._repository, sharing=sharing, poll_s=0.1, grace_s=2.0)
+        gateway = EmbeddedEngine(self._repository, graphs="hot", poll_s=0.05, grace_s=2.0)
+        sidecar = EmbeddedEngine(self._repository, poll_s=0.1, grace_s=2.0)
         await gateway.start()
         await sidecar.start()
         await self._learn()

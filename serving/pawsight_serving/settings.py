@@ -50,10 +50,11 @@ class EngineSettings(BaseModel):
         default_factory=usable_processors,
         description="Calls that the engine in this process runs at a time [default: one a core].",
     )
-    engine_sessions: Literal["both", "latency", "throughput"] = Field(
-        "both",
-        description="Whether a call gets all cores (latency), one core (throughput), or all where "
-        "it is alone and one where it is not, at the price of holding the weights twice.",
+    engine_cores: Literal["all", "one"] = Field(
+        "all", description="What each of these calls gets: all cores, or one of its own."
+    )
+    engine_batch: PositiveInt = Field(
+        8, description="Pictures of waiting calls that the engine runs in one batch at the most."
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."

@@ -1,25 +1,22 @@
-"""Threads for work that would block the event loop.
-
-Not `concurrent.futures`: its futures bring a lock and a condition each, and a second future on the
-loop's side; at hundreds of requests a second that is as dear as the rest of a hand-over.
-"""
+"""Threads for work that would block the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pawsight_serving.observation import QUEUE, current
+from pawsight_serving.hand_over import HandOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.joint_work import JointWork
 
+P = TypeVar("P")
 A = TypeVar("A")
 
 
@@ -27,7 +24,7 @@ class Workers:
     """A bounded pool of threads; work that is cancelled or late before it starts never runs."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._waiting: SimpleQueue[_Work[Any] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Turn | None] = SimpleQueue()
         self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, name=f"{name}_{number}", daemon=True)
@@ -55,72 +52,73 @@ class Workers:
             for future in futures:
                 future.cancel()
 
+    async def run_jointly(
+        self, work: JointWork[P, A], prepare: Callable[[], P], deadline: Deadline
+    ) -> A:
+        """Return what `work` makes of what is prepared, alone or with others that wait.
+
+        Raises:
+            DeadlineExceeded: the deadline passed before a thread was free.
+        """
+        self._check_open()
+        future = work.add(prepare, deadline).future
+        self._waiting.put(work)
+        return await future
+
     def close(self) -> None:
         """Drop what waits and end the threads once they are done."""
         self._closed = True
         with suppress(Empty):
             while True:
-                if (work := self._waiting.get_nowait()) is not None:
-                    work.drop()
+                if (turn := self._waiting.get_nowait()) is not None:
+                    turn.drop()
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
             thread.join()
 
     def _submit(self, work: Callable[[], A], deadline: Deadline) -> asyncio.Future[A]:
-        if self._closed:
-            raise RuntimeError("the threads have ended")
+        self._check_open()
         waiting = _Work(work, deadline)
         self._waiting.put(waiting)
         return waiting.future
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the threads have ended")
+
     def _serve(self) -> None:
-        while (work := self._waiting.get()) is not None:
-            work.run()
-            # What it holds is the caller's from now on, not this thread's until its next work.
-            del work
+        while (turn := self._waiting.get()) is not None:
+            turn.run()
+            # What it holds is the caller's from now on, not this thread's until its next turn.
+            del turn
 
 
-class _Work(Generic[A]):
-    """A call that waits for a thread, and the future of its result on the loop that asked."""
-
-    __slots__ = ("_call", "_deadline", "_loop", "_observed", "_since_s", "future")
-
-    def __init__(self, call: Callable[[], A], deadline: Deadline) -> None:
-        self._call = call
-        self._deadline = deadline
-        self._loop = asyncio.get_running_loop()
-        self._observed = current()
-        self._since_s = time.perf_counter()
-        self.future: asyncio.Future[A] = self._loop.create_future()
+class _Turn(Protocol):
+    """What a thread does next."""
 
     def run(self) -> None:
-        """Call, in a thread of the pool, unless nobody waits any more."""
-        if self.future.cancelled():
-            return
-        if self._observed is not None:
-            self._observed.add(QUEUE, time.perf_counter() - self._since_s)
-        try:
-            self._deadline.check()
-            result = self._call()
-        except BaseException as error:  # noqa: BLE001 - it is the caller's
-            self._tell(self._fail, error)
-        else:
-            self._tell(self._succeed, result)
+        """Do it."""
 
     def drop(self) -> None:
-        """Cancel what was not called yet."""
-        self._tell(self.future.cancel)
+        """Cancel it."""
 
-    def _tell(self, what: Callable[..., object], *arguments: object) -> None:
-        # A loop that is closed has nobody left who waits.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(what, *arguments)
 
-    def _succeed(self, result: A) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
+class _Work(HandOver[A]):
+    """A call that waits for a thread."""
 
-    def _fail(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], A], deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self._call = call
+
+    def run(self) -> None:
+        if not self.begin():
+            return
+        try:
+            result = self._call()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            self.fail(error)
+        else:
+            self.succeed(result)

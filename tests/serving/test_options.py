@@ -40,8 +40,8 @@ def test_values_are_typed() -> None:
         (["--timeout-s", "soon"], "--timeout-s: it must be a number above zero."),
         (["--timeout-s", "0"], "--timeout-s: it must be a number above zero."),
         (
-            ["--engine-sessions", "many"],
-            "--engine-sessions: it must be 'both', 'latency' or 'throughput'.",
+            ["--engine-cores", "many"],
+            "--engine-cores: it must be 'all' or 'one'.",
         ),
         (["--max-pictures", "x"], "--max-pictures: it must be a whole number above zero."),
         (

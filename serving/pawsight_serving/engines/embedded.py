@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.lineup import Lineup
-from pawsight_serving.engines.memory import give_back
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
+from pawsight_serving.memory import give_back
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.workers import Workers
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.engines.loading import LoadedVersion
     from pawsight_serving.engines.protocol import Graphs, Images
-    from pawsight_serving.engines.sessions import GraphSession
+    from pawsight_serving.engines.sessions import Outputs
     from pawsight_serving.repository.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class EmbeddedEngine:
     Args:
         repository: the folder, in Triton's layout.
         graphs: "hot" leaves the `_explain` graphs on disk, for a process that never runs them.
-        sharing: how calls share the processor; without it each call gets all of it.
+        sharing: how calls share the processor.
         poll_s: time between two looks at the folder; None looks at the start alone.
         grace_s: how long a version that is served no more still answers who asks for it by name.
     """
@@ -53,13 +54,12 @@ class EmbeddedEngine:
         poll_s: float | None = None,
         grace_s: float = 30.0,
     ) -> None:
-        sharing = sharing or Sharing(sessions="latency")
+        sharing = sharing or Sharing()
         self._lineup = Lineup(grace_s)
         self._follower = Follower(repository, self._lineup, graphs, sharing)
         self._workers = Workers(sharing.calls, "engine")
         self._poll_s = poll_s
         self._following: asyncio.Task[None] | None = None
-        self._calls = 0
 
     async def start(self) -> None:
         """Load every served version and run each graph; see `Engine.start`."""
@@ -87,19 +87,13 @@ class EmbeddedEngine:
     ) -> Mapping[str, NDArray[np.float32]]:
         """Run one graph on a batch; see `Engine.infer`.
 
-        A call keeps the session that it began with: a version that goes meanwhile is released
-        when its last call is over.
+        A call keeps the version that it began with: one that goes meanwhile is released when its
+        last call is over. Single pictures that wait for the hot graph are run in one batch.
         """
-        session = self._session(graph, version)
-
-        def run() -> list[NDArray[np.float32]]:
-            batch = images() if callable(images) else images
-            return session.run(batch, outputs, alone=self._calls == 1)
-
-        self._calls += 1
+        loaded = self._loaded(graph, version)
         try:
             async with deadline.enforced():
-                results = await self._workers.run(run, deadline)
+                results = await self._run(loaded, graph, images, outputs, deadline)
         except PawsightError:
             raise
         except Exception as error:
@@ -107,9 +101,7 @@ class EmbeddedEngine:
             raise EngineUnavailable(
                 "The engine could not run the model; try again in a moment."
             ) from error
-        finally:
-            self._calls -= 1
-        return dict(zip(outputs, results, strict=True))
+        return {name: results[name] for name in outputs}
 
     async def close(self) -> None:
         """Finish the calls under way and release the graphs; see `Engine.close`."""
@@ -127,11 +119,29 @@ class EmbeddedEngine:
             if self._lineup.drop_expired(time.monotonic()):
                 await asyncio.to_thread(give_back)
 
-    def _session(self, graph: str, version: str) -> GraphSession:
+    async def _run(
+        self,
+        loaded: LoadedVersion,
+        graph: str,
+        images: Images,
+        outputs: Sequence[str],
+        deadline: Deadline,
+    ) -> Outputs:
+        session = loaded.sessions[graph]
+
+        def made() -> NDArray[np.uint8]:
+            return images() if callable(images) else images
+
+        single = callable(images) or len(images) == 1
+        if single and graph == loaded.manifest.name and session.gives(outputs):
+            return await self._workers.run_jointly(loaded.joint, made, deadline)
+        return await self._workers.run(lambda: session.run(made(), outputs), deadline)
+
+    def _loaded(self, graph: str, version: str) -> LoadedVersion:
         name = graph.removesuffix(EXPLAIN_SUFFIX)
         found = self._lineup.get(name, version)
         if found is None:
             find_model(self.manifests(), name, version)
         if found is None or graph not in found.sessions:
             raise ModelNotFound(graph, tuple(sorted({m.name for m in self.manifests()})))
-        return found.sessions[graph]
+        return found

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
-from pawsight_serving.engines.memory import give_back
 from pawsight_serving.errors import PawsightError, RepositoryInvalid
+from pawsight_serving.memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

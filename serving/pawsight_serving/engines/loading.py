@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.sessions import GraphSession, Sharing
+from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
+from pawsight_serving.joint_work import JointWork
 from pawsight_serving.repository.directory import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pawsight_serving.engines.protocol import Graphs
+    from pawsight_serving.engines.sessions import Outputs, Sharing
     from pawsight_serving.repository.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -22,10 +27,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
-    """A version that can answer: its manifest, and a session for each of its loaded graphs."""
+    """A version that can answer.
+
+    Attributes:
+        manifest: the version's.
+        sessions: of its loaded graphs, by name.
+        joint: runs single pictures of several calls in one batch of the hot graph, for all
+            outputs; a session does not hold it, so that it goes with its last user.
+    """
 
     manifest: Manifest
     sessions: Mapping[str, GraphSession]
+    joint: JointWork[NDArray[np.uint8], Outputs]
 
 
 def load_version(
@@ -40,7 +53,7 @@ def load_version(
         repository: the model repository.
         manifest: of the version.
         graphs: "hot" leaves the `_explain` graph on disk.
-        sharing: how calls share the processor; the `_explain` graph is held once.
+        sharing: how calls share the processor; the `_explain` graph runs each by itself.
 
     Raises:
         RepositoryInvalid: a graph is not what was published, or is of another engine.
@@ -57,9 +70,8 @@ def load_version(
         is_hot = graph == manifest.name
         if graphs == "hot" and not is_hot:
             continue
-        shared = sharing
-        if not is_hot and sharing.sessions == "both":
-            shared = Sharing(sharing.calls, "latency", sharing.processors)
+        # A batch of all layers' maps would hold hundreds of megabytes: nothing warms up for one.
+        shared = sharing if is_hot else replace(sharing, largest_batch=1)
         try:
             sessions[graph] = GraphSession(
                 model, manifest.arithmetic(graph), manifest.input_size, shared
@@ -71,4 +83,5 @@ def load_version(
         logger.info(
             "loaded %s version %s on %s", graph, manifest.version, sessions[graph].providers[0]
         )
-    return LoadedVersion(manifest, sessions)
+    joint = JointWork(sessions[manifest.name].run_each, sharing.largest_batch)
+    return LoadedVersion(manifest, sessions, joint)

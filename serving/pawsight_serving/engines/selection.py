@@ -55,7 +55,7 @@ def open_engine(
     return EmbeddedEngine(
         repository,
         graphs=graphs,
-        sharing=Sharing(settings.engine_threads, settings.engine_sessions),
+        sharing=Sharing(settings.engine_threads, settings.engine_cores, settings.engine_batch),
         poll_s=settings.repository_poll_s,
         grace_s=settings.version_grace_s,
     )

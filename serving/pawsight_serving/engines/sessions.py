@@ -1,15 +1,16 @@
-"""One graph in ONNX Runtime: for a caller who is alone, and for many."""
+"""One graph in ONNX Runtime."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import onnxruntime as ort
 
 from pawsight_serving.engines.processors import usable_processors
-from pawsight_serving.engines.providers import GPU_PROVIDERS, Threads, choose_providers
+from pawsight_serving.engines.providers import Threads, choose_providers
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Sessions = Literal["both", "latency", "throughput"]
-"""Whom a graph is held for: "both" holds it twice."""
+Cores = Literal["all", "one"]
+"""What a call gets of the processor."""
+
+Outputs = dict[str, "NDArray[np.float32]"]
 
 _WARM_UP_SEED: Final = 0
 
@@ -29,35 +32,36 @@ class Sharing:
 
     Attributes:
         calls: that run at a time.
-        sessions: "latency" gives every call all processors; "throughput" gives each call one, so
-            that none waits for another; "both" takes the first for a call that is alone and the
-            second for calls beside others, and holds the weights twice.
+        cores: "all" gives each call all of them, "one" a core of its own.
+        largest_batch: single pictures of calls that wait, run in one batch at the most.
         processors: to share.
     """
 
     calls: int = field(default_factory=usable_processors)
-    sessions: Sessions = "both"
+    cores: Cores = "all"
+    largest_batch: int = 8
     processors: int = field(default_factory=usable_processors)
 
     @property
-    def lone(self) -> Threads:
-        """All processors for one call."""
-        return Threads(1, self.processors)
-
-    @property
-    def crowd(self) -> Threads:
-        """One processor for each call."""
+    def threads(self) -> Threads:
+        """How a session is threaded."""
+        if self.cores == "all":
+            return Threads(1, self.processors)
         return Threads(min(self.calls, self.processors), 1)
 
 
 class GraphSession:
-    """A loaded graph that has answered once.
+    """A loaded graph that has answered.
 
     Args:
         model: the ONNX file's bytes.
         precision: of its arithmetic.
         input_size: height and width.
         sharing: how calls share the processor.
+
+    Attributes:
+        output_names: what the graph gives.
+        providers: ONNX Runtime's execution providers that run it, the first one first.
 
     Raises:
         EngineUnavailable: ONNX Runtime cannot load or run it, or its answers are not finite.
@@ -66,53 +70,69 @@ class GraphSession:
     def __init__(
         self, model: bytes, precision: str, input_size: tuple[int, int], sharing: Sharing
     ) -> None:
-        self._lone: ort.InferenceSession | None = None
-        self._crowd: ort.InferenceSession | None = None
-        first = sharing.crowd if sharing.sessions == "throughput" else sharing.lone
         try:
-            self._lone = self._crowd = _open(model, precision, first)
-            self.providers: tuple[str, ...] = tuple(self._lone.get_providers())
-            if sharing.sessions == "both" and self._gains_from_two(sharing):
-                self._crowd = _open(model, precision, sharing.crowd)
-            for session in {id(each): each for each in (self._lone, self._crowd)}.values():
-                _warm_up(session, input_size)
+            self._session = _open(model, precision, sharing)
+            for batch in sorted({1, sharing.largest_batch}):
+                _warm_up(self._session, (batch, *input_size, 3))
         except EngineUnavailable:
             raise
         except Exception as error:
             raise EngineUnavailable(
                 "ONNX Runtime cannot load or run it; export the model again."
             ) from error
+        self.providers: tuple[str, ...] = tuple(self._session.get_providers())
+        self.output_names = tuple(each.name for each in self._session.get_outputs())
 
-    def run(
-        self, images: NDArray[np.uint8], outputs: Sequence[str], *, alone: bool
-    ) -> list[NDArray[np.float32]]:
-        """Return outputs of a batch; `alone` where no other call is under way.
+    def gives(self, outputs: Sequence[str]) -> bool:
+        """Return whether the graph has all these outputs."""
+        return set(outputs) <= set(self.output_names)
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> Outputs:
+        """Return outputs of a batch, by name.
 
         Raises:
             OptionInvalid: the graph does not take such images or has no such output.
         """
-        session = self._lone if alone else self._crowd
-        if session is None:
-            raise EngineUnavailable("The graph is not loaded.")
         try:
-            results: list[NDArray[np.float32]] = session.run(list(outputs), {"image": images})
+            results = self._session.run(list(outputs), {"image": images})
         except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
             raise OptionInvalid(
                 "The graph does not take these pictures or has no such output."
             ) from error
-        return results
+        return dict(zip(outputs, results, strict=True))
 
-    def _gains_from_two(self, sharing: Sharing) -> bool:
-        return sharing.crowd.streams > 1 and self.providers[0] not in GPU_PROVIDERS
+    def run_each(self, batches: Sequence[NDArray[np.uint8]]) -> list[Outputs | Exception]:
+        """Return all outputs of each of several batches, or what is wrong with it."""
+        if len(batches) == 1:
+            return [self._run_alone(batches[0])]
+        try:
+            outputs = self.run(np.concatenate(batches), self.output_names)
+        except Exception:  # noqa: BLE001 - whose fault it is shows when each is run alone
+            return [self._run_alone(each) for each in batches]
+        ends = list(accumulate(map(len, batches)))
+        return [
+            {name: values[end - len(batch) : end] for name, values in outputs.items()}
+            for batch, end in zip(batches, ends, strict=True)
+        ]
+
+    def _run_alone(self, images: NDArray[np.uint8]) -> Outputs | Exception:
+        try:
+            return self.run(images, self.output_names)
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            return error
 
 
-def _open(model: bytes, precision: str, threads: Threads) -> ort.InferenceSession:
+def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSession:
+    threads = sharing.threads
     options = ort.SessionOptions()
     options.log_severity_level = 3
     # A number that is set also keeps ONNX Runtime from binding its threads to cores.
     options.intra_op_num_threads = threads.each
     # A pool that spins between calls takes the core that decoding needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # ONNX Runtime's own arena keeps twice what the largest batch took, which pays where every
+    # call takes the same.
+    options.enable_cpu_mem_arena = sharing.largest_batch == 1
     if precision == "fp32":
         # Weights that lie packed in the file are unpacked once, here, and not at every call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
@@ -120,8 +140,7 @@ def _open(model: bytes, precision: str, threads: Threads) -> ort.InferenceSessio
     return ort.InferenceSession(model, options, providers=providers)
 
 
-def _warm_up(session: ort.InferenceSession, input_size: tuple[int, int]) -> None:
-    shape = (1, *input_size, 3)
+def _warm_up(session: ort.InferenceSession, shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
     for image in (np.zeros(shape, np.uint8), noise):
         if not all(np.isfinite(values).all() for values in session.run(None, {"image": image})):

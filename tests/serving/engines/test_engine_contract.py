@@ -108,6 +108,20 @@ async def test_images_may_be_made_where_the_graph_runs(engine: Engine) -> None:
         await engine.infer("tiny", "1", broken, ["probabilities"], soon())
 
 
+async def test_one_bad_picture_of_a_crowd_fails_alone(engine: Engine) -> None:
+    images = [RED, BLUE, np.zeros((1, 4, 4, 3), np.uint8)] * 8
+    answers = await asyncio.gather(
+        *(engine.infer("tiny", "1", image, ["probabilities"], soon()) for image in images),
+        return_exceptions=True,
+    )
+    for number, answer in enumerate(answers):
+        if number % 3 == 2:
+            assert isinstance(answer, OptionInvalid)
+        else:
+            assert not isinstance(answer, BaseException)
+            assert answer["probabilities"].argmax() == 1 - number % 3
+
+
 async def test_an_unknown_graph_is_not_found(engine: Engine) -> None:
     with pytest.raises(ModelNotFound):
         await engine.infer("nobody", "1", RED, ["probabilities"], soon())

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pawsight_serving.engines.lineup import Lineup
 from pawsight_serving.engines.loading import LoadedVersion
+from pawsight_serving.joint_work import JointWork
 from tests.serving.fakes import manifest
 
 
 def version(name: str, number: str) -> LoadedVersion:
-    return LoadedVersion(manifest(name, number), {})
+    return LoadedVersion(
+        manifest(name, number), {}, JointWork(lambda batches: [{} for _ in batches], 1)
+    )
 
 
 def change(lineup: Lineup, *keys: str, kept: tuple[str, ...] = (), now_s: float = 0.0) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pawsight_serving.engines import sessions as module
 from pawsight_serving.engines.providers import Threads
-from pawsight_serving.engines.sessions import GraphSession, Sessions, Sharing
+from pawsight_serving.engines.sessions import Cores, GraphSession, Sharing
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
 from pawsight_serving.repository.directory import read_graph
 from tests.serving.tiny_repository import SIDE, publish_tiny
@@ -28,70 +28,67 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The sessions in the order in which they were opened, each with its threads."""
     opened, really_open = list[Any](), module._open
 
-    def watched(model: bytes, precision: str, threads: Threads) -> Any:
-        session = really_open(model, precision, threads)
-        opened.append((threads, session))
+    def watched(model: bytes, precision: str, sharing: Sharing) -> Any:
+        session = really_open(model, precision, sharing)
+        opened.append((sharing.threads, session))
         return session
 
     monkeypatch.setattr(module, "_open", watched)
     return opened
 
 
-def load(graph: bytes, sessions: Sessions, *, calls: int = 4, processors: int = 2) -> GraphSession:
-    return GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(calls, sessions, processors))
+def load(graph: bytes, cores: Cores = "all", *, calls: int = 4) -> GraphSession:
+    return GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(calls, cores, processors=2))
 
 
 @pytest.mark.parametrize(
-    ("sessions", "calls", "threads"),
+    ("cores", "calls", "threads"),
     [
-        ("latency", 4, [Threads(1, 2)]),
-        ("throughput", 4, [Threads(2, 1)]),
-        ("both", 4, [Threads(1, 2), Threads(2, 1)]),
-        # One call at a time never has another beside it.
-        ("both", 1, [Threads(1, 2)]),
+        ("all", 4, Threads(1, 2)),
+        ("one", 4, Threads(2, 1)),
+        # Where one call runs at a time, a second stream would rest.
+        ("one", 1, Threads(1, 1)),
     ],
 )
-def test_a_graph_is_held_for_whom_it_serves(
-    graph: bytes, opened: list[Any], sessions: Sessions, calls: int, threads: list[Threads]
+def test_calls_share_the_cores_as_was_set(
+    graph: bytes, opened: list[Any], cores: Cores, calls: int, threads: Threads
 ) -> None:
-    load(graph, sessions, calls=calls)
-    assert [each for each, _ in opened] == threads
+    load(graph, cores, calls=calls)
+    ((seen, session),) = opened
+    assert seen == threads
+    assert session.get_session_options().intra_op_num_threads == threads.each
 
 
-def test_a_lone_call_gets_all_and_calls_beside_others_one_each(
-    graph: bytes, opened: list[Any]
-) -> None:
-    loaded = load(graph, "both")
-    assert [loaded._lone, loaded._crowd] == [session for _, session in opened]
-    alone, beside = (loaded.run(IMAGE, ["probabilities"], alone=each) for each in (True, False))
-    assert np.array_equal(alone[0], beside[0])
+def test_calls_in_one_batch_are_answered_each_for_itself(graph: bytes) -> None:
+    loaded = load(graph)
+    calls = [np.full((count, SIDE, SIDE, 3), 40 * count, np.uint8) for count in (1, 3, 1)]
+    alone = [loaded.run(images, loaded.output_names) for images in calls]
+    for one, other in zip(alone, loaded.run_each(calls), strict=True):
+        assert not isinstance(other, Exception)
+        assert one.keys() == other.keys()
+        assert all(np.allclose(one[name], other[name], atol=1e-6) for name in one)
 
 
-def test_a_gpu_is_not_divided(
-    graph: bytes, opened: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "GPU_PROVIDERS", {"CPUExecutionProvider"})
-    load(graph, "both")
-    assert len(opened) == 1
-
-
-def test_threads_are_those_of_the_settings(graph: bytes, opened: list[Any]) -> None:
-    load(graph, "both", processors=2)
-    numbers = [session.get_session_options().intra_op_num_threads for _, session in opened]
-    assert numbers == [2, 1]
+def test_what_is_wrong_with_one_of_a_batch_is_its_own(graph: bytes) -> None:
+    loaded = load(graph)
+    sound, misshapen, last = loaded.run_each([IMAGE, np.zeros((1, 3, 3, 3), np.uint8), IMAGE])
+    assert isinstance(misshapen, OptionInvalid)
+    for each in (sound, last):
+        assert not isinstance(each, Exception)
+        assert each["probabilities"].shape == (1, 2)
 
 
 def test_what_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="cannot load or run it"):
-        load(b"no ONNX file", "latency")
+        load(b"no ONNX file")
     no_number = read_graph(tmp_path, publish_tiny(tmp_path, bias=float("nan")), "tiny")
     with pytest.raises(EngineUnavailable, match="not finite"):
-        load(no_number, "latency")
+        load(no_number)
 
 
 def test_other_pictures_and_outputs_are_refused(graph: bytes) -> None:
-    loaded = load(graph, "latency")
+    loaded = load(graph)
     with pytest.raises(OptionInvalid):
-        loaded.run(np.zeros((1, 3, 3, 3), np.uint8), ["probabilities"], alone=True)
+        loaded.run(np.zeros((1, 3, 3, 3), np.uint8), ["probabilities"])
     with pytest.raises(OptionInvalid):
-        loaded.run(IMAGE, ["nothing"], alone=True)
+        loaded.run(IMAGE, ["nothing"])

@@ -1,0 +1,102 @@
+"""Calls of one kind that wait together are done together, in one go.
+
+Nobody is waited for: a call that comes alone is done alone and at once, and only what piles up
+while others are being done makes a batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pawsight_serving.hand_over import HandOver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pawsight_serving.deadlines import Deadline
+
+P = TypeVar("P")
+A = TypeVar("A")
+
+
+class JointWork(Generic[P, A]):
+    """Work of one kind, in two steps: each item is prepared by itself, what is ready done at once.
+
+    Every thread prepares. One of them leads: it does what is ready, until nothing is.
+
+    Args:
+        work: does several prepared items in one go; returns each one's result, or its failure.
+        largest: how many it takes at the most.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[P]], Sequence[A | Exception]], largest: int
+    ) -> None:
+        self._work = work
+        self._largest = largest
+        # Appended at one end and taken at the other, which a deque does without a lock.
+        self._waiting: deque[_Item[P, A]] = deque()
+        self._ready: deque[tuple[_Item[P, A], P]] = deque()
+        self._leads = Lock()
+
+    def add(self, prepare: Callable[[], P], deadline: Deadline) -> HandOver[A]:
+        """Let an item wait for a thread."""
+        item = _Item[P, A](prepare, deadline)
+        self._waiting.append(item)
+        return item
+
+    def run(self) -> None:
+        """Prepare an item, in a thread, and do what is ready unless another thread does already."""
+        try:
+            item = self._waiting.popleft()
+        except IndexError:
+            return
+        if not item.begin():
+            return
+        try:
+            prepared = item.prepare()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            item.fail(error)
+            return
+        item.wait()
+        self._ready.append((item, prepared))
+        # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
+        while self._ready and self._leads.acquire(blocking=False):
+            try:
+                self._do([self._ready.popleft() for _ in range(self._count())])
+            finally:
+                self._leads.release()
+
+    def drop(self) -> None:
+        """Cancel what waits."""
+        while self._waiting:
+            self._waiting.popleft().drop()
+
+    def _count(self) -> int:
+        return min(self._largest, len(self._ready))
+
+    def _do(self, ready: Sequence[tuple[_Item[P, A], P]]) -> None:
+        wanted = [(item, prepared) for item, prepared in ready if item.begin()]
+        if not wanted:
+            return
+        try:
+            results = self._work([prepared for _, prepared in wanted])
+        except BaseException as error:  # noqa: BLE001 - it is the callers'
+            for item, _ in wanted:
+                item.fail(error)
+            return
+        for (item, _), result in zip(wanted, results, strict=True):
+            if isinstance(result, Exception):
+                item.fail(result)
+            else:
+                item.succeed(result)
+
+
+class _Item(HandOver[A], Generic[P, A]):
+    __slots__ = ("prepare",)
+
+    def __init__(self, prepare: Callable[[], P], deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.prepare = prepare

@@ -1,0 +1,54 @@
+"""Giving memory back to the system once it is not needed any more."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_STATM: Final = Path("/proc/self/statm")
+_LOOK_S: Final = 1.0
+_GROWTH_BYTES: Final = 32 * 1024 * 1024
+"""What is left alone: the next call would only ask for it again."""
+
+
+def give_back() -> None:
+    """Return to the system what the C library keeps of freed memory, where it can be asked to.
+
+    Sessions are made and run in many threads, and glibc keeps a heap a thread: without this, a
+    process holds what was needed to make its sessions alone, and grows with every reload
+    (`benchmarks/repository_churn.py`).
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has in RAM; 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+async def give_back_after_crowds(idle_s: Callable[[], float], look_s: float = _LOOK_S) -> None:
+    """Give back, until cancelled, what a crowd needed, once it has gone.
+
+    Args:
+        idle_s: returns for how many seconds nobody has been served.
+        look_s: seconds between two looks, and for which nobody must have been served.
+    """
+    least = resident_bytes()
+    while True:
+        await asyncio.sleep(look_s)
+        now = resident_bytes()
+        least = min(least, now)
+        if idle_s() >= look_s and now > least + _GROWTH_BYTES:
+            await asyncio.to_thread(give_back)
+            least = resident_bytes()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_serving import memory
+from pawsight_serving.memory import give_back, give_back_after_crowds, resident_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_c_library_is_asked_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=asked.append))
+    give_back()
+    assert asked == [0]
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    give_back()
+
+
+def test_here_it_harms_nothing() -> None:
+    give_back()
+
+
+def test_this_process_has_some_memory_or_the_system_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = resident_bytes()
+    held = bytearray(b"x") * 50_000_000
+    assert resident_bytes() - before > 0.9 * len(held)
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "nothing")
+    assert resident_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "resident_mib", "given"),
+    [
+        pytest.param(9, [100, 150, 110, 110], 1, id="a crowd has gone"),
+        pytest.param(0, [100, 150, 150, 150], 0, id="it is still here"),
+        pytest.param(9, [100, 120, 131, 120], 0, id="it took little"),
+        pytest.param(9, [100, 60, 95, 61, 61], 1, id="what is least counts"),
+        pytest.param(9, [100, 200, 190, 195, 191], 1, id="what is in use is asked for once"),
+    ],
+)
+async def test_what_a_crowd_took_is_given_back_once_it_has_gone(
+    monkeypatch: pytest.MonkeyPatch, idle_s: float, resident_mib: list[int], given: int
+) -> None:
+    asked = list[int]()
+    seen = iter(resident_mib)
+    monkeypatch.setattr(memory, "give_back", lambda: asked.append(1))
+    monkeypatch.setattr(memory, "resident_bytes", lambda: next(seen) << 20)
+    with pytest.raises((StopIteration, RuntimeError)):
+        await asyncio.wait_for(give_back_after_crowds(lambda: idle_s, look_s=0.001), 10)
+    assert len(asked) == given
