@@ -7,7 +7,8 @@ while others are being done makes a batch.
 from __future__ import annotations
 
 from collections import deque
-from threading import Lock
+from contextlib import suppress
+from threading import Semaphore
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pawsight_serving.hand_over import HandOver
@@ -29,17 +30,21 @@ class JointWork(Generic[P, A]):
     Args:
         work: does several prepared items in one go; returns each one's result, or its failure.
         largest: how many it takes at the most.
+        leaders: how many threads may lead at a time, where that much can be done side by side.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[P]], Sequence[A | Exception]], largest: int
+        self,
+        work: Callable[[Sequence[P]], Sequence[A | Exception]],
+        largest: int,
+        leaders: int = 1,
     ) -> None:
         self._work = work
         self._largest = largest
         # Appended at one end and taken at the other, which a deque does without a lock.
         self._waiting: deque[_Item[P, A]] = deque()
         self._ready: deque[tuple[_Item[P, A], P]] = deque()
-        self._leads = Lock()
+        self._leads = Semaphore(leaders)
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> HandOver[A]:
         """Let an item wait for a thread."""
@@ -65,7 +70,7 @@ class JointWork(Generic[P, A]):
         # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
         while self._ready and self._leads.acquire(blocking=False):
             try:
-                self._do([self._ready.popleft() for _ in range(self._count())])
+                self._do(self._take())
             finally:
                 self._leads.release()
 
@@ -74,8 +79,13 @@ class JointWork(Generic[P, A]):
         while self._waiting:
             self._waiting.popleft().drop()
 
-    def _count(self) -> int:
-        return min(self._largest, len(self._ready))
+    def _take(self) -> list[tuple[_Item[P, A], P]]:
+        taken: list[tuple[_Item[P, A], P]] = []
+        # Another leader may take the last one first.
+        with suppress(IndexError):
+            while len(taken) < self._largest:
+                taken.append(self._ready.popleft())
+        return taken
 
     def _do(self, ready: Sequence[tuple[_Item[P, A], P]]) -> None:
         wanted = [(item, prepared) for item, prepared in ready if item.begin()]

@@ -84,7 +84,7 @@ class EngineSettings(BaseModel):
         description="Threads that decode pictures [default: one a core].",
     )
     probe_interval_s: PositiveFloat = Field(
-        1.0, description="Time between two checks that the engine still answers."
+        2.0, description="Time between two checks that the engine still answers."
     )
     probe_timeout_s: PositiveFloat = Field(
         2.0, description="Time after which a check that was not answered has failed."

@@ -138,9 +138,22 @@ async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Work
     assert seen == []
 
 
-async def test_many_callers_and_threads_lose_nobody() -> None:
+async def test_several_may_lead(workers: Workers) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def meet(numbers: Sequence[int]) -> list[int]:
+        both.wait()
+        return list(numbers)
+
+    work = JointWork[int, int](meet, LARGEST, leaders=2)
+    asked = (workers.run_jointly(work, partial(int, n), Deadline.after(20)) for n in (1, 2))
+    assert await asyncio.gather(*asked) == [1, 2]
+
+
+@pytest.mark.parametrize("leaders", [1, 3])
+async def test_many_callers_and_threads_lose_nobody(leaders: int) -> None:
     workers = Workers(4, "test")
-    work = JointWork[int, int](lambda numbers: [2 * each for each in numbers], LARGEST)
+    work = JointWork[int, int](lambda numbers: [2 * each for each in numbers], LARGEST, leaders)
 
     async def ask_often(number: int) -> list[int]:
         return [

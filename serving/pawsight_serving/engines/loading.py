@@ -83,5 +83,6 @@ def load_version(
         logger.info(
             "loaded %s version %s on %s", graph, manifest.version, sessions[graph].providers[0]
         )
-    joint = JointWork(sessions[manifest.name].run_each, sharing.largest_batch)
+    hot = sessions[manifest.name]
+    joint = JointWork(hot.run_each, sharing.largest_batch, sharing.threads.streams)
     return LoadedVersion(manifest, sessions, joint)
