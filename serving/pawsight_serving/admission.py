@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ANY: Final = 2**63
 # What is expected is not certain: this share of a caller's time may be spent on waiting for it.
-_EXPECTED: Final = 0.8
+_EXPECTED: Final = 0.7
 
 
 class Admission:

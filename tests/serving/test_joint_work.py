@@ -145,7 +145,7 @@ async def test_several_may_lead(workers: Workers) -> None:
         both.wait()
         return list(numbers)
 
-    work = JointWork[int, int](meet, LARGEST, leaders=2)
+    work = JointWork[int, int](meet, largest=1, leaders=2)
     asked = (workers.run_jointly(work, partial(int, n), Deadline.after(20)) for n in (1, 2))
     assert await asyncio.gather(*asked) == [1, 2]
 
