@@ -65,10 +65,10 @@ def test_who_would_be_answered_too_late_is_refused_at_once_and_told_when_to_come
     now_s = 50.0
     monkeypatch.setattr("time.monotonic", lambda: now_s)
     admission = Admission(99)
-    patient, hasty = Deadline.after(60), Deadline.after(2)
+    patient, hasty = Deadline.after(60), Deadline.after(2.2)
     with admission.place(0, hasty), admission.work(1, hasty):
         now_s += 0.5
-    hasty = Deadline.after(2)
+    hasty = Deadline.after(2.2)
     with admission.work(2, patient):
         with admission.place(0, hasty):
             pass
