@@ -32,13 +32,25 @@ def main() -> None:
     def ends_with_us() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+    # The signal may come before the program is there to be told of it.
+    started: list[subprocess.Popen[bytes]] = []
+    asked = threading.Event()
+
+    def end(*_: object) -> None:
+        asked.set()
+        for program in started:
+            program.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     # Only one thread runs yet, so running code between fork and exec is safe.
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         preexec_fn=ends_with_us,
     )
-    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    started.append(server)
+    if asked.is_set():
+        server.terminate()
     orphaned = threading.Event()
     threading.Thread(target=_end_with_parent, args=(server, orphaned), daemon=True).start()
     status = server.wait()
