@@ -42,26 +42,26 @@ class JointWork(Generic[P, A]):
         self._work = work
         self._largest = largest
         # Appended at one end and taken at the other, which a deque does without a lock.
-        self._waiting: deque[_Item[P, A]] = deque()
-        self._ready: deque[tuple[_Item[P, A], P]] = deque()
+        self._waiting: deque[tuple[HandOver[A], Callable[[], P]]] = deque()
+        self._ready: deque[tuple[HandOver[A], P]] = deque()
         self._leads = Semaphore(leaders)
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> HandOver[A]:
         """Let an item wait for a thread."""
-        item = _Item[P, A](prepare, deadline)
-        self._waiting.append(item)
+        item = HandOver[A](deadline)
+        self._waiting.append((item, prepare))
         return item
 
     def run(self) -> None:
         """Prepare an item, in a thread, and do what is ready unless another thread does already."""
         try:
-            item = self._waiting.popleft()
+            item, prepare = self._waiting.popleft()
         except IndexError:
             return
         if not item.begin():
             return
         try:
-            prepared = item.prepare()
+            prepared = prepare()
         except BaseException as error:  # noqa: BLE001 - it is the caller's
             item.fail(error)
             return
@@ -77,17 +77,18 @@ class JointWork(Generic[P, A]):
     def drop(self) -> None:
         """Cancel what waits."""
         while self._waiting:
-            self._waiting.popleft().drop()
+            item, _ = self._waiting.popleft()
+            item.drop()
 
-    def _take(self) -> list[tuple[_Item[P, A], P]]:
-        taken: list[tuple[_Item[P, A], P]] = []
+    def _take(self) -> list[tuple[HandOver[A], P]]:
+        taken: list[tuple[HandOver[A], P]] = []
         # Another leader may take the last one first.
         with suppress(IndexError):
             while len(taken) < self._largest:
                 taken.append(self._ready.popleft())
         return taken
 
-    def _do(self, ready: Sequence[tuple[_Item[P, A], P]]) -> None:
+    def _do(self, ready: Sequence[tuple[HandOver[A], P]]) -> None:
         wanted = [(item, prepared) for item, prepared in ready if item.begin()]
         if not wanted:
             return
@@ -102,11 +103,3 @@ class JointWork(Generic[P, A]):
                 item.fail(result)
             else:
                 item.succeed(result)
-
-
-class _Item(HandOver[A], Generic[P, A]):
-    __slots__ = ("prepare",)
-
-    def __init__(self, prepare: Callable[[], P], deadline: Deadline) -> None:
-        super().__init__(deadline)
-        self.prepare = prepare

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 _STATM: Final = Path("/proc/self/statm")
 _LOOK_S: Final = 1.0
@@ -37,13 +38,24 @@ def resident_bytes() -> int:
         return 0
 
 
-async def give_back_after_crowds(idle_s: Callable[[], float], look_s: float = _LOOK_S) -> None:
-    """Give back, until cancelled, what a crowd needed, once it has gone.
+@asynccontextmanager
+async def giving_back_after_crowds(
+    idle_s: Callable[[], float], look_s: float = _LOOK_S
+) -> AsyncIterator[None]:
+    """Give back, during the body, what a crowd needed, once it has gone.
 
     Args:
         idle_s: returns for how many seconds nobody has been served.
         look_s: seconds between two looks, and for which nobody must have been served.
     """
+    looking = asyncio.create_task(_look_again_and_again(idle_s, look_s))
+    try:
+        yield
+    finally:
+        looking.cancel()
+
+
+async def _look_again_and_again(idle_s: Callable[[], float], look_s: float) -> None:
     least = resident_bytes()
     while True:
         await asyncio.sleep(look_s)

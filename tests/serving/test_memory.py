@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving import memory
-from pawsight_serving.memory import give_back, give_back_after_crowds, resident_bytes
+from pawsight_serving.memory import give_back, giving_back_after_crowds, resident_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,18 @@ def test_this_process_has_some_memory_or_the_system_does_not_tell(
 async def test_what_a_crowd_took_is_given_back_once_it_has_gone(
     monkeypatch: pytest.MonkeyPatch, idle_s: float, resident_mib: list[int], given: int
 ) -> None:
-    asked = list[int]()
+    asked, looked = list[int](), asyncio.Event()
     seen = iter(resident_mib)
+
+    def resident() -> int:
+        try:
+            return next(seen) << 20
+        except StopIteration:
+            looked.set()
+            return 0
+
     monkeypatch.setattr(memory, "give_back", lambda: asked.append(1))
-    monkeypatch.setattr(memory, "resident_bytes", lambda: next(seen) << 20)
-    with pytest.raises((StopIteration, RuntimeError)):
-        await asyncio.wait_for(give_back_after_crowds(lambda: idle_s, look_s=0.001), 10)
+    monkeypatch.setattr(memory, "resident_bytes", resident)
+    async with asyncio.timeout(10), giving_back_after_crowds(lambda: idle_s, look_s=0.001):
+        await looked.wait()
     assert len(asked) == given

@@ -18,7 +18,7 @@ from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import give_back_after_crowds
+from pawsight_serving.memory import giving_back_after_crowds
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
@@ -89,17 +89,14 @@ async def serve(
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
-    keeper: asyncio.Task[None] | None = None
     try:
         await engine.start()
         address = await server.start(settings.grpc)
         await readiness.start(server.set_ready)
-        keeper = asyncio.create_task(give_back_after_crowds(admission.idle_s))
         started(address)
-        await stop()
+        async with giving_back_after_crowds(admission.idle_s):
+            await stop()
     finally:
-        if keeper is not None:
-            keeper.cancel()
         await readiness.stop()
         await server.stop(settings.shutdown_grace_s)
         await engine.close()

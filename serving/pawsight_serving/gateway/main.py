@@ -34,7 +34,7 @@ from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import give_back_after_crowds
+from pawsight_serving.memory import giving_back_after_crowds
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
@@ -188,7 +188,6 @@ async def serve(
     )
     app = create_app(gateway, inference, readiness, metrics, observer, settings, keys)
     http = HttpServer(app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls, observer)
-    keeper: asyncio.Task[None] | None = None
     try:
         if sidecar is not None:
             sidecar.start()
@@ -200,15 +199,13 @@ async def serve(
         elif sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
             logger.warning("serving without explanations until the explainer has started")
         await readiness.start(rpc.set_ready, metrics.saw_readiness)
-        keeper = asyncio.create_task(
-            give_back_after_crowds(lambda: min(admission.idle_s(), explain_admission.idle_s()))
-        )
         models = tuple(newest(engine.manifests()))
         started(Running(http_address, rpc_address, models, sidecar))
-        await stop()
+        async with giving_back_after_crowds(
+            lambda: min(admission.idle_s(), explain_admission.idle_s())
+        ):
+            await stop()
     finally:
-        if keeper is not None:
-            keeper.cancel()
         await readiness.stop()
         await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_grace_s))
         if sidecar is not None:
