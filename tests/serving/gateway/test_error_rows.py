@@ -289,7 +289,7 @@ async def test_too_many_in_flight(served: Served, way: str) -> None:
 
 
 async def test_the_answer_would_come_too_late(served: Served, way: str) -> None:
-    engine, hasty = served.engine, Ask(timeout_s=0.2)
+    engine, hasty = served.engine, Ask(timeout_s=1)
     asked = len(engine.asked)
     engine.may_answer.clear()
     async with grpc.aio.insecure_channel(str(served.at.grpc)) as channel:

@@ -41,8 +41,9 @@ async def test_it_serves_on_a_free_port_and_ends() -> None:
     async with httpx.AsyncClient(base_url=f"http://{address}") as client:
         assert (await client.get("/")).text == "done"
         await asyncio.wait_for(server.stop(), 5)
+    async with httpx.AsyncClient(base_url=f"http://{address}") as another:
         with pytest.raises(httpx.ConnectError):
-            await client.get("/")
+            await another.get("/")
 
 
 async def test_a_request_under_way_is_finished() -> None:
