@@ -26,9 +26,14 @@ def through_dense(gradient: Tensor, layer: nn.Linear) -> Tensor:
 
 
 def through_conv(gradient: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Return the gradient before a convolution of stride 1: [N, out, h, w] to [N, in, H, W]."""
-    padding = cast("tuple[int, int]", layer.padding)
-    return F.conv_transpose2d(gradient, layer.weight, padding=padding)
+    """Return the gradient before a convolution of stride 1: [N, out, h, w] to [N, in, H, W].
+
+    It is a convolution by the kernels turned around, for which engines have faster code than for
+    the transposed convolution that it is as well.
+    """
+    kernels = layer.weight.transpose(0, 1).flip(2, 3)
+    sides = zip(layer.kernel_size, cast("tuple[int, int]", layer.padding), strict=True)
+    return F.conv2d(gradient, kernels, padding=[size - 1 - padded for size, padded in sides])
 
 
 def through_max_pool(gradient: Tensor, entered: Tensor, pooled: Tensor) -> Tensor:

@@ -159,12 +159,10 @@ class ExplainGraph(_Graph):
                 importance = gradient.mean((2, 3)).reshape(-1, n_logits, after.shape[1])
                 cams.insert(0, class_maps(_weighted_sum(importance, after)))
                 found.insert(0, gradient.reshape(-1, n_logits, *gradient.shape[1:]))
-                gradient = through_relu(gradient, after.repeat_interleave(n_logits, 0))
+                gradient = through_relu(gradient, _for_each(n_logits, after))
             elif isinstance(layer, nn.MaxPool2d):
                 gradient = through_max_pool(
-                    gradient,
-                    entered.repeat_interleave(n_logits, 0),
-                    after.repeat_interleave(n_logits, 0),
+                    gradient, _for_each(n_logits, entered), _for_each(n_logits, after)
                 )
             elif isinstance(layer, nn.Conv2d):
                 gradient = through_conv(gradient, layer)
@@ -177,6 +175,11 @@ def class_maps(maps: Tensor) -> Tensor:
     if maps.shape[1] == 1:
         maps = torch.cat([-maps, maps], dim=1)
     return F.relu(maps)
+
+
+def _for_each(n_logits: int, maps: Tensor) -> Tensor:
+    """Return each picture's maps once for each logit, [N * L, K, h, w]."""
+    return maps.repeat_interleave(n_logits, 0) if n_logits > 1 else maps
 
 
 def _weighted_sum(importance: Tensor, maps: Tensor) -> Tensor:

@@ -68,6 +68,9 @@ def quantise(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
+            # Seven bits: two products of eight-bit weights overflow the sixteen bits that
+            # processors without VNNI add them in.
+            reduce_range=True,
             calibrate_method=_METHODS[method],
             extra_options={
                 "ActivationSymmetric": True,

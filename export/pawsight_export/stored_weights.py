@@ -74,9 +74,12 @@ def hold_weights(model: onnx.ModelProto, weights: Mapping[str, StoredWeight]) ->
         if weight.scale is None:
             node = helper.make_node("Cast", [held], [name], to=onnx.TensorProto.FLOAT)
         else:
-            scale = f"{name}_scale"
+            scale, zero = f"{name}_scale", f"{name}_zero_point"
             graph.initializer.append(numpy_helper.from_array(weight.scale, scale))
-            node = helper.make_node("DequantizeLinear", [held, scale], [name], axis=0)
+            # Left out, ONNX Runtime takes it for uint8 where it moves the node about.
+            zeros = np.zeros(weight.scale.shape, weight.values.dtype)
+            graph.initializer.append(numpy_helper.from_array(zeros, zero))
+            node = helper.make_node("DequantizeLinear", [held, scale, zero], [name], axis=0)
         node.name = f"{name}_as_float"
         graph.node.insert(0, node)
     onnx.checker.check_model(model, full_check=True)

@@ -61,13 +61,18 @@ class Decoder:
             )
         return decoded[0][np.newaxis] if len(decoded) == 1 else np.stack(decoded)
 
-    def preparing(self, picture: bytes, size: tuple[int, int]) -> Callable[[], NDArray[np.uint8]]:
-        """Return what decodes one picture as `decode` does, in whichever thread calls it."""
+    def preparing(
+        self, pictures: Sequence[bytes], size: tuple[int, int]
+    ) -> Callable[[], NDArray[np.uint8]]:
+        """Return what decodes the one picture as `decode` does, in whichever thread calls it.
+
+        It is taken out of its sequence then and not before: a gRPC message gives a copy of it.
+        """
         observed = current()
 
         def prepare() -> NDArray[np.uint8]:
             started_s = time.perf_counter()
-            image = decode_picture(picture, size, self.limits)[np.newaxis]
+            image = decode_picture(pictures[0], size, self.limits)[np.newaxis]
             if observed is not None:
                 observed.add("decode", time.perf_counter() - started_s)
             return image

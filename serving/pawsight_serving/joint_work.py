@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from threading import Semaphore
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pawsight_serving.hand_over import HandOver
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 A = TypeVar("A")
 
+# Batches that may be ready: more would take memory, and might come too late to be of use.
+_AHEAD: Final = 2
+
 
 class JointWork(Generic[P, A]):
     """Work of one kind, in two steps: each item is prepared by itself, what is ready done at once.
 
-    Every thread prepares. One of them leads: it does what is ready, until nothing is.
+    Every thread prepares, and waits while enough is ready. One of them leads: it does what is
+    ready, until nothing is.
 
     Args:
         work: does several prepared items in one go; returns each one's result, or its failure.
@@ -44,6 +48,7 @@ class JointWork(Generic[P, A]):
         # Appended at one end and taken at the other, which a deque does without a lock.
         self._waiting: deque[tuple[HandOver[A], Callable[[], P]]] = deque()
         self._ready: deque[tuple[HandOver[A], P]] = deque()
+        self._room = Semaphore(_AHEAD * largest)
         self._leads = Semaphore(leaders)
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> HandOver[A]:
@@ -58,15 +63,11 @@ class JointWork(Generic[P, A]):
             item, prepare = self._waiting.popleft()
         except IndexError:
             return
-        if not item.begin():
+        # Where anything is ready somebody leads, so room is made without this thread.
+        self._room.acquire()
+        if not self._make_ready(item, prepare):
+            self._room.release()
             return
-        try:
-            prepared = prepare()
-        except BaseException as error:  # noqa: BLE001 - it is the caller's
-            item.fail(error)
-            return
-        item.wait()
-        self._ready.append((item, prepared))
         # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
         while self._ready and self._leads.acquire(blocking=False):
             try:
@@ -80,12 +81,26 @@ class JointWork(Generic[P, A]):
             item, _ = self._waiting.popleft()
             item.drop()
 
+    def _make_ready(self, item: HandOver[A], prepare: Callable[[], P]) -> bool:
+        """Prepare an item; return whether it is ready."""
+        if not item.begin():
+            return False
+        try:
+            prepared = prepare()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            item.fail(error)
+            return False
+        item.wait()
+        self._ready.append((item, prepared))
+        return True
+
     def _take(self) -> list[tuple[HandOver[A], P]]:
         taken: list[tuple[HandOver[A], P]] = []
         # Another leader may take the last one first.
         with suppress(IndexError):
             while len(taken) < self._largest:
                 taken.append(self._ready.popleft())
+                self._room.release()
         return taken
 
     def _do(self, ready: Sequence[tuple[HandOver[A], P]]) -> None:

@@ -1,4 +1,4 @@
-"""Giving memory back to the system once it is not needed any more."""
+"""Keeping what the C library holds small: one heap, given back once it is not needed any more."""
 
 from __future__ import annotations
 
@@ -14,20 +14,28 @@ if TYPE_CHECKING:
 
 _STATM: Final = Path("/proc/self/statm")
 _LOOK_S: Final = 1.0
+# glibc's `malloc.h`.
+_M_ARENA_MAX: Final = -8
 _GROWTH_BYTES: Final = 32 * 1024 * 1024
 """What is left alone: the next call would only ask for it again."""
+
+
+def keep_one_heap() -> None:
+    """Have the C library keep one heap instead of one a thread, where it can be asked to.
+
+    It must be asked before there are threads. What one thread has freed another can use then, and
+    a crowd leaves less behind (`benchmarks/gateway_memory.py`).
+    """
+    _ask("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
     """Return to the system what the C library keeps of freed memory, where it can be asked to.
 
-    Sessions are made and run in many threads, and glibc keeps a heap a thread: without this, a
-    process holds what was needed to make its sessions alone, and grows with every reload
+    Without this, a process holds what was needed to make its sessions, and grows with every reload
     (`benchmarks/repository_churn.py`).
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    _ask("malloc_trim", 0)
 
 
 def resident_bytes() -> int:
@@ -64,3 +72,10 @@ async def _look_again_and_again(idle_s: Callable[[], float], look_s: float) -> N
         if idle_s() >= look_s and now > least + _GROWTH_BYTES:
             await asyncio.to_thread(give_back)
             least = resident_bytes()
+
+
+def _ask(function: str, *values: int) -> None:
+    """Call a function of the C library's allocator; not every one has it."""
+    found = getattr(ctypes.CDLL(None), function, None)
+    if found is not None:
+        found(*values)

@@ -46,7 +46,8 @@ def test_both_graphs_hold_the_same_weights(graphs: Graphs) -> None:
 def test_the_weights_are_the_nets_but_for_rounding(graphs: Graphs) -> None:
     for name, exact in random_net().named_parameters():
         rounded = graphs.explained.get_parameter(name)
-        assert (rounded - exact).abs().max() <= 0.004 * exact.abs().max() + 1e-7
+        # Half a step of 64.
+        assert (rounded - exact).abs().max() <= 0.008 * exact.abs().max() + 1e-7
 
 
 def test_the_explain_graph_computes_in_float32_what_those_weights_give(graphs: Graphs) -> None:

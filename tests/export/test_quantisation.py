@@ -48,6 +48,8 @@ def test_every_convolution_and_dense_layer_has_int8_weights_by_channel(
     for layer in layers:
         held, scale, zero = unpacked[layer.input[1]].input
         assert arrays[held].dtype == np.int8
+        # Without VNNI, two products of more than seven bits overflow.
+        assert np.abs(arrays[held].astype(int)).max() == 64
         assert arrays[scale].shape == (arrays[held].shape[0],)
         assert not arrays[zero].any()
 

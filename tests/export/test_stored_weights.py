@@ -64,6 +64,6 @@ def test_weights_with_a_zero_point_are_refused() -> None:
     hold_weights(model, {"dense.weight": INT8})
     zero = numpy_helper.from_array(np.array([0, 7], np.int8), "zero")
     model.graph.initializer.append(zero)
-    model.graph.node[0].input.append("zero")
+    model.graph.node[0].input[2] = "zero"
     with pytest.raises(ValueError, match="symmetrically"):
         read_weights(model)

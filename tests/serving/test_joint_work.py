@@ -84,6 +84,27 @@ async def test_what_piled_up_is_done_together_and_in_order(
     assert doubling.batches == [[1], [2, 3, 4], [5]]
 
 
+async def test_no_more_is_prepared_than_is_soon_done(workers: Workers, doubling: Doubling) -> None:
+    first = await held(workers, doubling, 1)
+    others = ask(workers, doubling, *range(2, 12))
+    await prepared(doubling, 2 * LARGEST)
+    await asyncio.sleep(0.1)
+    assert len(doubling.work._ready) == 2 * LARGEST
+    doubling.may_run.set()
+    assert await asyncio.gather(first, *others) == [2 * number for number in range(1, 12)]
+
+
+async def test_room_that_a_failure_had_is_free_again(workers: Workers, doubling: Doubling) -> None:
+    def unreadable() -> int:
+        raise KeyError("unreadable")
+
+    doubling.may_run.set()
+    for _ in range(2 * LARGEST + 1):
+        with pytest.raises(KeyError):
+            await workers.run_jointly(doubling.work, unreadable, Deadline.after(20))
+    assert await asyncio.gather(*ask(workers, doubling, 1, 2)) == [2, 4]
+
+
 async def test_one_thread_alone_prepares_and_does_each(doubling: Doubling) -> None:
     workers = Workers(1, "test")
     doubling.may_run.set()

@@ -2,29 +2,72 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pawsight_serving import memory
-from pawsight_serving.memory import give_back, giving_back_after_crowds, resident_bytes
+from pawsight_serving.memory import (
+    give_back,
+    giving_back_after_crowds,
+    keep_one_heap,
+    resident_bytes,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_the_c_library_is_asked_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=asked.append))
+    asked: list[tuple[int, ...]] = []
+    library = SimpleNamespace(
+        malloc_trim=lambda *values: asked.append(values),
+        mallopt=lambda *values: asked.append(values),
+    )
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
     give_back()
-    assert asked == [0]
+    keep_one_heap()
+    assert asked == [(0,), (-8, 1)]
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     give_back()
+    keep_one_heap()
 
 
 def test_here_it_harms_nothing() -> None:
     give_back()
+
+
+def test_with_one_heap_threads_make_none_of_their_own() -> None:
+    """In a process of its own, as it is for good."""
+    program = """if True:
+        import sys, threading
+        from pawsight_serving.memory import keep_one_heap
+        if sys.argv[1] == "one":
+            keep_one_heap()
+        from ctypes import CDLL
+        ready, done = threading.Barrier(5), threading.Event()
+        def hold():
+            CDLL(None).malloc(100)
+            ready.wait(10)
+            done.wait(10)
+        threads = [threading.Thread(target=hold) for _ in range(4)]
+        for each in threads:
+            each.start()
+        ready.wait(10)
+        CDLL(None).malloc_stats()
+        done.set()
+    """
+    if not hasattr(ctypes.CDLL(None), "malloc_stats"):
+        pytest.skip("not glibc, which keeps a heap a thread")
+    heaps = {}
+    for how in ("one", "many"):
+        command = [sys.executable, "-c", program, how]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        heaps[how] = said.stderr.count("Arena ")
+    assert heaps["one"] == 1 < heaps["many"]
 
 
 def test_this_process_has_some_memory_or_the_system_does_not_tell(

@@ -18,7 +18,7 @@ from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import giving_back_after_crowds
+from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
@@ -41,6 +41,7 @@ def run(settings: ExplainerSettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
+    keep_one_heap()
     start_logging(settings.log_format)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 

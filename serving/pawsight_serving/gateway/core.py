@@ -207,7 +207,7 @@ class Gateway:
         images: Images
         with self.admission.work(len(pictures), deadline):
             if self._engine.prepares and len(pictures) == 1:
-                images = self._decoder.preparing(pictures[0], manifest.input_size)
+                images = self._decoder.preparing(pictures, manifest.input_size)
             else:
                 images = await self._decoder.decode(pictures, manifest.input_size, deadline)
             outputs = await self._engine.infer(

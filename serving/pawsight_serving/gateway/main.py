@@ -34,7 +34,7 @@ from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import giving_back_after_crowds
+from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
@@ -76,6 +76,7 @@ def run(settings: GatewaySettings) -> None:
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
+    keep_one_heap()
     start_logging(settings.log_format)
     if settings.workers > 1:
         uvloop.run(serve_fleet(settings, stop_signal, click.echo))

@@ -11,6 +11,7 @@ from pawsight_serving.children import Parent
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.main import engine_of, serve
 from pawsight_serving.logs import start_logging
+from pawsight_serving.memory import keep_one_heap
 from pawsight_serving.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
     """Serve until the parent ends it; see `Parent`."""
+    keep_one_heap()
     start_logging()
     parent = Parent()
 
