@@ -77,10 +77,6 @@ async def test_a_trace_goes_on_into_triton(tmp_path: Path, triton_environment: E
     ):
         engine = TritonEngine(triton.grpc)
         await engine.start()
-        with Observer(tracing).request("grpc", "predict", "mine", f"00-{TRACE}-{PARENT}-01"):
-            image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-            await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(20))
-        await engine.close()
 
         def ours() -> list[dict[str, Any]]:
             return [
@@ -89,12 +85,15 @@ async def test_a_trace_goes_on_into_triton(tmp_path: Path, triton_environment: E
                 if service == "pawsight-triton" and span["traceId"].lower() == TRACE
             ]
 
-        # Triton sends its spans every few seconds; on a loaded machine that takes its time.
-        with suppress(TimeoutError):
-            await until(lambda: bool(ours()), 60)
-        print(collector.spans)  # DEBUG
-        assert ours()
+        # Triton sends its spans every five seconds; on a loaded machine it was seen to lose some.
+        for _ in range(4):
+            with Observer(tracing).request("grpc", "predict", "mine", f"00-{TRACE}-{PARENT}-01"):
+                image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+                await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(20))
+            with suppress(TimeoutError):
+                await until(lambda: bool(ours()), 20)
+                break
+        await engine.close()
     tracing.close()
-    (request,) = exporter.get_finished_spans()
-    parents = {span["parentSpanId"].lower() for span in ours()}
-    assert f"{request.context.span_id:016x}" in parents
+    requests = {f"{span.context.span_id:016x}" for span in exporter.get_finished_spans()}
+    assert requests & {span["parentSpanId"].lower() for span in ours()}, collector.spans
