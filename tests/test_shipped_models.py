@@ -76,6 +76,12 @@ def test_every_graph_is_whole_and_under_20_megabytes(manifest: Manifest) -> None
 
 
 @shipped
+def test_no_graph_says_on_which_machine_it_was_made(manifest: Manifest) -> None:
+    for graph in (manifest.name, manifest.explain_name):
+        assert b"pawsight_export" not in read_graph(REPOSITORY, manifest, graph)
+
+
+@shipped
 def test_a_real_cat_is_a_cat(manifest: Manifest) -> None:
     pictures = decode_picture(cat_jpeg(), manifest.input_size)[np.newaxis]
     probabilities = run(manifest, manifest.name, pictures)["probabilities"][0]

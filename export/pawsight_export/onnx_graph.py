@@ -41,5 +41,8 @@ def to_onnx(
         )
     model = cast("torch.onnx.ONNXProgram", program).model_proto
     model.producer_name = "pawsight"
+    for node in model.graph.node:
+        # PyTorch notes the line of source that each came from, with the folders of this machine.
+        del node.metadata_props[:]
     onnx.checker.check_model(model, full_check=True)
     return model
