@@ -44,10 +44,12 @@ def test_both_graphs_hold_the_same_weights(graphs: Graphs) -> None:
 
 
 def test_the_weights_are_the_nets_but_for_rounding(graphs: Graphs) -> None:
+    in_int8 = read_weights(graphs.hot)["features.conv1.weight"].scale is not None
+    # Seven bits with their sign, or the eleven of a float16.
+    half_a_step = 1 / 128 if in_int8 else 1 / 2048
     for name, exact in random_net().named_parameters():
         rounded = graphs.explained.get_parameter(name)
-        # Half a step of 64.
-        assert (rounded - exact).abs().max() <= 0.008 * exact.abs().max() + 1e-7
+        assert (rounded - exact).abs().max() <= half_a_step * exact.abs().max() + 1e-7
 
 
 def test_the_explain_graph_computes_in_float32_what_those_weights_give(graphs: Graphs) -> None:
