@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from benchmarks.gradcam_cost import without_grad_cam
 from pawsight_export.graphs import HotGraph
 from pawsight_export.onnx_graph import to_onnx
 from pawsight_serving.engines.providers import GPU_PROVIDERS, wanted_providers
+from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.repository.directory import read_graph
 from pawsight_training.architectures import build
 from pawsight_training.run import load_run
@@ -54,7 +56,8 @@ def pytorch(net: ConvNet, size: tuple[int, int]) -> Iterator[tuple[str, bool, Ru
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
         for precision in ("fp32", *(["fp16"] if device == "cuda" else [])):
-            graph = HotGraph(net, size).eval().to(device)
+            # A copy: `to` moves a module's own weights.
+            graph = HotGraph(copy.deepcopy(net), size).eval().to(device)
             for compiled in (False, True):
                 for with_maps in (False, True):
                     module: Any = graph if with_maps else _Probabilities(graph)
@@ -66,7 +69,7 @@ def pytorch(net: ConvNet, size: tuple[int, int]) -> Iterator[tuple[str, bool, Ru
 
 def onnxruntime_of(graph: onnx.ModelProto, precision: str) -> Iterator[tuple[str, bool, Runner]]:
     """Yield ONNX Runtime's contenders for a graph, one an execution provider, as `pytorch` does."""
-    available = ort.get_available_providers()
+    available = usable_providers()
     for provider, options in wanted_providers("int8"):
         if provider not in available:
             continue

@@ -41,6 +41,7 @@ from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.providers import Threads, choose_providers
 from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -175,7 +176,7 @@ def bare_sessions(manifest: Manifest, repository: Path) -> Iterator[tuple[str, C
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads.each
-        chosen = choose_providers(ort.get_available_providers(), manifest.precision, threads)
+        chosen = choose_providers(usable_providers(), manifest.precision, threads)
         session = ort.InferenceSession(model, options, providers=chosen)
         provider = SHORT[session.get_providers()[0]]
 

@@ -21,6 +21,7 @@ import onnx.utils
 import onnxruntime as ort
 
 from pawsight_serving.engines.providers import choose_providers
+from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.repository.directory import graph_path, published_versions, read_manifest
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def main() -> None:
     sessions = {
         name: ort.InferenceSession(
             model.SerializeToString(),
-            providers=choose_providers(ort.get_available_providers(), manifest.precision),
+            providers=choose_providers(usable_providers(), manifest.precision),
         )
         for name, model in (("without", plain), ("with", whole))
     }

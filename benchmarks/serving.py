@@ -23,6 +23,7 @@ import onnxruntime as ort
 from benchmarks.load import quantile_ms
 from benchmarks.served import draw, gateway, load
 from pawsight_serving.engines.providers import choose_providers
+from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.directory import published_versions, read_graph, read_manifest
 
@@ -92,7 +93,7 @@ class Bare:
 
     def __init__(self, repository: Path, model: str, picture: bytes) -> None:
         manifest = read_manifest(repository, model, published_versions(repository, model)[-1])
-        providers = choose_providers(ort.get_available_providers(), manifest.precision)
+        providers = choose_providers(usable_providers(), manifest.precision)
         graph = read_graph(repository, manifest, model)
         self._session = ort.InferenceSession(graph, providers=providers)
         self._size = manifest.input_size

@@ -13,6 +13,13 @@ Provider = tuple[str, dict[str, str]]
 
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 
+_CUDA: Final = {
+    # TF32 keeps ten bits of a float's fraction, and the served maps would not be the exported ones.
+    "use_tf32": "0",
+    # Without the search that would be made at each change of the batch's size.
+    "cudnn_conv_algo_search": "HEURISTIC",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Threads:
@@ -32,7 +39,7 @@ def wanted_providers(precision: str, threads: Threads | None = None) -> list[Pro
     """
     wanted: list[Provider] = [
         ("TensorrtExecutionProvider", {}),
-        ("CUDAExecutionProvider", {}),
+        ("CUDAExecutionProvider", _CUDA),
     ]
     if precision == "int8":
         wanted.append(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import onnxruntime as ort
 
+from pawsight_serving.engines.fixed_sizes import FixedSizes
 from pawsight_serving.engines.processors import usable_processors
-from pawsight_serving.engines.providers import Threads, choose_providers
+from pawsight_serving.engines.providers import GPU_PROVIDERS, Threads, choose_providers
+from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
 
 if TYPE_CHECKING:
@@ -70,18 +72,23 @@ class GraphSession:
     def __init__(
         self, model: bytes, precision: str, input_size: tuple[int, int], sharing: Sharing
     ) -> None:
+        sizes = sorted({1, sharing.largest_batch})
         try:
-            self._session = _open(model, precision, sharing)
-            for batch in sorted({1, sharing.largest_batch}):
-                _warm_up(self._session, (batch, *input_size, 3))
+            session = _open(model, precision, sharing)
+            self._session: ort.InferenceSession | FixedSizes = session
+            if session.get_providers()[0] in GPU_PROVIDERS:
+                others = {size: _open(model, precision, sharing) for size in sizes[1:]}
+                self._session = FixedSizes({sizes[0]: session, **others})
+            for size in sizes:
+                _warm_up(self._session, (size, *input_size, 3))
         except EngineUnavailable:
             raise
         except Exception as error:
             raise EngineUnavailable(
                 "ONNX Runtime cannot load or run it; export the model again."
             ) from error
-        self.providers: tuple[str, ...] = tuple(self._session.get_providers())
-        self.output_names = tuple(each.name for each in self._session.get_outputs())
+        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.output_names = tuple(each.name for each in session.get_outputs())
 
     def gives(self, outputs: Sequence[str]) -> bool:
         """Return whether the graph has all these outputs."""
@@ -136,11 +143,11 @@ def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSessio
     if precision == "fp32":
         # Weights that lie packed in the file are unpacked once, here, and not at every call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    providers = choose_providers(ort.get_available_providers(), precision, threads)
+    providers = choose_providers(usable_providers(), precision, threads)
     return ort.InferenceSession(model, options, providers=providers)
 
 
-def _warm_up(session: ort.InferenceSession, shape: tuple[int, ...]) -> None:
+def _warm_up(session: ort.InferenceSession | FixedSizes, shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
     for image in (np.zeros(shape, np.uint8), noise):
         if not all(np.isfinite(values).all() for values in session.run(None, {"image": image})):

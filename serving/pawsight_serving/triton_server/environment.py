@@ -156,7 +156,8 @@ def _installer(folder: Path) -> tuple[list[str], list[str]]:
         )
     return (
         [sys.executable, "-m", "venv", str(folder)],
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"],
+        # Isolated, or pip would take what lies on PYTHONPATH for installed here.
+        [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"],
     )
 
 

@@ -92,3 +92,19 @@ def test_other_pictures_and_outputs_are_refused(graph: bytes) -> None:
         loaded.run(np.zeros((1, 3, 3, 3), np.uint8), ["probabilities"])
     with pytest.raises(OptionInvalid):
         loaded.run(IMAGE, ["nothing"])
+
+
+def test_on_a_gpu_every_size_has_a_session_of_its_own(
+    graph: bytes, opened: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 3), np.uint8)
+    expected = load(graph).run(images, ["probabilities", "gradcam"])
+    opened.clear()
+    monkeypatch.setattr(module, "GPU_PROVIDERS", {"CPUExecutionProvider"})
+
+    loaded = load(graph, Sharing(largest_batch=4))
+
+    assert len(opened) == 2
+    assert loaded.output_names == ("probabilities", "gradcam")
+    for name, values in loaded.run(images, ["probabilities", "gradcam"]).items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-6)
