@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1e-4
 # The pictures in which rounding may decide, a layer.
 UNDECIDED_SHARE: Final = 0.05
-# A gradient has many more values than its map, and a flipped one is not averaged out: of so many
-# pictures half must agree. Flat ones come on top, and are compared otherwise.
+# A gradient has many more values than its map, and a flipped one is not averaged out: of the first
+# so many pictures half must agree. Flat ones come on top, and are compared otherwise.
 _GRADIENT_PICTURES: Final = 9
 _REPORTED_ALONE: Final = "explain grad-cam, worst picture"
 

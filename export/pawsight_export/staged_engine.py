@@ -9,6 +9,7 @@ import numpy as np
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.engines.sessions import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -32,11 +33,12 @@ class StagedEngine:
     Args:
         folder: in the repository's layout.
         manifest: of the version in it to ask.
+        gpu: whether a GPU answers where there is one.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, *, gpu: bool = True) -> None:
         self._version = manifest.version
-        self._engine = EmbeddedEngine(folder)
+        self._engine = EmbeddedEngine(folder, sharing=Sharing(gpu=gpu))
         self._loop = asyncio.Runner()
 
     def __enter__(self) -> Self:

@@ -37,12 +37,14 @@ class Sharing:
         cores: "all" gives each call all of them, "one" a core of its own.
         largest_batch: single pictures of calls that wait, run in one batch at the most.
         processors: to share.
+        gpu: whether a GPU runs the calls where there is one.
     """
 
     calls: int = field(default_factory=usable_processors)
     cores: Cores = "all"
     largest_batch: int = 8
     processors: int = field(default_factory=usable_processors)
+    gpu: bool = True
 
     @property
     def threads(self) -> Threads:
@@ -143,7 +145,8 @@ def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSessio
     if precision == "fp32":
         # Weights that lie packed in the file are unpacked once, here, and not at every call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    providers = choose_providers(usable_providers(), precision, threads)
+    usable = [each for each in usable_providers() if sharing.gpu or each not in GPU_PROVIDERS]
+    providers = choose_providers(usable, precision, threads)
     return ort.InferenceSession(model, options, providers=providers)
 
 

@@ -85,7 +85,9 @@ def _openvino(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
     del versions
     config.backend = "openvino"
     config.default_model_filename = "model.onnx"
-    config.instance_group[0].kind = triton.ModelInstanceGroup.KIND_CPU
+    group = config.instance_group[0]
+    group.kind = triton.ModelInstanceGroup.KIND_CPU
+    group.count = 1
     set_parameters(config, {"PERFORMANCE_HINT": "LATENCY"})
 
 
@@ -95,6 +97,7 @@ def _tensorrt(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
     config.platform = "tensorrt_plan"
     group = config.instance_group[0]
     group.kind = triton.ModelInstanceGroup.KIND_GPU
+    group.count = 1
     profiles = tensorrt_profiles(config.max_batch_size)
     group.profile.extend(str(index) for index in range(len(profiles)))
 

@@ -25,6 +25,8 @@ LABELS_FILE: Final = "labels.txt"
 MAX_BATCH: Final = 32
 # Every layer's maps of one VGG16 picture are 50 MB of floats.
 MAX_EXPLAIN_BATCH: Final = 4
+INSTANCES: Final = 2
+"""Of a hot graph: while one computes, the other's batch is gathered and its answers are sent."""
 
 
 def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig:
@@ -58,7 +60,9 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         ],
         version_policy=policy_of([each.version for each in versions]),
         instance_group=[
-            triton.ModelInstanceGroup(count=1, kind=triton.ModelInstanceGroup.KIND_AUTO)
+            triton.ModelInstanceGroup(
+                count=INSTANCES if is_hot else 1, kind=triton.ModelInstanceGroup.KIND_AUTO
+            )
         ],
         dynamic_batching=triton.ModelDynamicBatching(
             preferred_batch_size=[size for size in (4, 8, 16, 32) if size <= largest],

@@ -43,9 +43,7 @@ def _load_cuda() -> bool:
     with contextlib.redirect_stdout(said):
         ort.preload_dlls()
     if missing := said.getvalue().strip():
-        logger.warning(
-            "This machine has a GPU, which is not used: %s", missing.replace("\n", "; ")
-        )
+        logger.warning("This machine has a GPU, which is not used: %s", missing.replace("\n", "; "))
     return not missing
 
 

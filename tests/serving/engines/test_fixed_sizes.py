@@ -32,9 +32,7 @@ class Noted:
     ("pictures", "asked"),
     [(1, [1]), (2, [4]), (4, [4]), (5, [4, 1]), (6, [4, 4]), (8, [4, 4]), (0, [1])],
 )
-def test_any_batch_is_run_in_the_few_sizes(
-    tmp_path: Path, pictures: int, asked: list[int]
-) -> None:
+def test_any_batch_is_run_in_the_few_sizes(tmp_path: Path, pictures: int, asked: list[int]) -> None:
     manifest = publish_tiny(tmp_path)
     plain = ort.InferenceSession(read_graph(tmp_path, manifest, manifest.name))
     sizes: list[int] = []

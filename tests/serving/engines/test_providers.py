@@ -38,3 +38,8 @@ def test_openvino_gets_its_streams_and_is_not_bound_to_cores() -> None:
         "INFERENCE_NUM_THREADS": "8",
         "ENABLE_CPU_PINNING": "NO",
     }
+
+
+def test_a_gpu_computes_floats_as_floats() -> None:
+    options = dict(wanted_providers("fp32"))["CUDAExecutionProvider"]
+    assert options["use_tf32"] == "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +112,8 @@ class Gate:
 def gated(
     tmp_path_factory: pytest.TempPathFactory, triton_environment: Environment
 ) -> Iterator[Gate]:
-    root, folder = tmp_path_factory.mktemp("gated"), tmp_path_factory.mktemp("gate")
-    publish_gated(root, folder)
-    with running_triton(root) as triton:
-        yield Gate(folder, triton)
+    with gated_triton(tmp_path_factory) as gate:
+        yield gate
 
 
 @pytest.fixture(scope="module")
@@ -123,22 +121,30 @@ def bounded(
     tmp_path_factory: pytest.TempPathFactory, triton_environment: Environment
 ) -> Iterator[Gate]:
     """A Triton whose operator has written a queue policy; an export writes none."""
-    root, folder = tmp_path_factory.mktemp("bounded"), tmp_path_factory.mktemp("gate")
-    publish_gated(root, folder)
+    with gated_triton(tmp_path_factory, queued=QUEUED) as gate:
+        yield gate
+
+
+@contextmanager
+def gated_triton(
+    tmp_path_factory: pytest.TempPathFactory, queued: int | None = None
+) -> Iterator[Gate]:
+    """Run Triton with a gated model, and a bound on its queue."""
+    root, folder = tmp_path_factory.mktemp("gated"), tmp_path_factory.mktemp("gate")
+    publish_tiny(root, engine="python")
+    model = Path(__file__).with_name("gated_model.py").read_text()
+    (root / "tiny" / "1" / "model.py").write_text(model.replace('"GATE"', repr(str(folder))))
     path = root / "tiny" / "config.pbtxt"
     config = read_config(path.read_text(), "tiny")
-    policy = config.dynamic_batching.default_queue_policy
-    policy.max_queue_size = QUEUED
-    policy.allow_timeout_override = True
+    # The gate holds one execution, and another instance would go on beside it.
+    config.instance_group[0].count = 1
+    if queued is not None:
+        policy = config.dynamic_batching.default_queue_policy
+        policy.max_queue_size = queued
+        policy.allow_timeout_override = True
     path.write_text(write_config(config))
     with running_triton(root) as triton:
         yield Gate(folder, triton)
-
-
-def publish_gated(root: Path, gate: Path) -> None:
-    publish_tiny(root, engine="python")
-    model = Path(__file__).with_name("gated_model.py").read_text()
-    (root / "tiny" / "1" / "model.py").write_text(model.replace('"GATE"', repr(str(gate))))
 
 
 class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]

@@ -31,21 +31,27 @@ def config_of(
 
 
 @pytest.mark.parametrize(
-    ("engine", "platform", "backend", "file", "kind"),
+    ("engine", "platform", "backend", "file", "kind", "instances"),
     [
-        ("onnxruntime", "onnxruntime_onnx", "", "", triton.ModelInstanceGroup.KIND_AUTO),
-        ("openvino", "", "openvino", "model.onnx", triton.ModelInstanceGroup.KIND_CPU),
-        ("tensorrt", "tensorrt_plan", "", "", triton.ModelInstanceGroup.KIND_GPU),
-        ("python", "", "python", "", triton.ModelInstanceGroup.KIND_AUTO),
+        ("onnxruntime", "onnxruntime_onnx", "", "", triton.ModelInstanceGroup.KIND_AUTO, 2),
+        ("openvino", "", "openvino", "model.onnx", triton.ModelInstanceGroup.KIND_CPU, 1),
+        ("tensorrt", "tensorrt_plan", "", "", triton.ModelInstanceGroup.KIND_GPU, 1),
+        ("python", "", "python", "", triton.ModelInstanceGroup.KIND_AUTO, 2),
     ],
 )
 def test_each_engine_is_a_backend_of_triton(
-    tmp_path: Path, engine: Engine, platform: str, backend: str, file: str, kind: int
+    tmp_path: Path,
+    engine: Engine,
+    platform: str,
+    backend: str,
+    file: str,
+    kind: int,
+    instances: int,
 ) -> None:
     config = config_of(tmp_path, engine)
     assert (config.platform, config.backend) == (platform, backend)
     assert config.default_model_filename == file
-    assert [group.kind for group in config.instance_group] == [kind]
+    assert [(group.kind, group.count) for group in config.instance_group] == [(kind, instances)]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,11 @@ def test_onnx_runtime_is_accelerated_on_either_device(
         "trt_engine_cache_path": "/var/cache/triton/tensorrt/tiny",
     }
     assert [found.name for found in accelerators.cpu_execution_accelerator] == on_the_cpu
+
+
+def test_explanations_have_one_instance(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "onnxruntime", graph="tiny_explain")
+    assert [group.count for group in config.instance_group] == [1]
 
 
 def test_the_largest_batch_is_warmed_up_so_that_no_caller_waits_for_a_build(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+CUDA = dict(wanted_providers("fp32"))["CUDAExecutionProvider"]
+
 
 class TritonModelException(Exception):
     pass
@@ -139,7 +141,13 @@ def test_a_missing_onnx_runtime_is_named(
     ("kind", "chosen"),
     [
         ("CPU", [("CPUExecutionProvider", {})]),
-        ("GPU", [("CUDAExecutionProvider", {"device_id": "3"}), ("CPUExecutionProvider", {})]),
+        (
+            "GPU",
+            [
+                ("CUDAExecutionProvider", {**CUDA, "device_id": "3"}),
+                ("CPUExecutionProvider", {}),
+            ],
+        ),
     ],
 )
 def test_an_instance_stays_on_its_device(
@@ -152,9 +160,9 @@ def test_an_instance_stays_on_its_device(
 
 @pytest.mark.parametrize(
     ("groups", "threads"),
-    [([{"count": 1}], 4), ([{"count": 2}], 2), ([{"count": 3}, {"count": 3}], 1), ([], 4)],
+    [([{"count": 1}], 4), ([{"count": 2}], 4), ([{"count": 3}, {"count": 3}], 1), ([], 4)],
 )
-def test_instances_share_the_processors(
+def test_two_instances_take_turns_and_more_share_the_processors(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch, groups: list[Any], threads: int
 ) -> None:
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda process: {0, 1, 2, 3})

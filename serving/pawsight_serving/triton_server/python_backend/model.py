@@ -76,10 +76,14 @@ class TritonPythonModel:
 
 
 def _threads(config: dict[str, Any]) -> int:
-    """Return this instance's share of the processors."""
+    """Return how many threads this instance computes with.
+
+    Two instances have all processors each: they take turns, as one computes while the other waits
+    for its requests. More of them share.
+    """
     instances = sum(group.get("count", 1) for group in config.get("instance_group", ()))
     processors: int = len(os.sched_getaffinity(0))
-    return max(1, processors // max(1, int(instances)))
+    return max(1, min(processors, 2 * processors // max(1, int(instances))))
 
 
 def _providers(
