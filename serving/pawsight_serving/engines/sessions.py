@@ -81,8 +81,7 @@ class GraphSession:
             if session.get_providers()[0] in GPU_PROVIDERS:
                 others = {size: _open(model, precision, sharing) for size in sizes[1:]}
                 self._session = FixedSizes({sizes[0]: session, **others})
-            for size in sizes:
-                _warm_up(self._session, (size, *input_size, 3))
+            _warm_up(self._session, sizes, input_size)
         except EngineUnavailable:
             raise
         except Exception as error:
@@ -150,10 +149,13 @@ def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSessio
     return ort.InferenceSession(model, options, providers=providers)
 
 
-def _warm_up(session: ort.InferenceSession | FixedSizes, shape: tuple[int, ...]) -> None:
+def _warm_up(
+    session: ort.InferenceSession | FixedSizes, sizes: Sequence[int], input_size: tuple[int, int]
+) -> None:
+    shape = (max(sizes), *input_size, 3)
     noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
-    for image in (np.zeros(shape, np.uint8), noise):
-        if not all(np.isfinite(values).all() for values in session.run(None, {"image": image})):
+    for images in (np.zeros_like(noise[:1]), *(noise[:size] for size in sizes)):
+        if not all(np.isfinite(values).all() for values in session.run(None, {"image": images})):
             raise EngineUnavailable(
                 "Its answers are not finite numbers; export the model again from a sound run."
             )

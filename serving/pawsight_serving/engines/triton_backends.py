@@ -35,9 +35,14 @@ def choose_backend(config: triton.ModelConfig, versions: Sequence[Manifest]) -> 
 
 
 def run_in_python_backend(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
-    """Make a configuration one of the Python backend, whose `model.py` runs the ONNX file."""
+    """Make a configuration one of the Python backend, whose `model.py` runs the ONNX file.
+
+    One picture warms it up: nothing is built for other batches, and a batch of the largest size
+    would take seconds of a restart.
+    """
     config.platform = ""
     config.backend = "python"
+    del config.model_warmup[1:]
     config.ClearField("optimization")
     config.ClearField("default_model_filename")
     for manifest in versions:

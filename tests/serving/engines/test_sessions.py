@@ -102,7 +102,7 @@ def test_on_a_gpu_every_size_has_a_session_of_its_own(
     opened.clear()
     monkeypatch.setattr(module, "GPU_PROVIDERS", {"CPUExecutionProvider"})
 
-    loaded = load(graph, Sharing(largest_batch=4))
+    loaded = GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=4))
 
     assert len(opened) == 2
     assert loaded.output_names == ("probabilities", "gradcam")

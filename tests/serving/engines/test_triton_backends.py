@@ -85,6 +85,11 @@ def test_the_largest_batch_is_warmed_up_so_that_no_caller_waits_for_a_build(
     assert [warm_up.batch_size for warm_up in config.model_warmup] == [1, config.max_batch_size]
 
 
+def test_the_python_backend_builds_nothing_and_is_ready_after_one_picture(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "python")
+    assert [warm_up.batch_size for warm_up in config.model_warmup] == [1]
+
+
 @pytest.mark.parametrize(
     ("graph", "profiles"), [("tiny", ["0", "1", "2"]), ("tiny_explain", ["0", "1"])]
 )
