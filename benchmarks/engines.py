@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 BASE: Final = "torch eager fp32 cpu"
 EMBEDDED_CALLERS: Final = (1, 8)
 TRITON_CALLERS: Final = (1, 4, 16)
+TRITON_ROUNDS: Final = 2
 CALLS: Final = 16
 """Of each caller in a turn: its beginning and end, where batches are small, weigh little."""
 
@@ -201,7 +202,7 @@ async def triton_under_callers(
         rounds: dict[int, list[tuple[float, float]]] = {callers: [] for callers in TRITON_CALLERS}
         model = manifest.name, manifest.version
         async with serving(environment, options.repository, *model, setting) as address:
-            for _ in range(options.rounds):
+            for _ in range(TRITON_ROUNDS):
                 for callers, loads in rounds.items():
                     load = await client.measure(address, model[0], callers, options.seconds)
                     loads.append((load.pictures_per_s, load.p99_ms))

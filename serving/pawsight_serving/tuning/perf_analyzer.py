@@ -30,6 +30,9 @@ _WINDOWS: Final = 3
 # In percent. Where one window's p99 is ten times another's, 999 is not enough: it gives up then.
 _ANY_SPREAD: Final = "1000000"
 _LONGER: Final = 5
+# It counts what begins and ends within a window: of windows as long as ten calls a tenth is lost.
+_WINDOW_CALLS: Final = 10
+_LONGEST_WINDOW_S: Final = 10.0
 
 
 class PerfAnalyzer:
@@ -54,15 +57,20 @@ class PerfAnalyzer:
     async def measure(self, address: str, model: str, callers: int, seconds: float) -> Load:
         """Return how a model does under so many callers, over about three times `seconds`.
 
-        Where no answer came within a window, it is measured once more with longer ones.
+        Where calls turn out to be long beside a window, or none ended within one, it is measured
+        once more with longer ones.
 
         Raises:
             EngineUnavailable: the program failed; its own words are in the error's cause.
         """
         try:
-            return await self._measure(address, model, callers, seconds)
+            load = await self._measure(address, model, callers, seconds)
         except EngineUnavailable:
             return await self._measure(address, model, callers, _LONGER * seconds)
+        needed_s = min(_WINDOW_CALLS * load.p50_ms / 1e3, _LONGEST_WINDOW_S)
+        if needed_s <= seconds:
+            return load
+        return await self._measure(address, model, callers, needed_s)
 
     async def _measure(self, address: str, model: str, callers: int, seconds: float) -> Load:
         with tempfile.TemporaryDirectory(prefix="pawsight-tune-") as folder:

@@ -56,6 +56,19 @@ cat > "$2" <<'TABLE'
     assert "-p 1000 " in second
 
 
+async def test_where_calls_are_long_beside_a_window_it_is_given_longer_ones(tmp_path: Path) -> None:
+    script = f"""
+echo "$@" >> {tmp_path}/calls
+while [ "$1" != -f ]; do shift; done
+cat > "$2" <<'TABLE'
+{TABLE.replace(",1320,", ",500000,")}TABLE
+"""
+    await program(tmp_path, script).measure("127.0.0.1:1", "tiny", 4, 1.0)
+    first, second = (tmp_path / "calls").read_text().splitlines()
+    assert "-p 1000 " in first
+    assert "-p 5000 " in second
+
+
 async def test_its_failure_is_a_sentence_with_its_words_as_the_cause(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="could not measure") as caught:
         await program(tmp_path, "echo no valid requests; exit 99").measure("h:1", "tiny", 4, 0.1)
