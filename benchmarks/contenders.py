@@ -13,6 +13,7 @@ import torch
 from benchmarks.gradcam_cost import without_grad_cam
 from pawsight_export.graphs import HotGraph
 from pawsight_export.onnx_graph import to_onnx
+from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.providers import GPU_PROVIDERS, wanted_providers
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.repository.directory import read_graph
@@ -131,4 +132,6 @@ def _torch_runner(module: Any, device: str, precision: str) -> Runner:
 def _session(model: bytes, providers: list[Any]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    # Without a number ONNX Runtime binds threads to all cores, also to those that are not ours.
+    options.intra_op_num_threads = usable_processors()
     return ort.InferenceSession(model, options, providers=providers)

@@ -22,6 +22,7 @@ import onnxruntime as ort
 
 from benchmarks.load import quantile_ms
 from benchmarks.served import draw, gateway, load
+from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.pictures import decode_picture
@@ -95,7 +96,10 @@ class Bare:
         manifest = read_manifest(repository, model, published_versions(repository, model)[-1])
         providers = choose_providers(usable_providers(), manifest.precision)
         graph = read_graph(repository, manifest, model)
-        self._session = ort.InferenceSession(graph, providers=providers)
+        options = ort.SessionOptions()
+        # Without a number ONNX Runtime binds threads to all cores, also to those that are not ours.
+        options.intra_op_num_threads = usable_processors()
+        self._session = ort.InferenceSession(graph, options, providers=providers)
         self._size = manifest.input_size
         self._picture = picture
 
