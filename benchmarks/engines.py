@@ -61,6 +61,7 @@ BASE: Final = "torch eager fp32 cpu"
 EMBEDDED_CALLERS: Final = (1, 8)
 TRITON_CALLERS: Final = (1, 4, 16)
 TRITON_ROUNDS: Final = 2
+"""Each of them takes three windows of ten calls, which is minutes where calls are slow."""
 CALLS: Final = 16
 """Of each caller in a turn: its beginning and end, where batches are small, weigh little."""
 
@@ -73,7 +74,7 @@ def main() -> None:
     arguments.add_argument("--repository", type=Path, default=Path("model_repository"))
     arguments.add_argument("--batch", type=int, action="append", help="1, 8 and 32 by default")
     arguments.add_argument("--seconds", type=float, default=1.0, help="of a turn")
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=5, help="of turns; Triton has two")
     arguments.add_argument("--without-compiled", action="store_true")
     arguments.add_argument("--without-triton", action="store_true")
     options = arguments.parse_args()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class FixedSizes:
     """Runs batches of any size in sessions that see one size each.
 
-    At each change of size cuDNN looks for its algorithms anew, and TensorRT builds its engine anew:
-    a session that took what comes would do little else. Batches are cut into the largest size, and
-    what is left is filled up with black pictures, whose answers are dropped.
+    At each change of size cuDNN looks for its algorithms anew: a session that took what comes would
+    do little else. Batches are cut into the largest size, and what is left is filled up with black
+    pictures, whose answers are dropped.
 
     Args:
         sessions: of the same graph, by the size of their batches.
