@@ -38,11 +38,11 @@ from benchmarks.rates import in_threads, measure
 from pawsight_serving.catalogue import find_model, newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.providers import Threads, choose_providers
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.triton_server.environment import default_cache, prepare

@@ -27,10 +27,10 @@ from pawsight_export.publication import publish
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.triton_config import model_config, write_config
 from pawsight_serving.repository.directory import graph_path, read_manifest
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_served, served_versions
+from pawsight_serving.repository.triton_config import model_config, write_config
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -45,15 +45,15 @@ from pawsight_serving.gateway.grpc.servicer import PawsightServicer as GatewaySe
 from pawsight_serving.gateway.http.answers import Json, predict_answer
 from pawsight_serving.gateway.http.errors import on_error
 from pawsight_serving.gateway.http.inference import InferenceEndpoints
-from pawsight_serving.gateway.http.requests import Requests
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.messages.predictions import predict_response
 from pawsight_serving.observation import Observer, stage
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.request_log import RequestLog
-from pawsight_serving.rpc.messages import predict_response
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
@@ -247,7 +247,7 @@ def app_of(core: Gateway, observer: Observer) -> Starlette:
     predict = InferenceEndpoints(core, GatewaySettings()).predict
     return Starlette(
         routes=[Route("/v1/models/{name}:predict", predict, methods=["POST"])],
-        middleware=[Middleware(Requests, observer=observer)],
+        middleware=[Middleware(RequestMiddleware, observer=observer)],
         exception_handlers={PawsightError: on_error},
     )
 

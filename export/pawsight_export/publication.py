@@ -15,11 +15,11 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
-from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config, write_config
-from pawsight_serving.engines.version_policy import serve_only
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
 from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config, write_config
+from pawsight_serving.repository.version_policy import serve_only
 from pawsight_serving.repository.writing import flush_folder, only_writer, replace_file
 from pawsight_serving.tuning.settings import carry_over
 

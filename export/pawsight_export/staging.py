@@ -7,7 +7,9 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.tensorrt_plan import PLAN_FILE, build_plan
-from pawsight_serving.engines.triton_config import (
+from pawsight_serving.repository.directory import MANIFEST_FILE
+from pawsight_serving.repository.manifest import Graph
+from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
     LABELS_FILE,
     MAX_BATCH,
@@ -15,8 +17,6 @@ from pawsight_serving.engines.triton_config import (
     model_config,
     write_config,
 )
-from pawsight_serving.repository.directory import MANIFEST_FILE
-from pawsight_serving.repository.manifest import Graph
 from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import importlib
 from typing import Any, Final
 
 from pawsight_export.errors import PlanNotBuilt
-from pawsight_serving.engines.triton_backends import tensorrt_profiles
+from pawsight_serving.repository.triton_backends import tensorrt_profiles
 
 PLAN_FILE: Final = "model.plan"
 _WORKSPACE_BYTES: Final = 4 << 30

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import Overloaded
-from pawsight_serving.pace import Pace
+from pawsight_serving.service_time import ServiceTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Admission:
     """
 
     def __init__(self, limit: int, max_bytes: int = _ANY) -> None:
-        self._pace = Pace()
+        self._service_time = ServiceTime()
         self._limit = limit
         self._max_bytes = max_bytes
         self._in_flight = 0
@@ -87,7 +87,7 @@ class Admission:
         counted here. Whoever took a place in a calm may find a crowd before it now.
         """
         self._check(pictures, deadline)
-        with self._pace.work(pictures):
+        with self._service_time.work(pictures):
             yield
 
     def take(self, size: int) -> None:
@@ -101,7 +101,7 @@ class Admission:
         self._bytes -= size
 
     def _check(self, pictures: int, deadline: Deadline) -> None:
-        expected_s = self._pace.until_done_s(pictures)
+        expected_s = self._service_time.until_done_s(pictures)
         if expected_s > _EXPECTED * deadline.remaining_s():
             self._refused += 1
             raise Overloaded(
@@ -114,7 +114,7 @@ class Admission:
         self._refused += 1
         raise Overloaded(
             f"The server has {limit} in flight and takes no more; wait a moment, then try again.",
-            max(1.0, self._pace.until_done_s()),
+            max(1.0, self._service_time.until_done_s()),
         )
 
 

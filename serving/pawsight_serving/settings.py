@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from pawsight_serving.addresses import Address
-from pawsight_serving.engines.processors import usable_processors
+from pawsight_serving.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32
@@ -137,7 +137,7 @@ class GatewaySettings(EngineSettings):
         "refused at once, as is whoever would be answered too late.",
     )
     stream_pictures_at_once: PositiveInt = Field(
-        8, description="Requests of one gRPC stream that are worked on at once."
+        8, description="RequestMiddleware of one gRPC stream that are worked on at once."
     )
     max_answer_bytes: PositiveInt = Field(
         64 * 1024 * 1024,
@@ -155,7 +155,7 @@ class GatewaySettings(EngineSettings):
         None, description="File of NAME:SHA256 lines, one an API key that may call."
     )
     cors_origins: str = Field(
-        "", description="Origins, with spaces between, whose pages may call from a browser."
+        "", description="CrossOrigin, with spaces between, whose pages may call from a browser."
     )
     max_connections: PositiveInt = Field(
         1024, description="Connections over HTTP, and calls over gRPC, that are held at once."

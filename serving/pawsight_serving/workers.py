@@ -8,13 +8,13 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pawsight_serving.hand_over import HandOver
+from pawsight_serving.thread_calls import ThreadCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.joint_work import JointWork
+    from pawsight_serving.dynamic_batching import DynamicBatcher
 
 P = TypeVar("P")
 A = TypeVar("A")
@@ -53,7 +53,7 @@ class Workers:
                 future.cancel()
 
     async def run_jointly(
-        self, work: JointWork[P, A], prepare: Callable[[], P], deadline: Deadline
+        self, work: DynamicBatcher[P, A], prepare: Callable[[], P], deadline: Deadline
     ) -> A:
         """Return what `work` makes of what is prepared, alone or with others that wait.
 
@@ -104,7 +104,7 @@ class _Turn(Protocol):
         """Cancel it."""
 
 
-class _Work(HandOver[A]):
+class _Work(ThreadCall[A]):
     """A call that waits for a thread."""
 
     __slots__ = ("_call",)

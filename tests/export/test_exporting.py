@@ -22,13 +22,13 @@ from pawsight_export.errors import (
 from pawsight_export.exporting import export_run
 from pawsight_export.graphs import HotGraph
 from pawsight_export.precisions import Graphs, build_graphs
-from pawsight_serving.engines.triton_config import (
+from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
+from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.repository.triton_config import (
     configured_manifests,
     model_config,
     read_config,
 )
-from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
-from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.triton_server.view import MODEL_FILE
 from tests.drawn_pictures import draw, draw_folder
 from tests.export.conftest import SIZE, random_net

@@ -9,11 +9,11 @@ import pytest
 from pawsight_export import publication
 from pawsight_export.errors import PublicationFailed
 from pawsight_export.publication import next_version, publish
-from pawsight_serving.engines.triton_config import write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest, version_folders
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
+from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
 from pawsight_serving.repository.writing import only_writer
 from pawsight_serving.tuning.settings import Setting, remember

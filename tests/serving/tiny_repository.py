@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import onnx
 from onnx import TensorProto, helper
 
-from pawsight_serving.engines.triton_config import model_config, write_config
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
+from pawsight_serving.repository.triton_config import model_config, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

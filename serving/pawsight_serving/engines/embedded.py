@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
-from pawsight_serving.engines.lineup import Lineup
+from pawsight_serving.engines.loaded_versions import LoadedVersions
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
 from pawsight_serving.memory import give_back
@@ -55,8 +55,8 @@ class EmbeddedEngine:
         grace_s: float = 30.0,
     ) -> None:
         sharing = sharing or Sharing()
-        self._lineup = Lineup(grace_s)
-        self._follower = Follower(repository, self._lineup, graphs, sharing)
+        self._loaded_versions = LoadedVersions(grace_s)
+        self._follower = Follower(repository, self._loaded_versions, graphs, sharing)
         self._workers = Workers(sharing.calls, "engine")
         self._poll_s = poll_s
         self._following: asyncio.Task[None] | None = None
@@ -69,11 +69,11 @@ class EmbeddedEngine:
 
     def manifests(self) -> Sequence[Manifest]:
         """Return what is loaded; see `Engine.manifests`."""
-        return self._lineup.manifests
+        return self._loaded_versions.manifests
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at the folder at once; see `Engine.catch_up`."""
-        if self._poll_s is not None and self._lineup.get(name, version) is None:
+        if self._poll_s is not None and self._loaded_versions.get(name, version) is None:
             async with deadline.enforced():
                 await self._follower.look()
 
@@ -109,14 +109,14 @@ class EmbeddedEngine:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
         await self._follower.stop()
-        self._lineup.clear()
+        self._loaded_versions.clear()
         await asyncio.to_thread(self._workers.close)
 
     async def _follow(self, poll_s: float) -> None:
         while True:
             await asyncio.sleep(poll_s)
             await self._follower.look()
-            if self._lineup.drop_expired(time.monotonic()):
+            if self._loaded_versions.drop_expired(time.monotonic()):
                 await asyncio.to_thread(give_back)
 
     async def _run(
@@ -139,7 +139,7 @@ class EmbeddedEngine:
 
     def _loaded(self, graph: str, version: str) -> LoadedVersion:
         name = graph.removesuffix(EXPLAIN_SUFFIX)
-        found = self._lineup.get(name, version)
+        found = self._loaded_versions.get(name, version)
         if found is None:
             find_model(self.manifests(), name, version)
         if found is None or graph not in found.sessions:

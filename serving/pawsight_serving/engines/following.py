@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pawsight_serving.engines.lineup import Key, Lineup
     from pawsight_serving.engines.listing import State
+    from pawsight_serving.engines.loaded_versions import Key, LoadedVersions
     from pawsight_serving.engines.loading import LoadedVersion
     from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.engines.sessions import Sharing
@@ -35,14 +35,16 @@ class Follower:
 
     Args:
         repository: the folder.
-        lineup: what is loaded; changed on the event loop alone.
+        loaded_versions: what is loaded; changed on the event loop alone.
         graphs: which graphs to load.
         sharing: how calls share the processor.
     """
 
-    def __init__(self, repository: Path, lineup: Lineup, graphs: Graphs, sharing: Sharing) -> None:
+    def __init__(
+        self, repository: Path, loaded_versions: LoadedVersions, graphs: Graphs, sharing: Sharing
+    ) -> None:
         self._repository = repository
-        self._lineup = lineup
+        self._loaded_versions = loaded_versions
         self._graphs = graphs
         self._sharing = sharing
         self._seen: State | None = None
@@ -58,9 +60,9 @@ class Follower:
             EngineUnavailable: no version of a model can be loaded.
         """
         for name, error in (await self._look()).items():
-            if not self._lineup.serves(name):
+            if not self._loaded_versions.serves(name):
                 raise error
-        if not self._lineup.manifests:
+        if not self._loaded_versions.manifests:
             raise RepositoryInvalid(
                 f"The model repository at {self._repository} holds no published model; "
                 "put one there with `pawsight export`."
@@ -108,7 +110,7 @@ class Follower:
                 kept[name] = manifests
             elif wrong := await self._load_each(manifests, wanted):
                 kept[name] = wrong
-        self._lineup.change(wanted, kept, time.monotonic())
+        self._loaded_versions.change(wanted, kept, time.monotonic())
         self._seen = state
         return kept
 
@@ -126,7 +128,7 @@ class Follower:
         return wrong
 
     async def _load(self, manifest: Manifest) -> LoadedVersion:
-        if loaded := self._lineup.loaded(manifest):
+        if loaded := self._loaded_versions.loaded(manifest):
             return loaded
         key = manifest.name, manifest.version
         state = await asyncio.to_thread(state_of_version, self._repository, *key)

@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pawsight_serving.dynamic_batching import DynamicBatcher
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
-from pawsight_serving.joint_work import JointWork
 from pawsight_serving.repository.directory import read_graph
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LoadedVersion:
 
     manifest: Manifest
     sessions: Mapping[str, GraphSession]
-    joint: JointWork[NDArray[np.uint8], Outputs]
+    joint: DynamicBatcher[NDArray[np.uint8], Outputs]
 
 
 def load_version(
@@ -84,5 +84,5 @@ def load_version(
             "loaded %s version %s on %s", graph, manifest.version, sessions[graph].providers[0]
         )
     hot = sessions[manifest.name]
-    joint = JointWork(hot.run_each, sharing.largest_batch, sharing.threads.streams)
+    joint = DynamicBatcher(hot.run_each, sharing.largest_batch, sharing.threads.streams)
     return LoadedVersion(manifest, sessions, joint)

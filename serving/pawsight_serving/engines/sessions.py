@@ -10,10 +10,10 @@ import numpy as np
 import onnxruntime as ort
 
 from pawsight_serving.engines.fixed_sizes import FixedSizes
-from pawsight_serving.engines.processors import usable_processors
 from pawsight_serving.engines.providers import GPU_PROVIDERS, Threads, choose_providers
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
+from pawsight_serving.processors import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

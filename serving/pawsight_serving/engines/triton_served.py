@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from tritonclient.grpc import service_pb2 as messages
 
-from pawsight_serving.engines.triton_config import configured_manifests
 from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.repository.triton_config import configured_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,10 @@ from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.faithfulness import measure_faithfulness
-from pawsight_serving.explainer.found import explained_by, explanations_of
 from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS, find_method
 from pawsight_serving.explainer.passes import EnginePasses
 from pawsight_serving.explainer.rendering.drawing import Painter
+from pawsight_serving.explainer.results import explained_by, explanations_of
 from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.observation import explaining_by, stage
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX

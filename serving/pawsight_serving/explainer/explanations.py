@@ -34,13 +34,13 @@ class Drawing:
     Attributes:
         format: of the file.
         alpha: how opaque the strongest evidence covers the picture, 0 to 1.
-        colours: one of `rendering.tables.TABLES`; empty leaves the choice to the server.
+        colormap: one of `rendering.colormap_names.COLORMAPS`; the server chooses where empty.
         sheet: one sheet a picture, instead of a drawing an explanation.
     """
 
     format: Literal["PNG", "WEBP"] = "PNG"
     alpha: float = ALPHA
-    colours: str = ""
+    colormap: str = ""
     sheet: bool = False
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pawsight_serving.explainer.explanations import Curve, Faithfulness
-from pawsight_serving.explainer.methods.covering import mean_colour, scores_of
+from pawsight_serving.explainer.methods.masking import mean_colour, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

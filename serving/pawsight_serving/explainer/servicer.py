@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerServicer as ExplainerMethods
+from pawsight_serving.messages.explanations import explain_response
+from pawsight_serving.messages.queries import query_of
+from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observation import Observer
-from pawsight_serving.rpc.explanations import explain_response
 from pawsight_serving.rpc.methods import unary
-from pawsight_serving.rpc.queries import query_of
-from pawsight_serving.rpc.tensors import tensor_message
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext

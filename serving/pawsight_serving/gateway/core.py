@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import NotFound, OptionInvalid, VersionNotFound
 from pawsight_serving.explainer.methods.registry import find_method
+from pawsight_serving.messages.explanations import explain_response
+from pawsight_serving.messages.queries import query_of
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 from pawsight_serving.repository.filters import read_filters
-from pawsight_serving.rpc.explanations import explain_response
-from pawsight_serving.rpc.queries import query_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,9 +18,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
+from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
-from pawsight_serving.gateway.sidecar import COMMAND as SIDECAR_COMMAND
-from pawsight_serving.gateway.sidecar import Sidecar
 
 if TYPE_CHECKING:
     import socket
@@ -33,7 +33,7 @@ _START_S: Final = 120.0
 
 
 class _Unasked:
-    """A child that this process never calls; see `Sidecar`."""
+    """A child that this process never calls; see `ChildProcess`."""
 
     async def connect(self, address: Address) -> None:
         pass
@@ -62,7 +62,7 @@ async def serve_fleet(
         AddressUnavailable: an address is taken.
         ConfigurationInvalid: a worker ended before it was ready; it has said why.
     """
-    children: list[Sidecar] = []
+    children: list[ChildProcess] = []
     with ExitStack() as held:
         ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
         http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
@@ -71,7 +71,7 @@ async def serve_fleet(
         if explainer is None:
             explainer = _free_port()
             children.append(
-                Sidecar(
+                ChildProcess(
                     settings.for_sidecar().model_copy(update={"grpc": explainer}),
                     _Unasked(),
                     explainer_command,
@@ -82,7 +82,7 @@ async def serve_fleet(
         )
         environment = {**os.environ, SHARED_FOLDER: str(counts)}
         workers = [
-            Sidecar(
+            ChildProcess(
                 each,
                 _Unasked(),
                 worker_command,

@@ -18,10 +18,10 @@ from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
-from pawsight_serving.gateway import sidecar as sidecars
 from pawsight_serving.gateway.audit import Audit
+from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND, ChildProcess
 from pawsight_serving.gateway.core import Gateway
-from pawsight_serving.gateway.explaining import ExplainerClient
+from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.fleet import serve_fleet
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
 from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
@@ -39,8 +39,8 @@ from pawsight_serving.observation import Observer
 from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
-from pawsight_serving.rpc.senders import SenderLimits
-from pawsight_serving.rpc.server import Doors, RpcServer
+from pawsight_serving.rpc.call_limits import CallLimits
+from pawsight_serving.rpc.server import RpcServer, ServerOptions
 from pawsight_serving.tls import Tls
 from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
@@ -62,7 +62,7 @@ class Running:
     http: Address
     grpc: Address
     models: tuple[str, ...]
-    sidecar: sidecars.Sidecar | None
+    sidecar: ChildProcess | None
 
     def __str__(self) -> str:
         return (
@@ -102,7 +102,7 @@ async def serve(
     engine: Engine,
     stop: Callable[[], Awaitable[object]],
     started: Callable[[Running], None],
-    explainer_command: Sequence[str] = sidecars.COMMAND,
+    explainer_command: Sequence[str] = EXPLAINER_COMMAND,
     *,
     shared_port: bool = False,
 ) -> None:
@@ -122,7 +122,7 @@ async def serve(
     explainer = ExplainerClient()
     sidecar = None
     if settings.explainer is None:
-        sidecar = sidecars.Sidecar(settings.for_sidecar(), explainer, explainer_command)
+        sidecar = ChildProcess(settings.for_sidecar(), explainer, explainer_command)
     readiness = Readiness(engine, settings)
     metrics = Metrics()
     closing: list[Audit | Tracing] = []
@@ -178,10 +178,10 @@ async def serve(
             OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip_servicer),
         },
         settings.max_request_bytes,
-        Doors(
+        ServerOptions(
             tls,
             keys,
-            SenderLimits.of(settings),
+            CallLimits.of(settings),
             settings.max_header_bytes,
             settings.header_timeout_s,
             observer,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.explainer.found import explained_by, explanations_of
 from pawsight_serving.explainer.passes import EnginePasses
+from pawsight_serving.explainer.results import explained_by, explanations_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

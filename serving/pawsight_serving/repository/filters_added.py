@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.triton_backends import set_parameters
-from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
-from pawsight_serving.engines.version_policy import MANIFEST_PARAMETER
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
 from pawsight_serving.repository.directory import (
     MANIFEST_FILE,
@@ -17,6 +14,9 @@ from pawsight_serving.repository.directory import (
 )
 from pawsight_serving.repository.filters import filters_path, grids_in
 from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_backends import set_parameters
+from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
+from pawsight_serving.repository.version_policy import MANIFEST_PARAMETER
 from pawsight_serving.repository.writing import only_writer, replace_file
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
-from pawsight_serving.engines.version_policy import serve_only
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
 from pawsight_serving.repository.directory import model_names, published_versions
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
+from pawsight_serving.repository.version_policy import serve_only
 from pawsight_serving.repository.writing import only_writer, replace_file
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config
-from pawsight_serving.engines.version_policy import allowed
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import model_names, published_versions, read_manifest
+from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config
+from pawsight_serving.repository.version_policy import allowed
 
 if TYPE_CHECKING:
     from pathlib import Path

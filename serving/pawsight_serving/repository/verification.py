@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pawsight_serving.engines.triton_config import LABELS_FILE, configured_manifests
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
 from pawsight_serving.repository.directory import (
     MANIFEST_FILE,
@@ -17,6 +16,7 @@ from pawsight_serving.repository.directory import (
 from pawsight_serving.repository.filters import FILTERS_FOLDER
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_config import LABELS_FILE, configured_manifests
 from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:

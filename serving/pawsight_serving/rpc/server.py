@@ -12,8 +12,8 @@ from grpc_reflection.v1alpha import reflection
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.observation import Observer
-from pawsight_serving.rpc.doors import KeyGate
-from pawsight_serving.rpc.senders import SenderLimits, Senders
+from pawsight_serving.rpc.authentication import ApiKeyInterceptor
+from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,13 +26,13 @@ _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class ServerOptions:
     """Who may call a server, and how many at once.
 
     Args:
         tls: the server's certificate; without it, calls are not encrypted.
         keys: the API keys, one of which a caller must bring; without them, everybody may call.
-        senders: the bounds on calls, streams and health's watchers included; without it, none.
+        call_limits: the bounds on calls, streams and health's watchers included; without it, none.
         max_metadata_bytes: bytes that a call's metadata may have.
         handshake_timeout_s: how long a connection may take to be made.
         observer: hears of every call that is refused.
@@ -40,7 +40,7 @@ class Doors:
 
     tls: Tls | None = None
     keys: ApiKeys | None = None
-    senders: SenderLimits | None = None
+    call_limits: CallLimits | None = None
     max_metadata_bytes: int = 16 * 1024
     handshake_timeout_s: float = 10.0
     observer: Observer = field(default_factory=Observer)
@@ -52,18 +52,18 @@ class RpcServer:
     Args:
         services: full service name to what adds its servicer to a server.
         max_message_bytes: larger requests are refused by the transport.
-        doors: who may call, and how many at once.
+        options: who may call, and how many at once.
     """
 
     def __init__(
         self,
         services: Mapping[str, Callable[[grpc.aio.Server], None]],
         max_message_bytes: int,
-        doors: Doors | None = None,
+        options: ServerOptions | None = None,
     ) -> None:
         self._services = services
         self._max_message_bytes = max_message_bytes
-        self._doors = doors or Doors()
+        self._options = options or ServerOptions()
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
@@ -78,8 +78,8 @@ class RpcServer:
             AddressUnavailable: the address is taken.
             ConfigurationInvalid: the certificate cannot be used.
         """
-        doors = self._doors
-        credentials = None if doors.tls is None else doors.tls.credentials()
+        options = self._options
+        credentials = None if options.tls is None else options.tls.credentials()
         # gRPC would tell of a taken port on standard error, in its own words.
         bind(address, shared=shared).close()
         # The server takes hold of the running loop, so it is made here.
@@ -89,14 +89,14 @@ class RpcServer:
                 ("grpc.so_reuseport", int(shared)),
                 ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.max_metadata_size", doors.max_metadata_bytes),
-                ("grpc.absolute_max_metadata_size", 2 * doors.max_metadata_bytes),
-                ("grpc.server_handshake_timeout_ms", round(doors.handshake_timeout_s * 1000)),
+                ("grpc.max_metadata_size", options.max_metadata_bytes),
+                ("grpc.absolute_max_metadata_size", 2 * options.max_metadata_bytes),
+                ("grpc.server_handshake_timeout_ms", round(options.handshake_timeout_s * 1000)),
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
-                *_idle_bound(doors.senders),
+                *_idle_bound(options.call_limits),
             ),
-            interceptors=_interceptors(doors),
+            interceptors=_interceptors(options),
         )
         for add in self._services.values():
             add(server)
@@ -129,16 +129,16 @@ class RpcServer:
             await self._server.stop(grace_s)
 
 
-def _interceptors(doors: Doors) -> list[grpc.aio.ServerInterceptor]:
+def _interceptors(options: ServerOptions) -> list[grpc.aio.ServerInterceptor]:
     made: list[grpc.aio.ServerInterceptor] = []
-    if doors.senders is not None:
-        made.append(Senders(doors.senders, doors.observer))
-    if doors.keys is not None:
-        made.append(KeyGate(doors.keys, doors.observer))
+    if options.call_limits is not None:
+        made.append(CallLimiter(options.call_limits, options.observer))
+    if options.keys is not None:
+        made.append(ApiKeyInterceptor(options.keys, options.observer))
     return made
 
 
-def _idle_bound(limits: SenderLimits | None) -> tuple[tuple[str, int], ...]:
+def _idle_bound(limits: CallLimits | None) -> tuple[tuple[str, int], ...]:
     if limits is None:
         return ()
     # Whoever opened a connection and never finished a call's headers is idle too.

@@ -12,11 +12,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.triton_backends import run_in_python_backend
-from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.triton_backends import run_in_python_backend
+from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest

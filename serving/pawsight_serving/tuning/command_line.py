@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.engines.processors import usable_processors
-from pawsight_serving.engines.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.errors import EngineUnavailable, PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.repository.writing import only_writer, replace_file
 from pawsight_serving.tuning.measurements import best
 from pawsight_serving.tuning.report import HEADER, plot, row

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.triton_config import CONFIG_FILE, read_config, write_config
-from pawsight_serving.engines.version_policy import policy_of
+from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config, write_config
+from pawsight_serving.repository.version_policy import policy_of
 from pawsight_serving.triton_server.ports import Ports, claim
 from pawsight_serving.triton_server.server import TritonServer
 from pawsight_serving.triton_server.view import RepositoryView

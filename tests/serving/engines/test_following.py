@@ -11,7 +11,6 @@ import pytest
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.triton_config import read_config, write_config
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
@@ -19,6 +18,7 @@ from pawsight_serving.errors import (
     VersionNotFound,
 )
 from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.triton_config import read_config, write_config
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:

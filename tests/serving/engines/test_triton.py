@@ -21,7 +21,6 @@ from tritonclient.grpc.service_pb2_grpc import (
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
-from pawsight_serving.engines.triton_config import model_config, read_config, write_config
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
@@ -33,6 +32,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.triton_config import model_config, read_config, write_config
 from pawsight_serving.settings import GatewaySettings
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import NOWHERE, running_triton

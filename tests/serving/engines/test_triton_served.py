@@ -8,9 +8,9 @@ import pytest
 from grpc.aio import AioRpcError, Metadata
 from tritonclient.grpc import service_pb2 as messages
 
-from pawsight_serving.engines.triton_config import model_config
 from pawsight_serving.engines.triton_served import read_served
 from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.repository.triton_config import model_config
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:

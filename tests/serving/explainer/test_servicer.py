@@ -12,8 +12,8 @@ from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub, add_ExplainerServicer_to_server
 from pawsight_serving.addresses import Address
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
+from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.rpc.server import RpcServer
-from pawsight_serving.rpc.tensors import read_tensor
 from tests.serving.fakes import SIDE, picture
 from tests.serving.grpc_client import trailing
 

@@ -26,10 +26,10 @@ from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.graphs import Outputs
+from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observation import Observer
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.rpc.server import RpcServer
-from pawsight_serving.rpc.tensors import tensor_message
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import SIDE, FakeEngine

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.engines.triton_config import configured_manifests
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.served import read_graph_config
+from pawsight_serving.repository.triton_config import configured_manifests
 from pawsight_serving.repository.verification import verify
 from tests.serving.tiny_repository import publish_tiny
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.engines.triton_config import read_config, write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.served import read_served, served_versions
+from pawsight_serving.repository.triton_config import read_config, write_config
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:

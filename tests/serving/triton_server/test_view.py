@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.engines.triton_config import read_config, write_config
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest
+from pawsight_serving.repository.triton_config import read_config, write_config
 from pawsight_serving.triton_server.view import MODEL_FILE, RepositoryView
 from tests.serving.tiny_repository import publish_tiny
 

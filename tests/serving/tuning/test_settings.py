@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.engines.triton_config import model_config
+from pawsight_serving.repository.triton_config import model_config
 from pawsight_serving.tuning.settings import (
     Setting,
     apply,

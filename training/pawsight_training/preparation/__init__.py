@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pawsight_training.preparation.preparation import Report, prepare
 from pawsight_training.preparation.sources import Labelled, find_labelled, find_oxford_pets
+from pawsight_training.preparation.splits import Report, prepare
 
 __all__ = ["Labelled", "Report", "find_labelled", "find_oxford_pets", "prepare"]

@@ -10,7 +10,7 @@ import numpy as np
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
 from pawsight_serving.explainer.methods.options import layers_of, refuse, values_in
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class Activations:
         values = values_in(manifest, manifest.explain_name, map(_output, names))
         return cls(manifest.explain_name, names, query.channels, query.top or STRONGEST, values)
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return each layer's channels; one pass."""
         outputs = await passes.run(
             self.graph, images, ("probabilities", *map(_output, self.layers))
@@ -67,7 +67,7 @@ class Activations:
         def maps(picture: int) -> list[ActivationMaps]:
             return [self.choose(layer, outputs[_output(layer)][picture]) for layer in self.layers]
 
-        return Found(
+        return MethodResult(
             outputs["probabilities"],
             await passes.work(lambda: [maps(i) for i in range(len(images))]),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.methods.options import Targets, layers_of, refuse, values_in
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ class GradCam:
             values_in(manifest, graph, outputs.values()),
         )
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps; one pass."""
         outputs = await passes.run(self.graph, images, ("probabilities", *self.outputs.values()))
         probabilities = outputs["probabilities"]
@@ -80,4 +80,4 @@ class GradCam:
             )
             for i in range(len(images))
         ]
-        return Found(probabilities, maps)
+        return MethodResult(probabilities, maps)

@@ -15,7 +15,7 @@ from pawsight_serving.explainer.methods.options import (
     refuse,
     values_in,
 )
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ class GradientMaps:
     make: Make
     values_per_picture: int
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps; one pass."""
         outputs = await passes.run(self.graph, images, ("probabilities", *self.outputs))
         probabilities = outputs["probabilities"]
@@ -95,7 +95,7 @@ class GradientMaps:
             }
             return self.targets.maps(makers, probabilities[picture])
 
-        return Found(
+        return MethodResult(
             probabilities, await passes.work(lambda: [maps(i) for i in range(len(images))])
         )
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pawsight_serving.explainer.explanations import INPUT
-from pawsight_serving.explainer.methods.covering import BATCH, mean_colour, scores_of
+from pawsight_serving.explainer.methods.masking import BATCH, mean_colour, scores_of
 from pawsight_serving.explainer.methods.options import Targets, refuse, refuse_layer
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class Occlusion:
         refuse_layer(query)
         return cls(manifest.name, Targets.of(manifest, query), manifest.input_size)
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return maps of `CELLS` x `CELLS`; 169 passes of the hot graph a picture."""
         outputs = await passes.run(self.graph, images, ("probabilities",))
         probabilities = outputs["probabilities"]
@@ -66,7 +66,7 @@ class Occlusion:
         for image, whole in zip(images, probabilities, strict=True):
             falls = await self._falls(image, whole, passes)
             maps.append(self.targets.maps({INPUT: falls.__getitem__}, whole))
-        return Found(probabilities, maps)
+        return MethodResult(probabilities, maps)
 
     async def _falls(
         self, image: NDArray[np.uint8], whole: NDArray[np.float32], passes: Passes

@@ -30,7 +30,7 @@ class Passes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MethodResult:
     """What a method found.
 
     Attributes:
@@ -53,7 +53,7 @@ class Method(Protocol):
     def values_per_picture(self) -> int:
         """Float32 values that are held at once for each picture."""
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the maps of pictures, uint8 [batch, height, width, 3] in the model's size."""
 
 

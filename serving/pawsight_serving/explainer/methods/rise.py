@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image
 
 from pawsight_serving.explainer.explanations import INPUT
-from pawsight_serving.explainer.methods.covering import BATCH, mean_colour, scores_of
+from pawsight_serving.explainer.methods.masking import BATCH, mean_colour, scores_of
 from pawsight_serving.explainer.methods.options import (
     Targets,
     refuse,
     refuse_layer,
     samples_of,
 )
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Rise:
             manifest.input_size,
         )
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return maps in the input's size; `samples` passes of the hot graph a picture."""
         outputs = await passes.run(self.graph, images, ("probabilities",))
         probabilities = outputs["probabilities"]
@@ -83,7 +83,7 @@ class Rise:
         for image, of_picture in zip(images, probabilities, strict=True):
             gains = await self._gains(image, passes)
             maps.append(self.targets.maps({INPUT: gains.__getitem__}, of_picture))
-        return Found(probabilities, maps)
+        return MethodResult(probabilities, maps)
 
     async def _gains(self, image: NDArray[np.uint8], passes: Passes) -> NDArray[np.float32]:
         """Return, for each class and pixel, the paper's map less the mean over all masks.

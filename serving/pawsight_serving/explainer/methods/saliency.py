@@ -17,7 +17,7 @@ from pawsight_serving.explainer.methods.options import (
     refuse_layer,
     values_in,
 )
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Saliency:
         values = values_in(manifest, manifest.explain_name, (GRADIENT,))
         return cls(manifest.explain_name, Targets.of(manifest, query), values)
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps in the input's size; one pass."""
         outputs = await passes.run(self.graph, images, ("probabilities", GRADIENT))
         probabilities, gradients = outputs["probabilities"], outputs[GRADIENT]
@@ -63,7 +63,7 @@ class Saliency:
             self.targets.maps({INPUT: partial(saliency_map, gradients[i])}, probabilities[i])
             for i in range(len(images))
         ]
-        return Found(probabilities, maps)
+        return MethodResult(probabilities, maps)
 
 
 def saliency_map(gradients: NDArray[np.float32], target: int) -> NDArray[np.float32]:

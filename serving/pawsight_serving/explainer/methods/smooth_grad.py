@@ -17,7 +17,7 @@ from pawsight_serving.explainer.methods.options import (
     samples_of,
     values_in,
 )
-from pawsight_serving.explainer.methods.protocol import Found
+from pawsight_serving.explainer.methods.protocol import MethodResult
 from pawsight_serving.explainer.methods.saliency import GRADIENT, saliency_map
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SmoothGrad:
             values * (_BATCH + 1),
         )
 
-    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> Found:
+    async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps in the input's size; `samples` passes a picture."""
         outputs = await passes.run(self.graph, images, ("probabilities",))
         probabilities = outputs["probabilities"]
@@ -76,7 +76,7 @@ class SmoothGrad:
         for image, of_picture in zip(images, probabilities, strict=True):
             gradients = await self._mean_gradients(image, passes)
             maps.append(self.targets.maps({INPUT: partial(saliency_map, gradients)}, of_picture))
-        return Found(probabilities, maps)
+        return MethodResult(probabilities, maps)
 
     async def _mean_gradients(
         self, image: NDArray[np.uint8], passes: Passes

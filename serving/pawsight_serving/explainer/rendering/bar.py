@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pawsight_serving.explainer.rendering.colour import colourise
+from pawsight_serving.explainer.rendering.colormap import colourise
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.explanations import ClassMap
@@ -15,14 +15,14 @@ HEIGHT = 26
 _BAND = 8
 
 
-def draw_bar(heat: ClassMap, width: int, *, colours: str, ground: str, ink: str) -> Image.Image:
+def draw_bar(heat: ClassMap, width: int, *, colormap: str, ground: str, ink: str) -> Image.Image:
     """Draw the colours in a band of that width, zero at its left and the ceiling at its right.
 
     Where single values tower over the ceiling, they share the last colour, and it says so.
     """
     bar = Image.new("RGB", (width, HEIGHT), ground)
     ramp = Image.linear_gradient("L").rotate(90).resize((width, _BAND))
-    bar.paste(colourise(ramp, colours), (0, 0))
+    bar.paste(colourise(ramp, colormap), (0, 0))
     pen = ImageDraw.Draw(bar)
     font = ImageFont.load_default(11)
     more = "> " if heat.values.max() > heat.ceiling else ""

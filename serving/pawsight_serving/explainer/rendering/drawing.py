@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from PIL import Image
 
 from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap
-from pawsight_serving.explainer.rendering.colour import ACTIVATION, HEAT
+from pawsight_serving.explainer.rendering.colormap import ACTIVATION, HEAT
 from pawsight_serving.explainer.rendering.grid import draw_grid
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
 from pawsight_serving.explainer.rendering.png import encode_png
@@ -72,19 +72,19 @@ class Painter:
                 heading,
                 prediction,
                 alpha=self._drawing.alpha,
-                colours=self._drawing.colours or HEAT,
+                colormap=self._drawing.colormap or HEAT,
             )
         )
 
     def _draw(self, explanation: Explanation) -> Image.Image:
         maps = explanation.maps
         if isinstance(maps, ActivationMaps):
-            return draw_grid(maps, colours=self._drawing.colours or ACTIVATION)
+            return draw_grid(maps, colormap=self._drawing.colormap or ACTIVATION)
         return draw_overlay(
             self._original,
             maps,
             alpha=self._drawing.alpha,
-            colours=self._drawing.colours or HEAT,
+            colormap=self._drawing.colormap or HEAT,
         )
 
     @cached_property

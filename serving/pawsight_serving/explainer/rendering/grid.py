@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pawsight_serving.explainer.rendering.colour import ACTIVATION, colourise, grey_levels
+from pawsight_serving.explainer.rendering.colormap import ACTIVATION, colourise, grey_levels
 
 if TYPE_CHECKING:
     from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
@@ -22,7 +22,7 @@ _TEXT: Final = "#e6e6ea"
 _SOFT: Final = "#9a9aa4"
 
 
-def draw_grid(maps: ActivationMaps, *, colours: str = ACTIVATION) -> Image.Image:
+def draw_grid(maps: ActivationMaps, *, colormap: str = ACTIVATION) -> Image.Image:
     """Draw each channel's map in a cell with its number, in the order given.
 
     Each map is coloured from zero to its own maximum, which stands beside its number; below it are
@@ -41,7 +41,7 @@ def draw_grid(maps: ActivationMaps, *, colours: str = ACTIVATION) -> Image.Image
         left = _GAP + (index % columns) * (_CELL + _GAP)
         top = _HEADING + (index // columns) * (_CELL + _CAPTION + _GAP)
         right, below = left + _CELL, top + _CELL + 2
-        sheet.paste(_cell(channel, colours), (left, top))
+        sheet.paste(_cell(channel, colormap), (left, top))
         said = f"max {channel.max:.3g}" if channel.max > 0 else "empty"
         pen.text((left, below), f"{channel.channel}", _TEXT, font)
         pen.text((right, below), said, _TEXT, font, anchor="ra")
@@ -51,10 +51,10 @@ def draw_grid(maps: ActivationMaps, *, colours: str = ACTIVATION) -> Image.Image
     return sheet
 
 
-def _cell(channel: ChannelMap, colours: str) -> Image.Image:
+def _cell(channel: ChannelMap, colormap: str) -> Image.Image:
     if channel.max <= 0:
         return Image.new("RGB", (_CELL, _CELL), _EMPTY)
-    map_ = colourise(grey_levels(channel.values, channel.max), colours)
+    map_ = colourise(grey_levels(channel.values, channel.max), colormap)
     larger = channel.values.shape[0] > _CELL
     how = Image.Resampling.BOX if larger else Image.Resampling.NEAREST
     return map_.resize((_CELL, _CELL), how)

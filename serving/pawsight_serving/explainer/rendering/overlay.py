@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight_serving.explainer.explanations import ALPHA
-from pawsight_serving.explainer.rendering.colour import HEAT, colourise
+from pawsight_serving.explainer.rendering.colormap import HEAT, colourise
 from pawsight_serving.explainer.rendering.label import draw_label
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw_overlay(
-    picture: Image.Image, heat: ClassMap, *, alpha: float = ALPHA, colours: str = HEAT
+    picture: Image.Image, heat: ClassMap, *, alpha: float = ALPHA, colormap: str = HEAT
 ) -> Image.Image:
     """Lay a map over the picture that it explains.
 
@@ -28,14 +28,14 @@ def draw_overlay(
         picture: RGB, upright.
         heat: the map.
         alpha: how opaque the strongest evidence is, 0 to 1.
-        colours: one of `tables.TABLES`.
+        colormap: one of `rendering.colormap_names.COLORMAPS`.
     """
     if not heat.evidence:
         return draw_label(picture, f"no evidence for {heat.target} in {heat.layer}")
-    return lay_over(picture, heat, alpha=alpha, colours=colours)
+    return lay_over(picture, heat, alpha=alpha, colormap=colormap)
 
 
-def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colours: str) -> Image.Image:
+def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colormap: str) -> Image.Image:
     """Lay a map with evidence over its picture, in the picture's size."""
     # In grey levels before it is upsampled, while it is small.
     values = np.ascontiguousarray(heat.values * (255.0 / heat.ceiling), dtype=np.float32)
@@ -43,4 +43,4 @@ def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colours: str
     # Bicubic values may pass either end; the conversion cuts them there.
     levels = upsampled.convert("L")
     opacity = [round(255 * alpha * (level / 255) ** 0.7) for level in range(256)]
-    return Image.composite(colourise(levels, colours), picture, levels.point(opacity))
+    return Image.composite(colourise(levels, colormap), picture, levels.point(opacity))

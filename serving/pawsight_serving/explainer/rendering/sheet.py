@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pawsight_serving.explainer.rendering import bar
-from pawsight_serving.explainer.rendering.colour import colourise, grey_levels
+from pawsight_serving.explainer.rendering.colormap import colourise, grey_levels
 from pawsight_serving.explainer.rendering.overlay import lay_over
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw_sheet(
     prediction: Prediction,
     *,
     alpha: float,
-    colours: str,
+    colormap: str,
 ) -> Image.Image:
     """Draw picture, map and overlay side by side; of several maps the picture and each overlay.
 
@@ -57,7 +57,7 @@ def draw_sheet(
         heading: which model and method.
         prediction: of the same pass.
         alpha: how opaque the strongest evidence covers the picture.
-        colours: one of `tables.TABLES`.
+        colormap: one of `rendering.colormap_names.COLORMAPS`.
     """
     side = _LARGE if len(maps) == 1 else _SMALL
     seen = picture.copy()
@@ -71,9 +71,9 @@ def draw_sheet(
         scale_bar = None
         if found.evidence:
             width = max(seen.width, _NARROWEST)
-            scale_bar = bar.draw_bar(found, width, colours=colours, ground=GROUND, ink=SOFT)
-            over = lay_over(seen, found, alpha=alpha, colours=colours)
-            bare = _bare(found, seen.size, colours)
+            scale_bar = bar.draw_bar(found, width, colormap=colormap, ground=GROUND, ink=SOFT)
+            over = lay_over(seen, found, alpha=alpha, colormap=colormap)
+            bare = _bare(found, seen.size, colormap)
         else:
             over = bare = _empty(seen.size)
         if len(maps) == 1:
@@ -108,12 +108,12 @@ def _size(found: ClassMap) -> str:
     return f"{height} x {width}"
 
 
-def _bare(found: ClassMap, size: tuple[int, int], colours: str) -> Image.Image:
+def _bare(found: ClassMap, size: tuple[int, int], colormap: str) -> Image.Image:
     """Return the map alone, its own cells to be seen."""
     levels = grey_levels(np.ascontiguousarray(found.values, np.float32), found.ceiling)
     fewer = found.values.shape[1] < size[0]
     how = Image.Resampling.NEAREST if fewer else Image.Resampling.BOX
-    return colourise(levels, colours).resize(size, how)
+    return colourise(levels, colormap).resize(size, how)
 
 
 def _empty(size: tuple[int, int]) -> Image.Image:

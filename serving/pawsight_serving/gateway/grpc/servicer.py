@@ -29,7 +29,7 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
 from pawsight_serving.explainer.methods.registry import offered_methods
 from pawsight_serving.gateway.ordered import in_order
-from pawsight_serving.rpc.messages import error_message, predict_response
+from pawsight_serving.messages.predictions import error_message, predict_response
 from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from pawsight_serving.explainer.methods.registry import offered_methods
-from pawsight_serving.rpc.tensors import read_tensor
+from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

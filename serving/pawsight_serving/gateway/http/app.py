@@ -11,7 +11,8 @@ from starlette.routing import Mount, Route
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.http.answers import Json
-from pawsight_serving.gateway.http.doors import KeyGate, Origins
+from pawsight_serving.gateway.http.authentication import ApiKeyMiddleware
+from pawsight_serving.gateway.http.cross_origin import CrossOrigin
 from pawsight_serving.gateway.http.errors import on_error, on_no_route
 from pawsight_serving.gateway.http.health import HealthEndpoints
 from pawsight_serving.gateway.http.inference import InferenceEndpoints
@@ -19,7 +20,7 @@ from pawsight_serving.gateway.http.models import ModelEndpoints
 from pawsight_serving.gateway.http.open_inference.endpoints import OpenInferenceEndpoints
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.pages import DOCS_ASSETS, Pages
-from pawsight_serving.gateway.http.requests import Requests
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,11 +50,11 @@ def create_app(
     pages = Pages()
     document = openapi_document()
 
-    middleware = [Middleware(Requests, observer=observer)]
+    middleware = [Middleware(RequestMiddleware, observer=observer)]
     if origins := settings.cors_origins.split():
-        middleware.append(Middleware(Origins, origins=origins))
+        middleware.append(Middleware(CrossOrigin, origins=origins))
     if keys is not None:
-        middleware.append(Middleware(KeyGate, keys=keys))
+        middleware.append(Middleware(ApiKeyMiddleware, keys=keys))
 
     async def no_action(request: Request) -> Json:  # noqa: ARG001
         raise HTTPException(404)

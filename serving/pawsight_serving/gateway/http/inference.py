@@ -12,10 +12,10 @@ from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
-from pawsight_serving.gateway.http.leaving import Leaving
+from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.media_types import NPY, wanted_media_type
 from pawsight_serving.gateway.http.options import ExplainOptions, open_call
-from pawsight_serving.rpc.tensors import read_tensor
+from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class InferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
         with self._gateway.admission.place(deadline=call.deadline) as place:
-            async with call.deadline.enforced(), Leaving(request) as leaving:
+            async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
                 leaving.watch()
                 predicted = await self._gateway.predict(*_model(request), pictures, call.deadline)
@@ -62,7 +62,7 @@ class InferenceEndpoints:
         options = ExplainOptions.of(request)
         wanted = wanted_media_type(request)
         with self._gateway.explain_admission.place() as place:
-            async with call.deadline.enforced(), Leaving(request) as leaving:
+            async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
                 leaving.watch()
                 if wanted != "application/json" and len(pictures) > 1:

@@ -8,7 +8,7 @@ from pawsight_serving.explainer.rendering.bar import draw_bar
 
 
 def bar(heat: ClassMap) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    drawn = draw_bar(heat, 256, colours="inferno", ground="black", ink="white")
+    drawn = draw_bar(heat, 256, colormap="inferno", ground="black", ink="white")
     return np.asarray(drawn)
 
 

@@ -68,7 +68,7 @@ def test_the_format_is_the_one_asked_for(kind: Literal["PNG", "WEBP"]) -> None:
 
 def test_colours_and_alpha_are_heeded() -> None:
     usual = np.asarray(drawn(picture("white"), HEAT))
-    other = np.asarray(drawn(picture("white"), HEAT, Drawing(colours="viridis")))
+    other = np.asarray(drawn(picture("white"), HEAT, Drawing(colormap="viridis")))
     clear = np.asarray(drawn(picture("white"), HEAT, Drawing(alpha=0)))
     assert not np.array_equal(usual, other)
     assert clear.min() == 255

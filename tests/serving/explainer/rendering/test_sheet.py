@@ -17,7 +17,7 @@ EMPTY = (38, 38, 44)
 def sheet(maps: list[ClassMap], picture: Image.Image = GREY) -> Image.Image:
     explanations = [Explanation(each, 0.75) for each in maps]
     return draw_sheet(
-        picture, explanations, maps, "tiny 1, grad-cam", CAT, alpha=0.75, colours="inferno"
+        picture, explanations, maps, "tiny 1, grad-cam", CAT, alpha=0.75, colormap="inferno"
     )
 
 

@@ -5,8 +5,8 @@ import orjson
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
+from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.predictions import predicted_by
-from pawsight_serving.rpc.tensors import tensor_message
 from tests.serving.fakes import manifest
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.gateway.http.connections import ConnectionLimits
-from pawsight_serving.gateway.http.requests import Requests
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.observation import Observer
 from tests.serving.heard import Heard
@@ -47,7 +47,7 @@ APP = Starlette(
 @asynccontextmanager
 async def serving(heard: Heard | None = None, **limits: float) -> AsyncIterator[Address]:
     observer = Observer(*([heard] if heard else ()))
-    app = Requests(APP, observer)
+    app = RequestMiddleware(APP, observer)
     server = HttpServer(
         app,
         1,

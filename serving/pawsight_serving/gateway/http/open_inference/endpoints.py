@@ -10,8 +10,8 @@ from starlette.routing import Route
 from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
 from pawsight_serving.gateway.http.answers import Json
 from pawsight_serving.gateway.http.bodies import off_the_loop, read_body
+from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.json_bodies import read_json
-from pawsight_serving.gateway.http.leaving import Leaving
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
 from pawsight_serving.gateway.http.options import open_call
@@ -109,7 +109,7 @@ class OpenInferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         # A crowd is turned away before its bodies are read.
         with self._inference.place(self._graph(request), call.deadline) as place:
-            async with call.deadline.enforced(), Leaving(request) as leaving:
+            async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
                 body = await read_body(request, self._settings.max_request_bytes, place)
                 leaving.watch()
                 asked = await off_the_loop(

@@ -1,0 +1,188 @@
+"""Starts another process of ours, such as the explainer, and starts it again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pawsight_serving.addresses import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+logger = logging.getLogger(__name__)
+
+EXPLAINER_COMMAND: Final = (sys.executable, "-m", "pawsight_serving.explainer")
+_FIRST_DELAY_S: Final = 0.1
+_LONGEST_DELAY_S: Final = 5.0
+# A process that lived for so long did not fail because of its start.
+_HEALTHY_AFTER_S: Final = 10.0
+
+
+class Peer(Protocol):
+    """Who calls a process."""
+
+    async def connect(self, address: Address) -> None:
+        """Send calls to this address from now on."""
+
+    async def disconnect(self) -> None:
+        """Fail calls until the next `connect`."""
+
+
+class ChildProcess:
+    """Keeps one process running, such as the explainer, and its client pointed at it.
+
+    The process takes its settings as one line of JSON on its standard input, and says its
+    address as one line of JSON on its standard output. The end of its input ends it, so it goes
+    with this process however this one ends.
+
+    Args:
+        settings: the process's.
+        client: is told where the process takes calls.
+        command: what to run.
+        name: what the log calls it.
+        environment: its environment variables; those of this process where none are given.
+        ended: hears of the id of a process that has ended.
+    """
+
+    def __init__(
+        self,
+        settings: BaseModel,
+        client: Peer,
+        command: Sequence[str] = EXPLAINER_COMMAND,
+        *,
+        name: str = "explainer",
+        environment: Mapping[str, str] | None = None,
+        ended: Callable[[int], None] | None = None,
+    ) -> None:
+        self._name = name
+        self._environment = environment
+        self._tell_ended = ended
+        self._ended = asyncio.Event()
+        self.announced: dict[str, Any] = {}
+        self._settings = settings
+        self._client = client
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._supervision: asyncio.Task[None] | None = None
+        self._reachable = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The running process; None while there is none."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process and its supervision; see `wait_reachable`."""
+        self._supervision = asyncio.create_task(self._supervise())
+
+    async def wait_reachable(self, timeout_s: float) -> bool:
+        """Wait until the explainer takes calls; False where it does not within `timeout_s`."""
+        try:
+            await asyncio.wait_for(self._reachable.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_started(self, timeout_s: float) -> bool:
+        """As `wait_reachable`; False at once where the first process ends before."""
+        waits = [asyncio.ensure_future(each.wait()) for each in (self._reachable, self._ended)]
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return self._reachable.is_set()
+
+    async def stop(self, grace_s: float) -> None:
+        """End the process: its input is closed, and it is killed after `grace_s`.
+
+        One that is still starting has nothing to finish, and is killed at once.
+        """
+        starting = not self._reachable.is_set()
+        if self._supervision is not None:
+            self._supervision.cancel()
+            await asyncio.gather(self._supervision, return_exceptions=True)
+        await self._client.disconnect()
+        await self._end(0.0 if starting else grace_s)
+
+    async def _supervise(self) -> None:
+        delay_s = _FIRST_DELAY_S
+        while True:
+            started_s = time.monotonic()
+            try:
+                await self._run()
+            except OSError as error:
+                logger.warning("the %s cannot be started: %s", self._name, error)
+            self._ended.set()
+            if self._tell_ended is not None and self._process is not None:
+                self._tell_ended(self._process.pid)
+            if time.monotonic() - started_s > _HEALTHY_AFTER_S:
+                delay_s = _FIRST_DELAY_S
+            logger.warning("the %s ended; starting it again in %.1f s", self._name, delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+
+    async def _run(self) -> None:
+        """Start one process and return when it has ended."""
+        process = self._process = _spawn(self._command, self._settings, self._environment)
+        said = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(said), process.stdout
+        )
+        try:
+            if announcement := await said.readline():
+                self.announced = json.loads(announcement)
+                await self._client.connect(Address.parse(self.announced["address"]))
+                self._reachable.set()
+                # The process holds its end open as long as it lives.
+                await said.read()
+        finally:
+            self._reachable.clear()
+            pipe.close()
+        await self._client.disconnect()
+        await asyncio.to_thread(process.wait)
+        _close_input(process)
+
+    async def _end(self, grace_s: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        _close_input(process)
+        try:
+            await asyncio.to_thread(process.wait, grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        # A process that died before it had read its settings.
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+def _spawn(
+    command: Sequence[str], settings: BaseModel, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    # Not the event loop's own way: uvloop forks, which gRPC's threads do not survive well.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
+        start_new_session=True,
+    )
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.write(settings.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+    return process

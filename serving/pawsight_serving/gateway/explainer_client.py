@@ -1,0 +1,177 @@
+"""The sidecar, as the gateway sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
+from pawsight_serving.calls import UNFORESEEN, caller_left
+from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
+from pawsight_serving.graphs import Outputs
+from pawsight_serving.messages.tensors import read_tensor
+from pawsight_serving.observation import heard_timing, outgoing
+from pawsight_serving.rpc.methods import TIMING_KEY
+from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
+from pawsight_serving.rpc.statuses import error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
+    from pawsight_serving.addresses import Address
+    from pawsight_serving.calls import Call
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["Explainer"].full_name
+
+_CHECK_S: Final = 1.0
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A sidecar that comes back is found again within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    # Not a pause, whatever its name: so long may one attempt to connect take.
+    ("grpc.min_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+)
+_DOWN: Final = (
+    "The explainer is not running, so there are predictions but no explanations now; "
+    "try again in a few seconds."
+)
+
+
+class ExplainerClient:
+    """Calls the sidecar, wherever it is at the moment."""
+
+    def __init__(self) -> None:
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: ExplainerAsyncStub | None = None
+
+    async def connect(self, address: Address) -> None:
+        """Send calls to this address from now on."""
+        await self.disconnect()
+        self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
+        self._stub = ExplainerStub(self._channel)
+
+    async def disconnect(self) -> None:
+        """Fail calls until the next `connect`, those under way included."""
+        self._stub = None
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the sidecar at this moment."""
+        ready = grpc.ChannelConnectivity.READY
+        return self._channel is not None and self._channel.get_state() is ready
+
+    async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
+        """Return the sidecar's answer.
+
+        Raises:
+            PawsightError: the sidecar's own error, as it raised it.
+            ExplainerUnavailable: it cannot be reached, or ended before it had answered.
+            DeadlineExceeded: the deadline passed first.
+        """
+        return await self._ask(self._connected().Explain, request, call)
+
+    async def infer(
+        self,
+        graph: str,
+        version: str,
+        images: NDArray[np.uint8],
+        outputs: Sequence[str],
+        call: Call,
+    ) -> Outputs:
+        """Run a graph there; the arguments are as those of `Engine.infer`.
+
+        Raises:
+            PawsightError: as `explain`.
+        """
+        request = pb.InferRequest(
+            graph=graph, version=version, pixels=images.tobytes(), outputs=outputs
+        )
+        response = await self._ask(self._connected().Infer, request, call)
+        values = {tensor.name: read_tensor(tensor) for tensor in response.tensors}
+        return Outputs(values, response.digest)
+
+    async def metrics(self) -> bytes:
+        """Return what the sidecar tells Prometheus; nothing where it is down."""
+        if self._stub is None:
+            return b""
+        try:
+            answer = await self._stub.GetMetrics(pb.GetMetricsRequest(), timeout=_CHECK_S)
+        except asyncio.CancelledError:
+            if caller_left():
+                raise
+            return b""
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            return b""
+        return answer.text
+
+    async def ready(self) -> bool:
+        """Return whether the sidecar says that its models answer; False where it is down."""
+        if self._channel is None:
+            return False
+        check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
+        check = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            HealthCheckRequest.SerializeToString,
+            HealthCheckResponse.FromString,
+        )
+        try:
+            response = await check(HealthCheckRequest(service=SERVICE), timeout=_CHECK_S)
+        except asyncio.CancelledError:
+            if caller_left():
+                raise
+            return False
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            return False
+        return response.status == HealthCheckResponse.SERVING
+
+    def _connected(self) -> ExplainerAsyncStub:
+        if self._stub is None:
+            raise ExplainerUnavailable(_DOWN)
+        return self._stub
+
+    async def _ask(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, call: Call
+    ) -> A:
+        try:
+            asked = method(
+                request,
+                timeout=call.deadline.remaining_s(),
+                metadata=((REQUEST_ID_KEY, call.request_id), *outgoing()),
+            )
+            answer = await asked
+            for key, value in await asked.trailing_metadata():
+                if key == TIMING_KEY:
+                    heard_timing(str(value), "render")
+        except asyncio.CancelledError as error:
+            if caller_left():
+                raise
+            # It was `disconnect` that cancelled the call.
+            raise ExplainerUnavailable(_DOWN) from error
+        except grpc.aio.AioRpcError as status:
+            if ours := error_of(status):
+                raise ours from status
+            if status.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise DeadlineExceeded(
+                    "The explanation was not ready before the deadline; allow more time."
+                ) from status
+            if status.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+                raise ExplainerUnavailable(_DOWN) from status
+            raise InternalError(UNFORESEEN) from status
+        return answer

@@ -1,0 +1,35 @@
+"""Middleware: from which other sites a page may call (CORS)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.middleware.cors import CORSMiddleware
+
+from pawsight_serving.api_keys import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import ASGIApp
+
+
+class CrossOrigin(CORSMiddleware):
+    """Lets the pages of these origins call.
+
+    Args:
+        app: what answers.
+        origins: such as `https://example.org`; `*` is every one.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=(
+                *("authorization", "content-type", HEADER, "x-request-id", "x-request-timeout"),
+                *("inference-header-content-length", "traceparent"),
+            ),
+            expose_headers=("x-request-id", "retry-after", "inference-header-content-length"),
+        )

@@ -1,0 +1,80 @@
+"""Middleware: every request has an id and is observed, and nothing unforeseen gets out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+
+from pawsight_serving.calls import UNFORESEEN, accept_request_id
+from pawsight_serving.errors import InternalError
+from pawsight_serving.gateway.http.connections import REFUSED_WITH
+from pawsight_serving.gateway.http.errors import error_answer
+from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from pawsight_serving.observation import Observed, Observer
+
+logger = logging.getLogger(__name__)
+
+_ALWAYS: Final = ((b"x-content-type-options", b"nosniff"),)
+_ENCRYPTED: Final = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000"))
+
+
+class RequestMiddleware:
+    """Gives every request an id and echoes it; answers for what fails unforeseen.
+
+    Args:
+        app: what answers otherwise.
+        observer: hears of every request.
+    """
+
+    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+        self._app = app
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        request_id = state.setdefault("request_id", accept_request_id(headers.get("x-request-id")))
+        with self._observer.request("http", "", request_id, headers.get(TRACEPARENT)) as observed:
+            try:
+                await self._answer(observed, scope, receive, send)
+            finally:
+                observed.code = state.get(REFUSED_WITH, observed.code)
+                endpoint = scope.get("endpoint")
+                observed.method = getattr(endpoint, "__name__", "") or "none"
+
+    async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id, started = observed.request_id, False
+        always = _ENCRYPTED if scope.get("scheme") == "https" else _ALWAYS
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] += [(b"x-request-id", request_id.encode()), *always]
+                if said := timing():
+                    message["headers"].append((b"server-timing", said.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            observed.code = CANCELLED
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            if not started:
+                answer = error_answer(InternalError(UNFORESEEN), request_id)
+                await answer(scope, receive, send_with_id)

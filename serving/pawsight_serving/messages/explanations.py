@@ -1,0 +1,92 @@
+"""What the explainer found, in the messages of `pawsight.v1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.explainer.explanations import ClassMap
+from pawsight_serving.messages.predictions import prediction_messages
+from pawsight_serving.messages.tensors import tensor_message
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pawsight_serving.explainer.explanations import (
+        Curve,
+        Explained,
+        Explanation,
+        Faithfulness,
+    )
+
+
+def explain_response(explained: Explained, request_id: str, *, tensors: bool) -> pb.ExplainResponse:
+    """Return the answer to `Explain`; values as tensors, or as maps."""
+    predictions = explained.predictions
+    return pb.ExplainResponse(
+        model=predictions.model,
+        version=predictions.version,
+        predictions=prediction_messages(predictions.predictions),
+        explanations=[
+            _explanation(explained, explanation, tensors=tensors)
+            for explanation in explained.explanations
+        ],
+        digest=predictions.digest,
+        request_id=request_id,
+        sheets=explained.sheets,
+    )
+
+
+def _explanation(
+    explained: Explained, explanation: Explanation, *, tensors: bool
+) -> pb.Explanation:
+    maps = explanation.maps
+    message = pb.Explanation(
+        method=explained.method,
+        layer=maps.layer,
+        evidence=maps.evidence,
+        overlay_png=explanation.drawing,
+        digest=explained.predictions.digest,
+        weights_sha256=explained.weights_sha256,
+        precision=explained.precision,
+        probability=explanation.probability,
+        faithfulness=_faithfulness(explanation.faithfulness),
+    )
+    if isinstance(maps, ClassMap):
+        message.target = maps.target
+        if tensors:
+            message.tensor.CopyFrom(tensor_message("map", maps.values))
+        else:
+            message.map.CopyFrom(_map(maps.values))
+        return message
+    message.channels.extend(
+        pb.Channel(
+            channel=channel.channel,
+            mean=channel.mean,
+            max=channel.max,
+            zeros=channel.zeros,
+            map=None if tensors else _map(channel.values),
+        )
+        for channel in maps.channels
+    )
+    if tensors:
+        values = np.stack([channel.values for channel in maps.channels])
+        message.tensor.CopyFrom(tensor_message("channels", values))
+    return message
+
+
+def _faithfulness(measured: Faithfulness | None) -> pb.Faithfulness | None:
+    if measured is None:
+        return None
+    return pb.Faithfulness(deletion=_curve(measured.deletion), insertion=_curve(measured.insertion))
+
+
+def _curve(curve: Curve) -> pb.Curve:
+    return pb.Curve(probabilities=curve.probabilities, area=curve.area)
+
+
+def _map(values: NDArray[np.float32]) -> pb.Map:
+    height, width = values.shape
+    return pb.Map(height=height, width=width, values=values.ravel().tolist())

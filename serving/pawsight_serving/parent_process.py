@@ -1,0 +1,43 @@
+"""A process that another one started: settings in by a pipe, its address out by a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Final
+
+_STDOUT: Final = 1
+_STDERR: Final = 2
+
+
+class Parent:
+    """The parent, as its child sees it; see `ChildProcess` for the other end.
+
+    Standard output is the parent's alone from now on: what a library prints must not be taken
+    for an announcement.
+    """
+
+    def __init__(self) -> None:
+        # Left open: its end tells the parent that this process has ended.
+        self._announcement = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
+        self._reader: asyncio.StreamReader | None = None
+
+    async def settings(self) -> bytes:
+        """Return the settings, as JSON."""
+        reader = self._reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+        )
+        return await reader.readline()
+
+    async def ended(self) -> None:
+        """Wait for the end of standard input, which is the end of this process."""
+        if self._reader is not None:
+            await self._reader.read()
+
+    def announce(self, **news: object) -> None:
+        """Say that calls are taken, and where: one line of JSON."""
+        os.write(self._announcement, json.dumps(news).encode() + b"\n")

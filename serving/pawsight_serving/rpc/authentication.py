@@ -1,0 +1,58 @@
+"""Who may call over gRPC: an interceptor before every method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from pawsight_serving.api_keys import HEADER
+from pawsight_serving.errors import Unauthenticated
+from pawsight_serving.observation import identified_as
+from pawsight_serving.rpc.refusals import refusing
+from pawsight_serving.rpc.request_ids import request_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pawsight_serving.api_keys import ApiKeys
+    from pawsight_serving.observation import Observer
+
+# What platforms probe, and they have no key.
+OPEN: Final = (
+    "/grpc.health.v1.Health/",
+    "/inference.GRPCInferenceService/ServerLive",
+    "/inference.GRPCInferenceService/ServerReady",
+)
+
+
+class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
+    """Lets in who brings a known API key, and whoever asks for health.
+
+    Args:
+        keys: the known keys.
+        observer: hears of every call that is refused.
+    """
+
+    def __init__(self, keys: ApiKeys, observer: Observer) -> None:
+        self._keys = keys
+        self._observer = observer
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Return the method's handler, or one that refuses."""
+        details: Any = handler_call_details
+        if details.method.startswith(OPEN):
+            return await continuation(handler_call_details)
+        metadata = dict(details.invocation_metadata or ())
+        try:
+            name = self._keys.name_of(metadata.get("authorization"), metadata.get(HEADER))
+        except Unauthenticated as error:
+            return refusing(error, request_id_of(details.invocation_metadata), self._observer)
+        identified_as(name)
+        return await continuation(handler_call_details)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
+
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
+from pawsight_serving.observation import Observer
+
+if TYPE_CHECKING:
+    import pytest
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+async def get(app: ASGIApp, **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(RequestMiddleware(app, Observer()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        return await client.get("/", headers=headers)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse(scope["state"]["request_id"])(scope, receive, send)
+
+
+async def test_the_callers_id_is_kept_and_echoed() -> None:
+    answer = await get(echo, **{"x-request-id": "mine"})
+    assert (answer.text, answer.headers["x-request-id"]) == ("mine", "mine")
+
+
+async def test_an_id_is_made_where_none_is_fit() -> None:
+    for headers in ({}, {"x-request-id": "two words"}):
+        answer = await get(echo, **headers)
+        assert answer.headers["x-request-id"] == answer.text
+        assert len(answer.text) == 32
+
+
+async def test_an_unforeseen_failure_is_logged_under_the_id_and_tells_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError("a secret")
+
+    answer = await get(broken, **{"x-request-id": "mine"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert "secret" not in answer.text
+    assert "request mine failed" in caplog.text
+    assert "a secret" in caplog.text
+
+
+async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ClientDisconnect
+
+    async def unused() -> Message:
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await RequestMiddleware(left, Observer())({"type": "http", "headers": []}, unused, send)
+    assert sent == []
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

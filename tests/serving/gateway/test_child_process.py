@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.addresses import Address
+from pawsight_serving.calls import Call
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.errors import ExplainerUnavailable
+from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.settings import ExplainerSettings
+from tests.serving.fakes import picture
+from tests.serving.tiny_repository import publish_tiny
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+REQUEST = pb.ExplainRequest(images=[picture()])
+DEAF = """
+import json, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(json.dumps({"address": "127.0.0.1:1"}), flush=True)
+time.sleep(60)
+"""
+
+
+def call() -> Call:
+    return Call("id", Deadline.after(10))
+
+
+async def ended(pid: int) -> None:
+    """Wait until there is no such process, within a bound."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ExplainerSettings:
+    publish_tiny(tmp_path)
+    return ExplainerSettings(repository=tmp_path, grpc=Address("127.0.0.1", 0))
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[ExplainerClient]:
+    client = ExplainerClient()
+    yield client
+    await client.disconnect()
+
+
+async def test_a_killed_process_is_back_within_five_seconds(
+    settings: ExplainerSettings, client: ExplainerClient
+) -> None:
+    sidecar = ChildProcess(settings, client)
+    sidecar.start()
+    try:
+        assert await sidecar.wait_reachable(30)
+        assert (await client.explain(REQUEST, call())).model == "tiny"
+        first = sidecar.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        failed = False
+        async with asyncio.timeout(5):
+            while sidecar.pid == first or not await sidecar.wait_reachable(5):
+                with pytest.raises(ExplainerUnavailable):
+                    await client.explain(REQUEST, call())
+                failed = True
+                await asyncio.sleep(0.02)
+        assert failed
+        assert (await client.explain(REQUEST, call())).model == "tiny"
+    finally:
+        await sidecar.stop(10)
+
+
+async def test_it_ends_with_its_parent_and_leaves_nothing(
+    settings: ExplainerSettings, client: ExplainerClient
+) -> None:
+    sidecar = ChildProcess(settings, client)
+    sidecar.start()
+    assert await sidecar.wait_reachable(30)
+    pid = sidecar.pid
+    assert pid is not None
+    await sidecar.stop(10)
+    await ended(pid)
+    with pytest.raises(ExplainerUnavailable):
+        await client.explain(REQUEST, call())
+
+
+async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        """
+import asyncio, sys
+from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.settings import ExplainerSettings
+async def main():
+    sidecar = ChildProcess(ExplainerSettings.model_validate_json(sys.argv[1]), ExplainerClient())
+    sidecar.start()
+    await sidecar.wait_reachable(30)
+    print(sidecar.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+""",
+        settings.model_dump_json(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    pid = int(await asyncio.wait_for(parent.stdout.readline(), 30))
+    parent.kill()
+    await parent.wait()
+    await ended(pid)
+
+
+async def test_one_that_does_not_listen_is_killed_after_the_grace(
+    settings: ExplainerSettings, client: ExplainerClient
+) -> None:
+    sidecar = ChildProcess(settings, client, (sys.executable, "-c", DEAF))
+    sidecar.start()
+    assert await sidecar.wait_reachable(30)
+    pid = sidecar.pid
+    assert pid is not None
+    await asyncio.wait_for(sidecar.stop(0.1), 10)
+    await ended(pid)
+
+
+@pytest.mark.parametrize("command", [(sys.executable, "-c", ""), ("/nonexistent",)])
+async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
+    settings: ExplainerSettings,
+    client: ExplainerClient,
+    command: tuple[str, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sidecar = ChildProcess(settings, client, command)
+    sidecar.start()
+    assert not await sidecar.wait_reachable(0.5)
+    assert "starting it again" in caplog.text
+    with pytest.raises(ExplainerUnavailable):
+        await client.explain(REQUEST, call())
+    await asyncio.wait_for(sidecar.stop(1), 5)

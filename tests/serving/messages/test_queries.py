@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.explanations import Drawing, Query
+from pawsight_serving.messages.queries import query_of
+
+
+def test_an_empty_request_asks_for_values_alone() -> None:
+    assert query_of(pb.ExplainRequest()) == Query()
+
+
+def test_every_option_is_read() -> None:
+    request = pb.ExplainRequest(
+        model="m",
+        version="2",
+        method="rise",
+        layer="conv1",
+        target="cat",
+        channels=[1, 2],
+        top=3,
+        samples=4,
+        seed=5,
+        faithfulness=True,
+        rendering=pb.RENDERING_WEBP,
+        sheet=True,
+        alpha=0.5,
+        colormap="magma",
+    )
+    drawing = Drawing("WEBP", 0.5, "magma", sheet=True)
+    expected = Query("m", "2", "rise", "conv1", "cat", (1, 2), 3, 4, 5, True, drawing)
+    assert query_of(request) == expected
+
+
+def test_without_an_alpha_the_drawing_has_its_own() -> None:
+    assert query_of(pb.ExplainRequest(rendering=pb.RENDERING_PNG)).drawing == Drawing()
+    clear = query_of(pb.ExplainRequest(rendering=pb.RENDERING_PNG, alpha=0)).drawing
+    assert clear is not None
+    assert clear.alpha == 0
+
+
+@pytest.mark.parametrize(
+    "request_", [pb.ExplainRequest(alpha=2), pb.ExplainRequest(colormap="jet")]
+)
+def test_a_drawing_that_cannot_be_is_refused(request_: pb.ExplainRequest) -> None:
+    with pytest.raises(OptionInvalid):
+        query_of(request_)

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2
+
+from pawsight_proto.v1 import pawsight_pb2 as pb
+from pawsight_proto.v1.pawsight_pb2_grpc import (
+    PawsightServicer,
+    PawsightStub,
+    add_PawsightServicer_to_server,
+)
+from pawsight_serving.addresses import Address
+from pawsight_serving.observation import Observer
+from pawsight_serving.rpc.call_limits import CallLimits
+from pawsight_serving.rpc.methods import streaming, unary
+from pawsight_serving.rpc.server import RpcServer, ServerOptions
+from tests.serving.grpc_client import NOT_SERVING, next_health, trailing, watch_health
+from tests.serving.heard import Heard
+from tests.serving.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pawsight_serving.calls import Call
+
+METHOD = "/pawsight.v1.Pawsight/Predict"
+STATUS = grpc.StatusCode
+MINE = (("x-request-id", "mine"),)
+MAX_MESSAGE_BYTES = 1000
+
+
+class Echo(PawsightServicer):
+    """Answers with the model's name, once it may."""
+
+    timeout_s = 10.0
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    @unary
+    async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:  # noqa: N802
+        self.asked.set()
+        await self.may_answer.wait()
+        return pb.PredictResponse(model=request.model)
+
+    @streaming
+    async def PredictStream(  # noqa: N802
+        self, requests: AsyncIterator[pb.PredictStreamRequest], call: Call
+    ) -> AsyncIterator[pb.PredictStreamResponse]:
+        async for request in requests:
+            yield pb.PredictStreamResponse(id=request.id)
+
+
+@asynccontextmanager
+async def serving(
+    heard: Heard, **limits: float
+) -> AsyncIterator[tuple[Address, Echo, grpc.aio.Channel]]:
+    observer = Observer(heard)
+    echo = Echo(observer)  # type: ignore[abstract]
+    server = RpcServer(
+        {"pawsight.v1.Pawsight": partial(add_PawsightServicer_to_server, echo)},
+        MAX_MESSAGE_BYTES,
+        ServerOptions(call_limits=CallLimits(**limits), observer=observer),  # type: ignore[arg-type]
+    )
+    try:
+        address = await server.start(Address("127.0.0.1", 0))
+        async with grpc.aio.insecure_channel(str(address)) as channel:
+            yield address, echo, channel
+    finally:
+        await server.stop(0)
+
+
+async def fails(call: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await asyncio.wait_for(call, 10)
+    return raised.value
+
+
+def raw(channel: grpc.aio.Channel, sent: Any, **options: Any) -> Any:
+    """Call with bytes as they are, or with as many messages as there are."""
+    way: Any = channel.unary_unary if isinstance(sent, bytes) else channel.stream_unary
+    return way(METHOD)(sent, **options)
+
+
+async def never() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def test_who_sends_in_time_is_answered_by_the_method_alone() -> None:
+    heard = Heard()
+    async with serving(heard, body_timeout_s=30) as (_, _, channel):
+        stub = PawsightStub(channel)
+        assert (await stub.Predict(pb.PredictRequest(model="a"))).model == "a"
+        asked = [pb.PredictStreamRequest(id=name) for name in "xyz"]
+        assert [each.id async for each in stub.PredictStream(iter(asked))] == ["x", "y", "z"]
+        watch = watch_health(channel, "")
+        assert await next_health(watch) == NOT_SERVING
+        watch.cancel()
+    assert heard.said() == [("predict", "OK"), ("predict_stream", "OK")]
+
+
+async def test_who_sends_its_request_slowly_is_cut() -> None:
+    heard = Heard()
+    async with serving(heard, body_timeout_s=0.1) as (_, _, channel):
+        error = await fails(raw(channel, never(), metadata=MINE))
+    assert error.code() is STATUS.DEADLINE_EXCEEDED
+    assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
+    assert trailing(error)["x-request-id"] == "mine"
+    assert heard.said() == [("refused", "DEADLINE_EXCEEDED")]
+    assert heard.requests[0].total_s >= 0.1
+
+
+@pytest.mark.parametrize(("sent", "word"), [(nothing(), "no request"), (b"\xff\xff", "no message")])
+async def test_what_is_no_request_is_refused_in_a_sentence(sent: Any, word: str) -> None:
+    heard = Heard()
+    async with serving(heard) as (_, _, channel):
+        error = await fails(raw(channel, sent))
+    assert (error.code(), trailing(error)["pawsight-code"]) == (
+        STATUS.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+    )
+    assert word in (error.details() or "")
+    assert heard.said() == [("refused", "REQUEST_INVALID")]
+
+
+async def test_what_the_transport_ends_is_counted_too() -> None:
+    heard = Heard()
+    async with serving(heard) as (address, _, channel):
+        error = await fails(raw(channel, b"x" * (MAX_MESSAGE_BYTES + 1)))
+        assert error.code() is STATUS.RESOURCE_EXHAUSTED
+        # A client with a clock of its own might leave before the server's has run out.
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
+        writer.write(frame(HEADERS, 0x4, 1, call_headers(METHOD, {"grpc-timeout": "100m"})))
+        await until(lambda: len(heard.requests) == 2)
+        writer.close()
+    codes = [code for _, code in heard.said()]
+    assert codes == ["CANCELLED", "DEADLINE_EXCEEDED"]
+
+
+async def test_a_method_that_is_none_is_counted() -> None:
+    heard = Heard()
+    async with serving(heard) as (_, _, channel):
+        guess: Any = channel.unary_unary("/pawsight.v1.Pawsight/Guess")
+        error = await fails(guess(b""))
+        assert error.code() is STATUS.UNIMPLEMENTED
+    assert heard.said() == [("refused", "ROUTE_NOT_FOUND")]
+
+
+async def test_calls_at_once_are_bounded_whether_or_not_they_have_sent() -> None:
+    heard = Heard()
+    async with serving(heard, max_calls=2) as (_, echo, channel):
+        echo.may_answer.clear()
+        stub = PawsightStub(channel)
+        waiting = asyncio.ensure_future(stub.Predict(pb.PredictRequest(model="a")))
+        async with asyncio.timeout(10):
+            await echo.asked.wait()
+            sending = raw(channel, never())
+            while True:
+                if sending.done():
+                    # The next call was in before it, and has left since.
+                    sending = raw(channel, never())
+                error = await fails(stub.Predict(pb.PredictRequest(), timeout=0.2))
+                if error.code() is STATUS.RESOURCE_EXHAUSTED:
+                    break
+        assert trailing(error)["pawsight-code"] == "OVERLOADED"
+        assert trailing(error)["retry-after"] == "1"
+        assert ("refused", "OVERLOADED") in heard.said()
+        sending.cancel()
+        echo.may_answer.set()
+        assert (await waiting).model == "a"
+        await until(lambda: ("refused", "CANCELLED") in heard.said())
+        assert (await stub.Predict(pb.PredictRequest(model="b"))).model == "b"
+
+
+async def test_a_stream_without_requests_ends() -> None:
+    heard = Heard()
+    async with serving(heard, idle_timeout_s=0.2) as (_, _, channel):
+        stream: Any = PawsightStub(channel).PredictStream()
+        await stream.write(pb.PredictStreamRequest(id="x"))
+        assert (await stream.read()).id == "x"
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await asyncio.wait_for(stream.read(), 10)
+        assert raised.value.code() is STATUS.DEADLINE_EXCEEDED
+        reflect = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )()
+        assert await asyncio.wait_for(reflect.read(), 10) is grpc.aio.EOF
+    assert heard.said() == [("predict_stream", "DEADLINE_EXCEEDED")]
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADERS, SETTINGS, GOAWAY = 1, 4, 7
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def call_headers(path: str, more: dict[str, str] | None = None) -> bytes:
+    """Return HTTP/2's headers of a call, each as a literal."""
+    pairs = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": path,
+        ":authority": "here",
+        "te": "trailers",
+        "content-type": "application/grpc",
+        **(more or {}),
+    }
+    return b"".join(
+        b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+        for name, value in pairs.items()
+    )
+
+
+async def frames(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield the kind and the payload of each frame until the server closes the connection."""
+    while len(head := await asyncio.wait_for(reader.read(9), 10)) == 9:
+        size = int.from_bytes(head[:3], "big")
+        yield head[3], await reader.readexactly(size)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x00\x00\x00\x01\x00half"])
+async def test_over_a_bare_socket_half_a_message_is_cut(sent: bytes) -> None:
+    heard = Heard()
+    async with serving(heard, body_timeout_s=0.2) as (address, _, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
+        writer.write(frame(HEADERS, 0x4, 1, call_headers(METHOD)))
+        writer.write(frame(0, 0, 1, sent) if sent else b"")
+        answered = [payload async for kind, payload in until_headers(reader) if kind == HEADERS]
+        writer.close()
+        assert b"DEADLINE_EXCEEDED" in answered[0]
+    assert heard.said() == [("refused", "DEADLINE_EXCEEDED")]
+
+
+async def until_headers(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    async for kind, payload in frames(reader):
+        yield kind, payload
+        if kind == HEADERS:
+            return
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        PREFACE + frame(SETTINGS, 0, 0, b""),
+        PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, 0, 1, call_headers(METHOD)),
+        PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, 0x4, 1, call_headers(METHOD))[:20],
+    ],
+)
+async def test_a_connection_without_a_call_is_closed(sent: bytes) -> None:
+    async with serving(Heard(), idle_timeout_s=0.2) as (address, _, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(sent)
+        kinds = [kind async for kind, _ in frames(reader)]
+        writer.close()
+        assert GOAWAY in kinds
