@@ -137,7 +137,7 @@ class GatewaySettings(EngineSettings):
         "refused at once, as is whoever would be answered too late.",
     )
     stream_pictures_at_once: PositiveInt = Field(
-        8, description="RequestMiddleware of one gRPC stream that are worked on at once."
+        8, description="Requests of one gRPC stream that are worked on at once."
     )
     max_answer_bytes: PositiveInt = Field(
         64 * 1024 * 1024,
@@ -155,7 +155,7 @@ class GatewaySettings(EngineSettings):
         None, description="File of NAME:SHA256 lines, one an API key that may call."
     )
     cors_origins: str = Field(
-        "", description="CrossOrigin, with spaces between, whose pages may call from a browser."
+        "", description="Origins, with spaces between, whose pages may call from a browser."
     )
     max_connections: PositiveInt = Field(
         1024, description="Connections over HTTP, and calls over gRPC, that are held at once."

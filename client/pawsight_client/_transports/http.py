@@ -86,7 +86,7 @@ class HttpTransport:
 
 
 class HttpStream:
-    """RequestMiddleware side by side, each in a thread."""
+    """Requests side by side, each in a thread."""
 
     def __init__(self, transport: HttpTransport, timeout_s: float, in_flight: int) -> None:
         self._transport = transport
@@ -140,7 +140,7 @@ class AsyncHttpTransport:
 
 
 class AsyncHttpStream:
-    """RequestMiddleware side by side, each in a task."""
+    """Requests side by side, each in a task."""
 
     def __init__(self, transport: AsyncHttpTransport, timeout_s: float) -> None:
         self._transport = transport

@@ -35,7 +35,7 @@ class ExplainerMetrics:
         ProcessCollector(namespace="pawsight_explainer", registry=self._registry)
         self._requests = Counter(
             "pawsight_explainer_requests",
-            "RequestMiddleware, by method of explanation and the code of the outcome.",
+            "Requests, by method of explanation and the code of the outcome.",
             ("method", "code"),
             registry=self._registry,
         )
@@ -71,12 +71,12 @@ class ExplainerMetrics:
     def watch(self, admission: Admission) -> None:
         """Show how many requests are in, waiting ones included, and how many were refused."""
         in_flight = Gauge(
-            "pawsight_explainer_in_flight", "RequestMiddleware in flight.", registry=self._registry
+            "pawsight_explainer_in_flight", "Requests in flight.", registry=self._registry
         )
         in_flight.set_function(lambda: admission.in_flight)
         refused = Gauge(
             "pawsight_explainer_refused",
-            "RequestMiddleware refused since the start, as too many were in flight.",
+            "Requests refused since the start, as too many were in flight.",
             registry=self._registry,
         )
         refused.set_function(lambda: admission.refused)

@@ -42,7 +42,7 @@ class Metrics:
             ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "pawsight_requests",
-            "RequestMiddleware, by protocol, by what was asked for and by the code of the outcome.",
+            "Requests, by protocol, by what was asked for and by the code of the outcome.",
             ("protocol", "method", "code"),
             registry=self._registry,
         )
@@ -62,13 +62,13 @@ class Metrics:
         )
         self._refused = Counter(
             "pawsight_refused",
-            "RequestMiddleware refused, as too many were in flight.",
+            "Requests refused, as too many were in flight.",
             ("protocol", "method"),
             registry=self._registry,
         )
         self._in_flight = Gauge(
             "pawsight_in_flight",
-            "RequestMiddleware in flight.",
+            "Requests in flight.",
             ("protocol",),
             registry=self._registry,
             multiprocess_mode="livesum",

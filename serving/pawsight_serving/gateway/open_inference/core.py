@@ -165,7 +165,7 @@ class OpenInference:
             sent = read_image(asked.inputs, manifest.input_size)
             self._check_size(sources, len(sent))
             if all(source.hot for source, _ in sources):
-                # The sidecar's part of a mixed one would say nothing of the engine's service_time.
+                # The sidecar's part of a mixed one would say nothing of the engine's service time.
                 places.enter_context(self._admission.work(len(sent), call.deadline))
             if isinstance(sent, np.ndarray):
                 images = sent
