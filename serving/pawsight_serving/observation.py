@@ -6,15 +6,17 @@ being handed through, and whoever listens hears of it at the end.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pawsight_serving.observed import Observed, Span
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     Picture = bytes | NDArray[np.uint8]
     """A picture as it came: encoded, or pixels."""
 
+logger = logging.getLogger(__name__)
+
 TRACEPARENT: Final = "traceparent"
-QUEUE: Final = "queue"
 TIME_BOUNDS_S: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
@@ -35,48 +38,6 @@ REFUSED: Final = "refused"
 """What stands for the method of a request that ended before it had one."""
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-# A stream's stages are as many as its pictures; its first ones tell enough.
-_MAX_SPANS: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stage's time, in nanoseconds since the epoch."""
-
-    name: str
-    start_ns: int
-    end_ns: int
-
-
-@dataclass(slots=True)
-class Observed:
-    """One request.
-
-    `code` is `OK` or the error's; `seconds` holds each stage's time, where waiting for a thread
-    counts as the stage `queue` and not as the stage that waited; `explanation` is the method of
-    explanation, where one was asked for.
-    """
-
-    protocol: str
-    method: str
-    request_id: str
-    traceparent: str = ""
-    span: object = None
-    caller: str = ""
-    explanation: str = ""
-    model: str = ""
-    version: str = ""
-    pictures: int = 0
-    code: str = "OK"
-    started_ns: int = field(default_factory=time.time_ns)
-    started_s: float = field(default_factory=time.perf_counter)
-    total_s: float = 0.0
-    seconds: dict[str, float] = field(default_factory=dict)
-    spans: list[Span] = field(default_factory=list)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Count time for a stage."""
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 class Listener(Protocol):
@@ -130,19 +91,13 @@ def stage(name: str) -> Iterator[None]:
     if observed is None:
         yield
         return
-    started_s, started_ns = time.perf_counter(), time.time_ns()
-    others_s, queued_s = sum(observed.seconds.values()), observed.seconds.get(QUEUE, 0.0)
+    before, started_s, started_ns = observed.times(), time.perf_counter(), time.time_ns()
     try:
         yield
     finally:
         elapsed_s = time.perf_counter() - started_s
-        # Pictures of one request wait side by side, so their waits may be longer than the stage.
-        if QUEUE in observed.seconds:
-            observed.seconds[QUEUE] = min(observed.seconds[QUEUE], queued_s + elapsed_s)
-        within_s = sum(observed.seconds.values()) - others_s
-        observed.add(name, max(0.0, elapsed_s - within_s))
-        if len(observed.spans) < _MAX_SPANS:
-            observed.spans.append(Span(name, started_ns, started_ns + int(elapsed_s * 1e9)))
+        span = Span(name, started_ns, started_ns + int(elapsed_s * 1e9))
+        observed.add_stage(span, elapsed_s, before)
 
 
 def timing() -> str:
@@ -150,7 +105,7 @@ def timing() -> str:
     observed = current()
     if observed is None:
         return ""
-    return ", ".join(f"{name};dur={s * 1e3:.2f}" for name, s in observed.seconds.items())
+    return ", ".join(f"{name};dur={s * 1e3:.2f}" for name, s in observed.times().items())
 
 
 def heard_timing(text: str, name: str) -> None:
@@ -167,7 +122,7 @@ def outgoing() -> tuple[tuple[str, str], ...]:
 
 
 class Observer:
-    """Opens requests, and tells its listeners."""
+    """Opens requests, and tells its listeners; one that fails is logged, and harms no request."""
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
@@ -181,14 +136,12 @@ class Observer:
         if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
             observed.traceparent = traceparent
         _CURRENT.set(observed)
-        for listener in self._listeners:
-            listener.began(observed)
+        self._tell(lambda listener: listener.began(observed))
         try:
             yield observed
         finally:
-            observed.total_s = time.perf_counter() - observed.started_s
-            for listener in self._listeners:
-                listener.ended(observed)
+            observed.end()
+            self._tell(lambda listener: listener.ended(observed))
             _CURRENT.set(None)
             _CALLER.set("")
 
@@ -212,5 +165,11 @@ class Observer:
             return
         observed.model, observed.version = predictions.model, predictions.version
         observed.pictures += len(predictions.predictions)
+        self._tell(lambda listener: listener.predicted(observed, predictions, pictures))
+
+    def _tell(self, what: Callable[[Listener], None]) -> None:
         for listener in self._listeners:
-            listener.predicted(observed, predictions, pictures)
+            try:
+                what(listener)
+            except Exception:
+                logger.exception("a listener failed; the request goes on without it")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.observation import Observed
+    from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 logger = logging.getLogger("pawsight.requests")

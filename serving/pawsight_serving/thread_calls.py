@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pawsight_serving.errors import DeadlineExceeded
-from pawsight_serving.observation import QUEUE, current
+from pawsight_serving.observation import current
+from pawsight_serving.observed import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

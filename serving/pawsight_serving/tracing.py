@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from pawsight_serving.observation import Observed
+    from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 

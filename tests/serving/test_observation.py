@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.observation import Observed, Observer, current, outgoing, stage
+from pawsight_serving.observation import Observer, current, outgoing, stage
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pawsight_serving.observed import Observed
 
 PARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
@@ -74,6 +76,22 @@ async def test_waiting_for_a_thread_is_not_the_time_of_the_stage() -> None:
     assert observed.seconds["queue"] > 0.1
     assert observed.seconds["decode"] < observed.seconds["queue"]
     assert [span.name for span in observed.spans] == ["decode"]
+
+
+def test_a_listener_that_fails_harms_neither_the_request_nor_the_next_listener(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Deaf(Ear):
+        def began(self, observed: Observed) -> None:
+            raise RuntimeError(observed.method)
+
+        ended = began
+
+    ear = Ear()
+    with Observer(Deaf(), ear).request("http", "predict", "mine") as observed:
+        observed.code = "IMAGE_INVALID"
+    assert [what for what, _ in ear.heard] == ["began", "ended"]
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("given", [None, "", "00-zz-1-01", PARENT + "x"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pawsight_serving.admission import Admission
-    from pawsight_serving.observation import Observed
+    from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 

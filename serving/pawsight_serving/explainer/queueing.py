@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.observation import QUEUE, stage
+from pawsight_serving.observation import stage
+from pawsight_serving.observed import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pawsight_serving.observation import Observed
+    from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 logger = logging.getLogger(__name__)

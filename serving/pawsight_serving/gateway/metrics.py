@@ -22,7 +22,7 @@ from pawsight_serving.process import unfinished_tasks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.observation import Observed
+    from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"

@@ -18,7 +18,8 @@ from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from pawsight_serving.observation import Observed, Observer
+    from pawsight_serving.observation import Observer
+    from pawsight_serving.observed import Observed
 
 logger = logging.getLogger(__name__)
 
