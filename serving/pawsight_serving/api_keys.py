@@ -39,24 +39,7 @@ class ApiKeys:
         Raises:
             ConfigurationInvalid: no such file, another line, a name twice, or no key at all.
         """
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationInvalid(
-                "The file of API keys cannot be read; check what --api-keys names."
-            ) from error
-        hashes: dict[str, str] = {}
-        for number, line in enumerate(lines, 1):
-            text = line.partition("#")[0].strip()
-            if not text:
-                continue
-            found = _LINE.fullmatch(text)
-            if found is None or found[1] in hashes:
-                raise ConfigurationInvalid(
-                    f"Line {number} of the file of API keys is not NAME:SHA256 with a name of its "
-                    "own; make one with `pawsight key NAME`."
-                )
-            hashes[found[1]] = found[2]
+        hashes = _hashes(_text(file))
         if not hashes:
             raise ConfigurationInvalid(
                 "The file of API keys holds none, so nobody could call; "
@@ -91,3 +74,52 @@ def make_key(name: str) -> tuple[str, str]:
     """Return a new key, and the line of the file of keys that makes it known."""
     key = secrets.token_urlsafe(32)
     return key, f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def add_line(file: Path, line: str) -> None:
+    """Add what `make_key` made to a file of keys, which is made where there is none.
+
+    Raises:
+        ConfigurationInvalid: the file cannot be read or written, is none of keys, or has a key of
+            that name already.
+    """
+    text = _text(file) if file.exists() else ""
+    name = line.partition(":")[0]
+    if name in _hashes(text):
+        raise ConfigurationInvalid(
+            f"The file has a key of {name} already; take its line out, or choose another name."
+        )
+    begin = "\n" if text and not text.endswith("\n") else ""
+    try:
+        file.touch(mode=0o600)
+        with file.open("a", encoding="utf-8") as keys:
+            keys.write(f"{begin}{line}\n")
+    except OSError as error:
+        raise ConfigurationInvalid(
+            "The file of API keys cannot be written; check its folder and who may write there."
+        ) from error
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationInvalid(
+            "The file of API keys cannot be read; check its name and who may read it."
+        ) from error
+
+
+def _hashes(text: str) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.partition("#")[0].strip()
+        if not entry:
+            continue
+        found = _LINE.fullmatch(entry)
+        if found is None or found[1] in hashes:
+            raise ConfigurationInvalid(
+                f"Line {number} of the file of API keys is not NAME:SHA256 with a name of its "
+                "own; make one with `pawsight key NAME`."
+            )
+        hashes[found[1]] = found[2]
+    return hashes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pawsight_serving.api_keys import NAME, make_key
+from pawsight_serving.api_keys import NAME, add_line, make_key
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
@@ -94,9 +94,7 @@ def key(name: str, file: Path | None) -> None:
     if file is None:
         click.echo(line, err=True)
     else:
-        file.touch(mode=0o600)
-        with file.open("a", encoding="utf-8") as keys:
-            keys.write(line + "\n")
+        _run(lambda: add_line(file, line))
     click.echo(made)
 
 

@@ -55,7 +55,7 @@ def test_a_file_that_is_none_is_one_sentence(file: Path, text: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_sentence(file: Path) -> None:
-    with pytest.raises(ConfigurationInvalid, match="--api-keys"):
+    with pytest.raises(ConfigurationInvalid, match="cannot be read"):
         ApiKeys.read(file)
 
 
@@ -76,3 +76,29 @@ def test_without_a_file_the_line_is_said_beside_the_key() -> None:
 
 def test_a_name_that_is_none_is_refused() -> None:
     assert CliRunner().invoke(key, ["two words"]).exit_code == 2
+
+
+def test_a_line_is_added_to_what_is_there(file: Path) -> None:
+    for name, before in (("one", None), ("two", "# no newline at the end")):
+        if before is not None:
+            file.write_text(file.read_text() + before)
+        made = CliRunner().invoke(key, [name, "--file", str(file)])
+        assert made.exit_code == 0
+        assert ApiKeys.read(file).name_of(None, made.stdout.strip()) == name
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_twice_is_refused_and_harms_nothing(file: Path) -> None:
+    CliRunner().invoke(key, ["one", "--file", str(file)])
+    before = file.read_text()
+    again = CliRunner().invoke(key, ["one", "--file", str(file)])
+    assert again.exit_code == 1
+    assert "a key of one already" in again.stderr
+    assert again.stdout == ""
+    assert file.read_text() == before
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    made = CliRunner().invoke(key, ["one", "--file", str(tmp_path / "none" / "keys")])
+    assert made.exit_code == 1
+    assert "cannot be written" in made.stderr

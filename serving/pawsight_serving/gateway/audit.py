@@ -83,6 +83,8 @@ class Audit:
         self._changed = threading.Condition()
         self._closing = False
         self._dropped = 0
+        # Half a line stands at the end of the file.
+        self._torn = False
         self._complained_s = -_COMPLAIN_EVERY_S
         self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
         self._writer.start()
@@ -129,15 +131,29 @@ class Audit:
                 self._waiting_bytes = 0
             if not entries:
                 return
-            lines = b"".join(entry.lines() for entry in entries)
             try:
-                with self._file.open("ab", buffering=0) as file:
-                    if file.tell() + len(lines) > self._max_bytes:
-                        self._drop(len(entries), "the file is full; move it away")
-                    elif file.write(lines) != len(lines):
-                        self._drop(len(entries), "the disk is full")
+                self._append(entries)
             except OSError as error:
                 self._drop(len(entries), error.strerror or "it cannot be written")
+            except Exception:
+                logger.exception("answers could not be put into lines")
+                self._drop(len(entries), "they could not be put into lines")
+
+    def _append(self, entries: Sequence[_Entry]) -> None:
+        lines = b"".join(entry.lines() for entry in entries)
+        if self._torn:
+            lines = b"\n" + lines
+        with self._file.open("ab", buffering=0) as file:
+            if file.tell() + len(lines) > self._max_bytes:
+                self._drop(len(entries), "the file is full; move it away")
+                return
+            written = file.write(lines)
+            if written == len(lines):
+                self._torn = False
+            elif written:
+                self._torn = True
+            if written != len(lines):
+                self._drop(len(entries), "the disk is full")
 
     def _drop(self, entries: int, why: str) -> None:
         self._dropped += entries

@@ -25,6 +25,8 @@ _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 5.0
 # A process that lived for so long did not fail because of its start.
 _HEALTHY_AFTER_S: Final = 10.0
+# What a process that has closed its output may still take to end.
+_ENDING_S: Final = 10.0
 
 
 class Peer(Protocol):
@@ -120,6 +122,10 @@ class ChildProcess:
                 await self._run()
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
+            except Exception:
+                logger.exception("the %s said what was not expected of it", self._name)
+                await self._client.disconnect()
+                await self._end(0.0)
             self._ended.set()
             if self._tell_ended is not None and self._process is not None:
                 self._tell_ended(self._process.pid)
@@ -147,8 +153,7 @@ class ChildProcess:
             self._reachable.clear()
             pipe.close()
         await self._client.disconnect()
-        await asyncio.to_thread(process.wait)
-        _close_input(process)
+        await self._end(_ENDING_S)
 
     async def _end(self, grace_s: float) -> None:
         process = self._process

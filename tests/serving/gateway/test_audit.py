@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from pawsight_serving.gateway import audit as audits
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.observation import Observer, identified_as
 from pawsight_serving.predictions import Prediction, Predictions
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +105,40 @@ def test_what_a_slow_disk_cannot_take_is_dropped(
     audit.close()
     assert audit.dropped == 1
     assert not (tmp_path / "audit").exists()
+
+
+class FullAtFirst(io.FileIO):
+    """A file on a disk that has room for ten bytes, and for more once the file is opened again."""
+
+    def write(self, data: Any) -> int:
+        return super().write(data[:10] if self.tell() == 0 else data)
+
+
+async def test_half_a_line_spoils_none_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "audit"
+    with monkeypatch.context() as patched:
+        patched.setattr(type(file), "open", lambda path, mode, buffering: FullAtFirst(path, mode))
+        audit = Audit(file, 1 << 20)
+        predict(audit)
+        await until(lambda: audit.dropped == 1)
+        predict(audit)
+        audit.close()
+    torn, *whole = file.read_bytes().splitlines()
+    assert len(torn) == 10
+    assert [json.loads(line)["model"] for line in whole] == ["tiny", "tiny"]
+
+
+async def test_an_answer_that_cannot_be_written_down_costs_itself_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = Audit(tmp_path / "audit", 1 << 20)
+    broken = Prediction("cat", 0.75, {"cat": object()})  # type: ignore[dict-item]
+    with Observer(audit).request("http", "predict", "mine") as observed:
+        audit.predicted(observed, Predictions("tiny", "1", "sha256:a", [broken]), [b"one"])
+        await until(lambda: audit.dropped == 1)
+        audit.predicted(observed, ANSWER, SENT)
+    audit.close()
+    assert len(written(tmp_path / "audit")) == 2
+    assert "could not be put into lines" in caplog.text

@@ -32,6 +32,20 @@ time.sleep(60)
 """
 
 
+CONFUSED = """
+import time
+print("library 1.0 loaded", flush=True)
+time.sleep(60)
+"""
+SHUT = """
+import json, os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(json.dumps({"address": "127.0.0.1:1"}), flush=True)
+os.close(1)
+time.sleep(60)
+"""
+
+
 def call() -> Call:
     return Call("id", Deadline.after(10))
 
@@ -151,3 +165,22 @@ async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
     with pytest.raises(ExplainerUnavailable):
         await client.explain(REQUEST, call())
     await asyncio.wait_for(sidecar.stop(1), 5)
+
+
+@pytest.mark.parametrize("words", [CONFUSED, SHUT])
+async def test_one_that_says_or_does_the_unexpected_is_ended_and_started_again(
+    settings: ExplainerSettings,
+    client: ExplainerClient,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._ENDING_S", 0.1)
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    sidecar = ChildProcess(settings, client, (sys.executable, "-c", words), ended=pids.put_nowait)
+    sidecar.start()
+    try:
+        first = await asyncio.wait_for(pids.get(), 30)
+        await ended(first)
+        assert await asyncio.wait_for(pids.get(), 30) != first
+    finally:
+        await sidecar.stop(0)

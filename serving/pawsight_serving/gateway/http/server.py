@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pawsight_serving.addresses import Address, bind
+from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.gateway.http.connections import ConnectionLimits, bounded
 from pawsight_serving.observation import Observer
 
@@ -77,8 +78,15 @@ class HttpServer:
             self._tls.context()
         bound = bind(address, shared=shared)
         port = bound.getsockname()[1]
-        self._serving = asyncio.create_task(self._server.serve([bound]))
-        await self._server.listening.wait()
+        self._serving = serving = asyncio.create_task(self._server.serve([bound]))
+        listening = asyncio.ensure_future(self._server.listening.wait())
+        await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            listening.cancel()
+            self._serving = None
+            bound.close()
+            # Another program may have begun to listen since the port was bound.
+            raise AddressUnavailable(address) from serving.exception()
         return Address(address.host, port)
 
     async def stop(self) -> None:

@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pawsight_serving.addresses import Address
+from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
+from pawsight_serving.gateway.http import server as server_module
 from pawsight_serving.gateway.http.server import HttpServer
 
 if TYPE_CHECKING:
@@ -79,4 +80,22 @@ async def test_a_taken_port_is_one_sentence() -> None:
         server = HttpServer(Starlette(), grace_s=1)
         with pytest.raises(AddressUnavailable, match=f"Cannot listen on {address}"):
             await server.start(address)
+        await server.stop()
+
+
+async def test_a_port_that_another_takes_while_this_one_starts_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bind(HERE) as other:
+        taken = Address("127.0.0.1", other.getsockname()[1])
+
+        def bind_before_the_other_listens(address: Address, *, shared: bool) -> socket.socket:
+            bound = bind(address, shared=shared)
+            other.listen()
+            return bound
+
+        monkeypatch.setattr(server_module, "bind", bind_before_the_other_listens)
+        server = HttpServer(Slow().app, grace_s=5)
+        with pytest.raises(AddressUnavailable):
+            await asyncio.wait_for(server.start(taken), 10)
         await server.stop()
