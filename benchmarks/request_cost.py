@@ -48,6 +48,7 @@ from pawsight_serving.gateway.http.inference import InferenceEndpoints
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.messages.predictions import predict_response
 from pawsight_serving.observation import Observer, stage
 from pawsight_serving.pictures import decode_picture
@@ -124,16 +125,15 @@ def gateway_alone(repository: Path, observer: Observer, places: int = 64) -> Gat
     manifest = read_manifests(repository)[-1]
     settings = GatewaySettings()
     instant: Any = Instant(manifest)
-    return Gateway(
-        instant,
+    resources = Resources(
         instant,
         Decoder(Workers(1, "unused"), settings),
         Admission(places, 1 << 28),
         Admission(places, 1 << 28),
         instant,
         observer,
-        default_model=manifest.name,
     )
+    return Gateway(resources, instant, default_model=manifest.name)
 
 
 def servicer_of(core: Gateway, observer: Observer) -> GatewayServicer:

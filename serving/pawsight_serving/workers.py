@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.dynamic_batching import DynamicBatcher
+
+logger = logging.getLogger(__name__)
 
 P = TypeVar("P")
 A = TypeVar("A")
@@ -65,8 +69,11 @@ class Workers:
         self._waiting.put(work)
         return await future
 
-    def close(self) -> None:
-        """Drop what waits and end the threads once they are done."""
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Drop what waits and end the threads once they are done.
+
+        One that is not done within `timeout_s` is left behind, and ends with the process.
+        """
         self._closed = True
         with suppress(Empty):
             while True:
@@ -74,8 +81,11 @@ class Workers:
                     turn.drop()
         for _ in self._threads:
             self._waiting.put(None)
+        end_s = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end_s - time.monotonic()))
+        if left := sum(thread.is_alive() for thread in self._threads):
+            logger.warning("%d threads are still at work after %g s", left, timeout_s)
 
     def _submit(self, work: Callable[[], A], deadline: Deadline) -> asyncio.Future[A]:
         self._check_open()

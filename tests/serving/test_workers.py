@@ -69,3 +69,18 @@ async def test_the_first_failure_cancels_the_rest(workers: Workers) -> None:
     held.set()
     await workers.run(int, Deadline.after(10))
     assert ran == []
+
+
+async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    workers, begun, released = Workers(1, "test"), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        released.wait(30)
+
+    hanging = asyncio.create_task(workers.run(hang, Deadline.after(30)))
+    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(workers.close, 0.05)
+    assert "1 threads are still at work" in caplog.text
+    released.set()
+    await hanging

@@ -101,8 +101,8 @@ async def serve(
         await readiness.stop()
         await server.stop(settings.shutdown_grace_s)
         await engine.close()
-        painters.close()
-        decoders.close()
+        for threads in (painters, decoders):
+            await asyncio.to_thread(threads.close)
         for listener in tracing:
             await asyncio.to_thread(listener.close)
 

@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
-    from pawsight_serving.admission import Admission
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.decoding import Decoder
-    from pawsight_serving.engines.protocol import Engine, Images
+    from pawsight_serving.engines.protocol import Images
     from pawsight_serving.gateway.own_explanations import OwnExplanations
-    from pawsight_serving.observation import Observer
-    from pawsight_serving.readiness import Readiness
+    from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
 
 
@@ -51,14 +48,8 @@ class Gateway:
     edge takes it before it reads a body.
 
     Args:
-        engine: a started engine.
+        resources: what it serves with.
         explainer: the sidecar, as seen from here.
-        decoder: what decodes pictures.
-        admission: the bound on predictions in flight.
-        explain_admission: the bound on explanations in flight: a crowd there keeps nobody out
-            here.
-        readiness: hears of every answer of the engine.
-        observer: hears of every prediction.
         default_model: answers requests that name none.
         own_explanations: answers what needs no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
@@ -66,28 +57,23 @@ class Gateway:
 
     def __init__(
         self,
-        engine: Engine,
+        resources: Resources,
         explainer: Explainer,
-        decoder: Decoder,
-        admission: Admission,
-        explain_admission: Admission,
-        readiness: Readiness,
-        observer: Observer,
         *,
         default_model: str,
         own_explanations: OwnExplanations | None = None,
         repository: Path | None = None,
     ) -> None:
-        self._engine = engine
+        self._engine = resources.engine
         self._explainer = explainer
-        self._decoder = decoder
-        self._readiness = readiness
-        self._observer = observer
+        self._decoder = resources.decoder
+        self._readiness = resources.readiness
+        self._observer = resources.observer
         self._default_model = default_model
         self._own = own_explanations
         self._repository = repository
-        self.admission = admission
-        self.explain_admission = explain_admission
+        self.admission = resources.admission
+        self.explain_admission = resources.explain_admission
 
     def models(self) -> Sequence[Manifest]:
         """Return the manifests of what is served, one a version."""

@@ -15,12 +15,10 @@ from pawsight_serving.explainer.results import explained_by, explanations_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.admission import Admission
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.decoding import Decoder
-    from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.explainer.explanations import Explained, Query
     from pawsight_serving.explainer.methods.protocol import Method
+    from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.workers import Workers
 
@@ -31,26 +29,16 @@ class OwnExplanations:
     """Answers with maps that the hot graph gives beside its prediction, at a prediction's price.
 
     Args:
-        engine: a started engine.
-        decoder: what decodes pictures.
+        resources: what the gateway serves with.
         workers: the threads to compute maps in.
-        predictions: the predictions in flight.
-        explanations: the explanations in flight.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        decoder: Decoder,
-        workers: Workers,
-        predictions: Admission,
-        explanations: Admission,
-    ) -> None:
-        self._engine = engine
-        self._decoder = decoder
+    def __init__(self, resources: Resources, workers: Workers) -> None:
+        self._engine = resources.engine
+        self._decoder = resources.decoder
         self._workers = workers
-        self._predictions = predictions
-        self._explanations = explanations
+        self._predictions = resources.admission
+        self._explanations = resources.explain_admission
 
     def has(self, manifest: Manifest, name: str, query: Query, method: Method) -> bool:
         """Return whether one pass of the hot graph has the answer, and nothing is to be drawn."""

@@ -25,6 +25,7 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.graphs import Outputs
 from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observation import Observer
@@ -170,48 +171,43 @@ def observer(metrics: Metrics) -> Observer:
 
 
 @pytest.fixture
-def gateway(
+def statistics() -> Statistics:
+    return Statistics()
+
+
+@pytest.fixture
+def resources(
     engine: FakeEngine,
-    explainer: FakeExplainer,
+    statistics: Statistics,
     readiness: Readiness,
     observer: Observer,
     settings: GatewaySettings,
-) -> Iterator[Gateway]:
+) -> Iterator[Resources]:
     workers = Workers(2, "decode")
-    yield Gateway(
-        engine,
-        explainer,
+    yield Resources(
+        CountingEngine(engine, statistics),
         Decoder(workers, settings),
         Admission(settings.max_in_flight, settings.max_in_flight_bytes),
         Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
         readiness,
         observer,
-        default_model=settings.default_model,
     )
     workers.close()
 
 
 @pytest.fixture
+def gateway(resources: Resources, explainer: FakeExplainer, settings: GatewaySettings) -> Gateway:
+    return Gateway(resources, explainer, default_model=settings.default_model)
+
+
+@pytest.fixture
 def open_inference(
-    engine: FakeEngine,
+    resources: Resources,
     sidecar: FakeSidecar,
-    readiness: Readiness,
-    observer: Observer,
+    statistics: Statistics,
     settings: GatewaySettings,
-) -> Iterator[OpenInference]:
-    workers, statistics = Workers(2, "decode"), Statistics()
-    yield OpenInference(
-        CountingEngine(engine, statistics),
-        sidecar,
-        Decoder(workers, settings),
-        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
-        Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
-        readiness,
-        observer,
-        statistics,
-        settings,
-    )
-    workers.close()
+) -> OpenInference:
+    return OpenInference(resources, sidecar, statistics, settings)
 
 
 @pytest.fixture

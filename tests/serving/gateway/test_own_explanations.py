@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,17 +8,17 @@ import pytest
 
 from pawsight_serving.admission import Admission
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import ImageInvalid
 from pawsight_serving.explainer.explanations import ClassMap, Drawing, Query
 from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.gateway.own_explanations import OwnExplanations
-from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pawsight_serving.gateway.resources import Resources
 
 MANIFEST = manifest()
 
@@ -34,11 +35,13 @@ def explanations() -> Admission:
 
 @pytest.fixture
 def own(
-    engine: FakeEngine, predictions: Admission, explanations: Admission
+    resources: Resources, engine: FakeEngine, predictions: Admission, explanations: Admission
 ) -> Iterator[OwnExplanations]:
-    workers = Workers(2, "decode")
-    decoder = Decoder(workers, GatewaySettings())
-    yield OwnExplanations(engine, decoder, workers, predictions, explanations)
+    # What readiness asked for is not looked at here.
+    engine.asked.clear()
+    workers = Workers(2, "explain")
+    roomy = replace(resources, admission=predictions, explain_admission=explanations)
+    yield OwnExplanations(roomy, workers)
     workers.close()
 
 

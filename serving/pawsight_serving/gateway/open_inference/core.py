@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.admission import Admission, Place
+    from pawsight_serving.admission import Place
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.decoding import Decoder
-    from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.gateway.open_inference.tensors import Asked
-    from pawsight_serving.observation import Observer
-    from pawsight_serving.readiness import Readiness
+    from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.settings import GatewaySettings
 
@@ -57,36 +54,26 @@ class OpenInference:
     """Runs the hot graphs with an engine, and asks the sidecar for the others' outputs.
 
     Args:
-        engine: a started engine.
+        resources: what it serves with.
         sidecar: who runs the `_explain` graphs.
-        decoder: what decodes pictures.
-        admission: the bound on requests to the engine in flight.
-        explain_admission: the bound on requests to the sidecar in flight.
-        readiness: says which models answer, and hears of every answer of the engine.
-        observer: hears of every prediction.
         statistics: hears of every execution of the sidecar; the engine tells it of its own.
         settings: default model and limits.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        resources: Resources,
         sidecar: Sidecar,
-        decoder: Decoder,
-        admission: Admission,
-        explain_admission: Admission,
-        readiness: Readiness,
-        observer: Observer,
         statistics: Statistics,
         settings: GatewaySettings,
     ) -> None:
-        self._engine = engine
+        self._engine = resources.engine
         self._sidecar = sidecar
-        self._decoder = decoder
-        self._admission = admission
-        self._explain_admission = explain_admission
-        self._readiness = readiness
-        self._observer = observer
+        self._decoder = resources.decoder
+        self._admission = resources.admission
+        self._explain_admission = resources.explain_admission
+        self._readiness = resources.readiness
+        self._observer = resources.observer
         self._default_model = settings.default_model
         self._max_answer_bytes = settings.max_answer_bytes
         self.max_pictures = settings.max_pictures

@@ -1,0 +1,205 @@
+"""One gateway's parts, put together, started and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+
+from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
+from pawsight_serving.admission import Admission
+from pawsight_serving.api_keys import ApiKeys
+from pawsight_serving.decoding import Decoder
+from pawsight_serving.gateway.audit import Audit
+from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.gateway.core import Gateway
+from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
+from pawsight_serving.gateway.grpc.open_inference import OpenInferenceServicer
+from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
+from pawsight_serving.gateway.http.app import create_app
+from pawsight_serving.gateway.http.connections import ConnectionLimits
+from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.gateway.metrics import Metrics
+from pawsight_serving.gateway.open_inference.core import OpenInference
+from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.own_explanations import OwnExplanations
+from pawsight_serving.gateway.resources import Resources
+from pawsight_serving.observation import Observer
+from pawsight_serving.readiness import Readiness
+from pawsight_serving.request_log import RequestLog
+from pawsight_serving.rpc.call_limits import CallLimits
+from pawsight_serving.rpc.server import RpcServer, ServerOptions
+from pawsight_serving.tls import Tls
+from pawsight_serving.tracing import Tracing
+from pawsight_serving.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pawsight_serving.addresses import Address
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
+
+
+class Assembly:
+    """Everything that one gateway is made of.
+
+    Args:
+        settings: the gateway's.
+        engine: is started and closed here.
+        explainer_command: what runs as the sidecar, where the settings name no explainer.
+
+    Raises:
+        ConfigurationInvalid: the file of API keys or the certificate cannot be used.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, engine: Engine, explainer_command: Sequence[str]
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
+        tls = _tls_of(settings)
+        self._decoders = Workers(settings.decode_threads, "decode")
+        self._explainer = ExplainerClient()
+        self.sidecar: ChildProcess | None = None
+        if settings.explainer is None:
+            self.sidecar = ChildProcess(settings.for_sidecar(), self._explainer, explainer_command)
+        self._metrics = Metrics()
+        self._listeners = _listeners_of(settings)
+        statistics = Statistics()
+        self._resources = Resources(
+            CountingEngine(engine, statistics),
+            Decoder(self._decoders, settings),
+            Admission(settings.max_in_flight, settings.max_in_flight_bytes),
+            Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
+            Readiness(engine, settings),
+            Observer(self._metrics, *self._listeners, RequestLog()),
+        )
+        gateway = Gateway(
+            self._resources,
+            self._explainer,
+            default_model=settings.default_model,
+            own_explanations=OwnExplanations(self._resources, self._decoders),
+            repository=settings.repository_or_default,
+        )
+        inference = OpenInference(self._resources, self._explainer, statistics, settings)
+        self._rpc = self._rpc_server(gateway, inference, keys, tls)
+        observer = self._resources.observer
+        app = create_app(
+            gateway, inference, self._resources.readiness, self._metrics, observer, settings, keys
+        )
+        self._http = HttpServer(
+            app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls, observer
+        )
+
+    async def start(self, *, shared_port: bool) -> tuple[Address, Address]:
+        """Start everything, and return where HTTP and where gRPC is served.
+
+        Args:
+            shared_port: whether other processes serve on the same ports.
+
+        Raises:
+            AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
+        """
+        settings = self._settings
+        if self.sidecar is not None:
+            self.sidecar.start()
+        await self._engine.start()
+        http = await self._http.start(settings.http, shared=shared_port)
+        rpc = await self._rpc.start(settings.grpc, shared=shared_port)
+        if settings.explainer is not None:
+            await self._explainer.connect(settings.explainer)
+        elif self.sidecar is not None and not await self.sidecar.wait_reachable(
+            settings.explainer_start_s
+        ):
+            logger.warning("serving without explanations until the explainer has started")
+        await self._resources.readiness.start(self._rpc.set_ready, self._metrics.saw_readiness)
+        return http, rpc
+
+    def idle_s(self) -> float:
+        """Return the seconds since the last request left; 0 while one is in."""
+        resources = self._resources
+        return min(resources.admission.idle_s(), resources.explain_admission.idle_s())
+
+    async def stop(self) -> None:
+        """Turn readiness red, accept no more, finish what is under way, then end every part.
+
+        Each wait has a bound, and a part that fails to end keeps no other from ending.
+        """
+        ends: tuple[Callable[[], Awaitable[object]], ...] = (
+            self._resources.readiness.stop,
+            self._stop_servers,
+            self._stop_sidecar,
+            self._explainer.disconnect,
+            self._engine.close,
+            partial(asyncio.to_thread, self._decoders.close),
+            *(partial(asyncio.to_thread, each.close) for each in self._listeners),
+        )
+        for end in ends:
+            try:
+                await end()
+            except Exception:
+                logger.exception("a part of the gateway did not end as it should")
+
+    async def _stop_servers(self) -> None:
+        await asyncio.gather(self._http.stop(), self._rpc.stop(self._settings.shutdown_grace_s))
+
+    async def _stop_sidecar(self) -> None:
+        if self.sidecar is not None:
+            await self.sidecar.stop(self._settings.shutdown_grace_s)
+
+    def _rpc_server(
+        self, gateway: Gateway, inference: OpenInference, keys: ApiKeys | None, tls: Tls | None
+    ) -> RpcServer:
+        settings, observer = self._settings, self._resources.observer
+        own = PawsightServicer(
+            gateway,
+            self._resources.readiness,
+            observer,
+            settings.timeout_s,
+            stream_pictures_at_once=settings.stream_pictures_at_once,
+        )
+        oip = OpenInferenceServicer(
+            inference,
+            observer,
+            settings.timeout_s,
+            stream_requests_at_once=settings.stream_pictures_at_once,
+        )
+        return RpcServer(
+            {
+                SERVICE: partial(add_PawsightServicer_to_server, own),
+                OIP_SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, oip),
+            },
+            settings.max_request_bytes,
+            ServerOptions(
+                tls,
+                keys,
+                CallLimits.of(settings),
+                settings.max_header_bytes,
+                settings.header_timeout_s,
+                observer,
+            ),
+        )
+
+
+def _tls_of(settings: GatewaySettings) -> Tls | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _listeners_of(settings: GatewaySettings) -> list[Audit | Tracing]:
+    """Return the listeners that hold something, and must be closed."""
+    listeners: list[Audit | Tracing] = []
+    if settings.audit is not None:
+        listeners.append(Audit(settings.audit, settings.audit_max_bytes))
+    if settings.trace_endpoint is not None:
+        listeners.append(Tracing.to("pawsight", settings.trace_endpoint))
+    return listeners

@@ -1,0 +1,35 @@
+"""What the cores under every protocol serve with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pawsight_serving.admission import Admission
+    from pawsight_serving.decoding import Decoder
+    from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.observation import Observer
+    from pawsight_serving.readiness import Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """One gateway's, shared by its protocols.
+
+    Args:
+        engine: a started engine.
+        decoder: what decodes pictures.
+        admission: the bound on predictions in flight.
+        explain_admission: the bound on explanations in flight: a crowd there keeps nobody out of
+            predictions.
+        readiness: says which models answer, and hears of every answer of the engine.
+        observer: hears of every request and every prediction.
+    """
+
+    engine: Engine
+    decoder: Decoder
+    admission: Admission
+    explain_admission: Admission
+    readiness: Readiness
+    observer: Observer
