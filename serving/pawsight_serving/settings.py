@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -48,7 +47,7 @@ class EngineSettings(BaseModel):
     )
     engine_threads: PositiveInt = Field(
         default_factory=usable_processors,
-        description="Calls that the engine in this process runs at a time [default: one a core].",
+        description="Calls that the engine runs at a time here [default: one a usable core].",
     )
     engine_cores: Literal["all", "one"] = Field(
         "all", description="What each of these calls gets: all cores, or one of its own."
@@ -80,8 +79,8 @@ class EngineSettings(BaseModel):
         description="Bytes that the bodies of the requests in flight may have together.",
     )
     decode_threads: PositiveInt = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
-        description="Threads that decode pictures [default: one a core].",
+        default_factory=lambda: max(2, usable_processors()),
+        description="Threads that decode pictures [default: one a usable core].",
     )
     probe_interval_s: PositiveFloat = Field(
         2.0, description="Time between two checks that the engine still answers."
@@ -209,15 +208,15 @@ class ExplainerSettings(EngineSettings):
 
     grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address of gRPC.")
     render_threads: PositiveInt = Field(
-        default_factory=lambda: max(1, os.cpu_count() or 1),
-        description="Threads that draw overlays and grids [default: one a core].",
+        default_factory=usable_processors,
+        description="Threads that draw overlays and grids [default: one a usable core].",
     )
     max_overlay_side: PositiveInt = Field(
         1024, description="Pixels that an overlay's longer side may have."
     )
     explanations_at_once: PositiveInt = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
-        description="Explanations that are worked on at once; others wait [default: one a core].",
+        default_factory=lambda: max(2, usable_processors()),
+        description="Explanations worked on at once; others wait [default: one a usable core].",
     )
     max_explanation_bytes: PositiveInt = Field(
         128 * 1024 * 1024, description="Bytes of maps that one explanation may hold at once."

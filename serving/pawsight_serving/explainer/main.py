@@ -57,6 +57,8 @@ async def serve(
     engine: Engine,
     stop: Callable[[], Awaitable[object]],
     started: Callable[[Address], None],
+    *,
+    shared_port: bool = False,
 ) -> None:
     """Serve until `stop` returns, then finish what is under way.
 
@@ -65,6 +67,7 @@ async def serve(
         engine: is started and closed here.
         stop: returns when it is time to end.
         started: is told where the explainer takes calls, once it does.
+        shared_port: whether another process holds the port for this one.
     """
     decoders = Workers(settings.decode_threads, "decode")
     painters = Workers(settings.render_threads, "render")
@@ -92,7 +95,7 @@ async def serve(
     )
     try:
         await engine.start()
-        address = await server.start(settings.grpc)
+        address = await server.start(settings.grpc, shared=shared_port)
         await readiness.start(server.set_ready)
         started(address)
         async with giving_back_after_crowds(admission.idle_s):

@@ -69,7 +69,10 @@ async def serve_fleet(
         counts = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pawsight-metrics-")))
         explainer = settings.explainer
         if explainer is None:
-            explainer = _free_port()
+            # Held as the others are: nobody else gets it while the sidecar is started again.
+            explainer = Address(
+                *held.enter_context(_held(Address("127.0.0.1", 0))).getsockname()[:2]
+            )
             children.append(
                 ChildProcess(
                     settings.for_sidecar().model_copy(update={"grpc": explainer}),
@@ -116,11 +119,6 @@ def _held(address: Address) -> socket.socket:
     with bind(address) as alone:
         found = Address(address.host, alone.getsockname()[1])
     return bind(found, shared=True)
-
-
-def _free_port() -> Address:
-    with bind(Address("127.0.0.1", 0)) as found:
-        return Address("127.0.0.1", found.getsockname()[1])
 
 
 def _forget(pid: int, counts: Path) -> None:
