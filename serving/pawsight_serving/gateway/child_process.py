@@ -27,6 +27,9 @@ _LONGEST_DELAY_S: Final = 5.0
 _HEALTHY_AFTER_S: Final = 10.0
 # What a process that has closed its output may still take to end.
 _ENDING_S: Final = 10.0
+# A process that answers nothing for so long is frozen, and ended.
+_FROZEN_AFTER_S: Final = 15.0
+_LOOK_S: Final = 1.0
 
 
 class Peer(Protocol):
@@ -37,6 +40,9 @@ class Peer(Protocol):
 
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`."""
+
+    def silent_s(self) -> float:
+        """Return the seconds for which the process has answered nothing."""
 
 
 class ChildProcess:
@@ -148,12 +154,25 @@ class ChildProcess:
                 await self._client.connect(Address.parse(self.announced["address"]))
                 self._reachable.set()
                 # The process holds its end open as long as it lives.
-                await said.read()
+                await self._until_frozen(asyncio.ensure_future(said.read()), process)
         finally:
             self._reachable.clear()
             pipe.close()
         await self._client.disconnect()
         await self._end(_ENDING_S)
+
+    async def _until_frozen(
+        self, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]
+    ) -> None:
+        """Return when the process has ended; one that answers no more is killed."""
+        try:
+            while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
+                if self._client.silent_s() > _FROZEN_AFTER_S:
+                    logger.warning("the %s answers no more; ending it", self._name)
+                    process.kill()
+                    await ended
+        finally:
+            ended.cancel()
 
     async def _end(self, grace_s: float) -> None:
         process = self._process

@@ -12,6 +12,7 @@ from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
 from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
+from pawsight_serving.gateway.pulse import Pulse
 from pawsight_serving.graphs import Outputs
 from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.observation import heard_timing, outgoing
@@ -35,6 +36,8 @@ A = TypeVar("A")
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Explainer"].full_name
 
 _CHECK_S: Final = 1.0
+# One that is only slow has answered by then.
+_FROZEN_AFTER_S: Final = 5.0
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -45,6 +48,8 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
 )
+# Where a process is frozen, gRPC gives up its connection some time after the first deadlines.
+_SILENT: Final = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
 _DOWN: Final = (
     "The explainer is not running, so there are predictions but no explanations now; "
     "try again in a few seconds."
@@ -57,25 +62,33 @@ class ExplainerClient:
     def __init__(self) -> None:
         self._channel: grpc.aio.Channel | None = None
         self._stub: ExplainerAsyncStub | None = None
+        self._pulse = Pulse(self._answers)
 
     async def connect(self, address: Address) -> None:
         """Send calls to this address from now on."""
         await self.disconnect()
         self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
         self._stub = ExplainerStub(self._channel)
+        self._pulse.start()
 
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`, those under way included."""
         self._stub = None
+        await self._pulse.stop()
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection to the sidecar at this moment."""
+        """Whether there is a connection to the sidecar at this moment, and it answers."""
         ready = grpc.ChannelConnectivity.READY
-        return self._channel is not None and self._channel.get_state() is ready
+        frozen = self.silent_s() > _FROZEN_AFTER_S
+        return not frozen and self._channel is not None and self._channel.get_state() is ready
+
+    def silent_s(self) -> float:
+        """Return the seconds for which the sidecar has answered nothing; 0 without a sidecar."""
+        return self._pulse.silent_s()
 
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Return the sidecar's answer.
@@ -123,8 +136,22 @@ class ExplainerClient:
 
     async def ready(self) -> bool:
         """Return whether the sidecar says that its models answer; False where it is down."""
-        if self._channel is None:
+        try:
+            return bool(await self._health() == HealthCheckResponse.SERVING)
+        except grpc.aio.AioRpcError:
             return False
+
+    async def _answers(self) -> bool:
+        try:
+            await self._health()
+        except grpc.aio.AioRpcError as status:
+            return status.code() not in _SILENT
+        return True
+
+    async def _health(self) -> int:
+        """Return what the sidecar says of its health; UNKNOWN where there is none."""
+        if self._channel is None:
+            return HealthCheckResponse.UNKNOWN
         check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
         check = self._channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -136,13 +163,13 @@ class ExplainerClient:
         except asyncio.CancelledError:
             if caller_left():
                 raise
-            return False
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
-            return False
-        return response.status == HealthCheckResponse.SERVING
+            return HealthCheckResponse.UNKNOWN
+        except grpc.aio.UsageError:
+            return HealthCheckResponse.UNKNOWN
+        return response.status
 
     def _connected(self) -> ExplainerAsyncStub:
-        if self._stub is None:
+        if self._stub is None or self.silent_s() > _FROZEN_AFTER_S:
             raise ExplainerUnavailable(_DOWN)
         return self._stub
 

@@ -20,6 +20,7 @@ from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
 from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class _Unasked:
 
     async def disconnect(self) -> None:
         pass
+
+    def silent_s(self) -> float:
+        return 0.0
 
 
 async def serve_fleet(
@@ -76,7 +80,8 @@ async def serve_fleet(
             children.append(
                 ChildProcess(
                     settings.for_sidecar().model_copy(update={"grpc": explainer}),
-                    _Unasked(),
+                    # Asked for nothing but whether it answers.
+                    ExplainerClient(),
                     explainer_command,
                 )
             )

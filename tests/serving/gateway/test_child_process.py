@@ -18,6 +18,7 @@ from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.settings import ExplainerSettings
 from tests.serving.fakes import picture
 from tests.serving.tiny_repository import publish_tiny
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -184,3 +185,28 @@ async def test_one_that_says_or_does_the_unexpected_is_ended_and_started_again(
         assert await asyncio.wait_for(pids.get(), 30) != first
     finally:
         await sidecar.stop(0)
+
+
+async def test_a_frozen_process_is_refused_at_once_and_replaced(
+    settings: ExplainerSettings, client: ExplainerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = "pawsight_serving.gateway"
+    monkeypatch.setattr(f"{gateway}.explainer_client._CHECK_S", 0.2)
+    monkeypatch.setattr(f"{gateway}.explainer_client._FROZEN_AFTER_S", 1.5)
+    monkeypatch.setattr(f"{gateway}.child_process._FROZEN_AFTER_S", 4.0)
+    sidecar = ChildProcess(settings, client)
+    sidecar.start()
+    try:
+        assert await sidecar.wait_reachable(30)
+        frozen = sidecar.pid
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
+        await until(lambda: client.silent_s() > 1.5)
+        assert not client.connected
+        with pytest.raises(ExplainerUnavailable):
+            await client.explain(REQUEST, call())
+        await ended(frozen)
+        assert await sidecar.wait_reachable(30)
+        assert (await client.explain(REQUEST, call())).model == "tiny"
+    finally:
+        await sidecar.stop(10)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pawsight_serving.gateway import pulse as pulses
+from pawsight_serving.gateway.pulse import Pulse
+from tests.serving.waiting import until
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def test_silence_lasts_from_the_last_answer_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulses, "_EVERY_S", 0.01)
+    alive, asked = True, 0
+
+    async def answers() -> bool:
+        nonlocal asked
+        asked += 1
+        return alive
+
+    pulse = Pulse(answers)
+    assert pulse.silent_s() == 0
+    pulse.start()
+    await until(lambda: asked > 2)
+    alive = False
+    await until(lambda: pulse.silent_s() > 0.3)
+    alive = True
+    await until(lambda: pulse.silent_s() < 0.3)
+    await pulse.stop()
+    assert pulse.silent_s() == 0
