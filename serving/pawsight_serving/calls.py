@@ -6,7 +6,8 @@ import asyncio
 import re
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
@@ -28,13 +29,27 @@ class Call:
     deadline: Deadline
 
 
+_CUT_OFF: Final = WeakSet[asyncio.Task[Any]]()
+
+
 def caller_left() -> bool:
     """Whether the running task itself was cancelled, and not something that it waits for.
 
     To be asked where `asyncio.CancelledError` is caught: an answer is owed unless its caller left.
     """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task is not None and task.cancelling() > 0 and task not in _CUT_OFF
+
+
+def cut_off(task: asyncio.Task[Any]) -> None:
+    """Cancel the work on a request because the server stops; its caller is still owed an answer."""
+    _CUT_OFF.add(task)
+    task.cancel()
+
+
+def is_cut_off() -> bool:
+    """Whether the running task was cancelled by `cut_off`."""
+    return asyncio.current_task() in _CUT_OFF
 
 
 def accept_request_id(given: str | None) -> str:

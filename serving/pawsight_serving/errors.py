@@ -31,17 +31,30 @@ gRPC: the edges hold the tables that map it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+# gRPC writes a byte that is not ASCII as three, and drops what is over 8 KiB.
+_MAX_SENTENCE_BYTES: Final = 2000
 
 
 class PawsightError(Exception):
     """Root of the tree; `str(error)` is a sentence fit for a caller.
 
+    What a caller named may stand in it, however long; the middle of a long sentence is left out.
     `retry_after_s` is the time after which to ask again; None where asking again is of no use.
     """
 
     code: ClassVar[str] = "INTERNAL"
     retry_after_s: float | None = None
+
+    def __str__(self) -> str:
+        sentence = super().__str__()
+        encoded = sentence.encode(errors="replace")
+        if len(encoded) <= _MAX_SENTENCE_BYTES:
+            return sentence
+        half = _MAX_SENTENCE_BYTES // 2
+        begin, end = (part.decode(errors="ignore") for part in (encoded[:half], encoded[-half:]))
+        return f"{begin} … {end}"
 
 
 class RequestError(PawsightError):

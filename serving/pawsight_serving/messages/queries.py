@@ -47,6 +47,8 @@ def _drawing(request: pb.ExplainRequest) -> Drawing | None:
         raise OptionInvalid(
             f"The colormap {request.colormap!r} is not one of: {', '.join(COLORMAPS)}."
         )
-    if request.rendering not in _FORMATS:
+    if request.rendering == pb.RENDERING_UNSPECIFIED:
         return None
+    if request.rendering not in _FORMATS:
+        raise OptionInvalid("Give a `rendering` that is one of: RENDERING_PNG, RENDERING_WEBP.")
     return Drawing(_FORMATS[request.rendering], alpha, request.colormap, request.sheet)

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
+from pawsight_serving.calls import STOPPING, is_cut_off
 from pawsight_serving.errors import (
     DeadlineExceeded,
     Overloaded,
     PawsightError,
     RequestError,
-    RouteNotFound,
+    Unavailable,
 )
 from pawsight_serving.observation import CANCELLED
-from pawsight_serving.rpc.refusals import abort, refusing
+from pawsight_serving.rpc.refusals import abort, refusing, unknown_method
 from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             request_id = request_id_of(details.invocation_metadata)
-            self._observer.refused("grpc", request_id, RouteNotFound.code)
-            return None
+            return unknown_method(details.method, request_id, self._observer)
         return self._bounded(handler, details.method)
 
     def _ended(self, call: asyncio.Task[Any]) -> None:
@@ -121,6 +121,10 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             except PawsightError as error:
                 return await abort(context, error, self._tell(context, error.code, since_s))
             except asyncio.CancelledError:
+                if is_cut_off():
+                    stopping = Unavailable(STOPPING)
+                    request_id = self._tell(context, stopping.code, since_s)
+                    return await abort(context, stopping, request_id)
                 late = context.time_remaining() == 0
                 self._tell(context, DeadlineExceeded.code if late else CANCELLED, since_s)
                 raise

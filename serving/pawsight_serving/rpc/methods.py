@@ -10,9 +10,9 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
-from pawsight_serving.calls import UNFORESEEN, Call, caller_left
+from pawsight_serving.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import InternalError, PawsightError
+from pawsight_serving.errors import InternalError, PawsightError, Unavailable
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
@@ -85,7 +85,9 @@ def streaming(
             try:
                 async for response in method(servicer, requests, call):
                     yield response
-            except (asyncio.CancelledError, GeneratorExit):
+            except (asyncio.CancelledError, GeneratorExit) as error:
+                if is_cut_off():
+                    await _abort(context, call, error)
                 failed_with(CANCELLED)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves here
@@ -140,6 +142,8 @@ async def _abort(context: ServicerContext[Any, Any], call: Call, error: BaseExce
 def _mapped(
     call: Call, error: BaseException
 ) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
+    if isinstance(error, asyncio.CancelledError) and is_cut_off():
+        error = Unavailable(STOPPING)
     if not isinstance(error, PawsightError):
         logger.error("request %s failed", call.request_id, exc_info=error)
         error = InternalError(UNFORESEEN)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
+from pawsight_serving.errors import RouteNotFound
 from pawsight_serving.rpc.statuses import ending_of
 
 if TYPE_CHECKING:
@@ -35,3 +36,26 @@ async def abort(
 ) -> NoReturn:
     """End a call with an error."""
     await context.abort(*ending_of(error, request_id))
+
+
+async def abort_unimplemented(
+    context: ServicerContext[Any, Any], error: RouteNotFound, request_id: str
+) -> NoReturn:
+    """End a call of a method that is not offered, with the status that gRPC has for it."""
+    _, sentence, metadata = ending_of(error, request_id)
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, sentence, metadata)
+
+
+def unknown_method(
+    method: str, request_id: str, observer: Observer
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """Return a handler that says so, and have the call counted and logged."""
+    observer.refused("grpc", request_id, RouteNotFound.code)
+
+    async def refuse(requests: object, context: ServicerContext[Any, Any]) -> None:  # noqa: ARG001
+        error = RouteNotFound(
+            f"There is no method {method!r} here; reflection lists the services and their methods."
+        )
+        await abort_unimplemented(context, error, request_id)
+
+    return grpc.stream_unary_rpc_method_handler(refuse)

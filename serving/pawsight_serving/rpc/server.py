@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.authentication import ApiKeyInterceptor
 from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
+from pawsight_serving.rpc.health import Health
+from pawsight_serving.rpc.in_flight import InFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pawsight_serving.tls import Tls
 
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+# What calls that were cut off may take to say so.
+_LAST_WORDS_S: Final = 1.0
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -64,7 +69,8 @@ class RpcServer:
         self._services = services
         self._max_message_bytes = max_message_bytes
         self._options = options or ServerOptions()
-        self._health = health.aio.HealthServicer()
+        self._health = Health(tuple(services))
+        self._in_flight = InFlight()
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: Address, *, shared: bool = False) -> Address:
@@ -96,7 +102,7 @@ class RpcServer:
                 ("grpc.keepalive_time_ms", 60_000),
                 *_idle_bound(options.call_limits),
             ),
-            interceptors=_interceptors(options),
+            interceptors=(self._in_flight, *_interceptors(options)),
         )
         for add in self._services.values():
             add(server)
@@ -123,10 +129,15 @@ class RpcServer:
             await self._health.set(service, _SERVING if ready else _NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, finish those under way within `grace_s`, then cancel them."""
-        if self._server is not None:
-            await self._health.enter_graceful_shutdown()
-            await self._server.stop(grace_s)
+        """Refuse new calls, finish those under way within `grace_s`, then cut them off."""
+        if self._server is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        stopping = asyncio.ensure_future(self._server.stop(grace_s + _LAST_WORDS_S))
+        done, _ = await asyncio.wait((stopping,), timeout=grace_s)
+        if not done:
+            self._in_flight.cut_off()
+        await stopping
 
 
 def _interceptors(options: ServerOptions) -> list[grpc.aio.ServerInterceptor]:

@@ -33,6 +33,7 @@ class Servicer(PawsightServicer):
 
     timeout_s = 5.0
     observer = Observer()
+    slow = asyncio.Event()
 
     @unary
     async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.Model:  # noqa: N802
@@ -45,6 +46,7 @@ class Servicer(PawsightServicer):
             lost.cancel()
             return await lost
         if request.model == "slow":
+            self.slow.set()
             await asyncio.Event().wait()
         return pb.Model(name=call.request_id, version=str(call.deadline.remaining_s()))
 
@@ -59,9 +61,14 @@ class Servicer(PawsightServicer):
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[PawsightAsyncStub]:
+def server() -> RpcServer:
+    Servicer.slow = asyncio.Event()
     add = partial(add_PawsightServicer_to_server, Servicer())  # type: ignore[abstract]
-    server = RpcServer({"pawsight.v1.Pawsight": add}, 1 << 20)
+    return RpcServer({"pawsight.v1.Pawsight": add}, 1 << 20)
+
+
+@pytest.fixture
+async def stub(server: RpcServer) -> AsyncIterator[PawsightAsyncStub]:
     address = await server.start(Address("127.0.0.1", 0))
     async with grpc.aio.insecure_channel(str(address)) as channel:
         yield PawsightStub(channel)
@@ -144,3 +151,34 @@ async def test_a_streams_error_is_mapped_too(stub: PawsightAsyncStub) -> None:
         await call.read()
     assert raised.value.code() is grpc.StatusCode.INTERNAL
     assert "secret" not in str(raised.value.details())
+
+
+async def test_what_the_servers_end_cuts_off_is_told_so(server: RpcServer) -> None:
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        stub: PawsightAsyncStub = PawsightStub(channel)
+        slow = stub.GetModel(pb.GetModelRequest(model="slow"))
+        stream = stub.PredictStream()
+        await stream.write(pb.PredictStreamRequest())
+        await stream.read()
+        await asyncio.wait_for(Servicer.slow.wait(), 10)
+        await asyncio.wait_for(server.stop(0.1), 10)
+        for call in (slow, stream):
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+            said = {key: str(value) for key, value in await call.trailing_metadata()}
+            assert said["pawsight-code"] == "UNAVAILABLE"
+            assert said["retry-after"] == "1"
+            assert "stopping" in await call.details()
+
+
+async def test_what_ends_within_the_grace_is_not_cut_off(server: RpcServer) -> None:
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        stream = PawsightStub(channel).PredictStream()
+        await stream.write(pb.PredictStreamRequest())
+        await stream.read()
+        stopping = asyncio.create_task(server.stop(10))
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+        assert await stream.code() is grpc.StatusCode.OK
+        await asyncio.wait_for(stopping, 10)

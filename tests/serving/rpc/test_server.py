@@ -20,6 +20,7 @@ from tests.serving.grpc_client import (
     SERVING,
     check_health,
     next_health,
+    trailing,
     watch_health,
 )
 
@@ -68,6 +69,9 @@ async def test_an_unknown_service_is_not_found(channel: grpc.aio.Channel) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await check_health(channel, "other")
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert SERVICE in (raised.value.details() or "")
+    assert trailing(raised.value)["pawsight-code"] == "NOT_FOUND"
+    assert len(trailing(raised.value)["x-request-id"]) == 32
 
 
 async def test_watch_tells_of_each_change(server: RpcServer, channel: grpc.aio.Channel) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from google.protobuf.json_format import ParseDict
-from grpc import StatusCode
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
@@ -21,6 +20,10 @@ from pawsight_serving.calls import UNFORESEEN, Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError, RequestError, RouteNotFound
 from pawsight_serving.gateway.open_inference import descriptions
+from pawsight_serving.gateway.open_inference.refusals import (
+    refuse_classification,
+    refuse_shared_memory,
+)
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
     FP32,
@@ -30,6 +33,7 @@ from pawsight_serving.gateway.open_inference.tensors import (
 )
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.rpc.methods import streaming, unary
+from pawsight_serving.rpc.refusals import abort_unimplemented
 from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 SERVICE: Final[str] = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _FLOAT32: Final = np.dtype("<f4")
+_SHARED_MEMORY: Final = "shared_memory_region"
+_CLASSIFICATION: Final = "classification"
 
 
 class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc] # has no types
@@ -173,10 +179,13 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
     async def _not_offered(self, request: Any, context: ServicerContext[Any, Any]) -> None:
         request_id = request_id_of(context.invocation_metadata())
         self.observer.refused("grpc", request_id, RouteNotFound.code)
-        await context.abort(
-            StatusCode.UNIMPLEMENTED,
-            "This server does not manage models, memory, traces or logs for its callers; "
-            "change its model repository or its settings instead.",
+        await abort_unimplemented(
+            context,
+            RouteNotFound(
+                "This server does not manage models, memory, traces or logs for its callers; "
+                "change its model repository or its settings instead."
+            ),
+            request_id,
         )
 
     RepositoryModelLoad = RepositoryModelUnload = _not_offered
@@ -188,6 +197,12 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
 
 def _asked(request: oip.ModelInferRequest) -> Asked:
+    for tensor in (*request.inputs, *request.outputs):
+        if _SHARED_MEMORY in tensor.parameters:
+            refuse_shared_memory(tensor.parameters[_SHARED_MEMORY].string_param)
+    for output in request.outputs:
+        if _CLASSIFICATION in output.parameters:
+            refuse_classification(output.parameters[_CLASSIFICATION].int64_param)
     return Asked(
         model=request.model_name,
         version=request.model_version,
@@ -201,6 +216,11 @@ def _inputs(
 ) -> list[InputTensor]:
     if not raw:
         return [_typed(tensor) for tensor in inputs]
+    if any(tensor.HasField("contents") for tensor in inputs):
+        raise RequestError(
+            "The request has an input's data both in its contents and in raw_input_contents; "
+            "send them once."
+        )
     if len(raw) != len(inputs):
         raise RequestError(
             f"The request has {len(inputs)} inputs and {len(raw)} raw contents; "

@@ -213,6 +213,8 @@ async def test_what_is_not_offered_is_unimplemented_and_no_fault(
         await getattr(stub, method)(request_)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "instead" in (raised.value.details() or "")
+    assert trailing(raised.value)["pawsight-code"] == "ROUTE_NOT_FOUND"
+    assert len(trailing(raised.value)["x-request-id"]) == 32
     assert "Traceback" not in caplog.text
 
 
@@ -240,3 +242,36 @@ async def test_metadata_of_an_unknown_model(stub: Any) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await ask
         assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("place", ["inputs", "outputs"])
+async def test_shared_memory_is_refused(stub: Any, place: str) -> None:
+    asked = request(RED, outputs=[{"name": "probabilities"}])
+    getattr(asked, place)[0].parameters["shared_memory_region"].string_param = "mine"
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(asked)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Shared memory is not offered" in (raised.value.details() or "")
+
+
+async def test_classification_is_refused(stub: Any) -> None:
+    asked = request(RED, outputs=[{"name": "probabilities"}])
+    asked.outputs[0].parameters["classification"].int64_param = 1
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(asked)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Classification is not offered" in (raised.value.details() or "")
+
+
+async def test_data_that_comes_twice_is_refused(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request(RED, raw_input_contents=[element(BLUE)]))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "send them once" in (raised.value.details() or "")
+
+
+async def test_a_name_of_any_length_keeps_its_status(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelMetadata(oip.ModelMetadataRequest(name="\N{CAT FACE}" * 4_000))
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "the models are: tiny" in (raised.value.details() or "")

@@ -11,6 +11,10 @@ from pawsight_serving.errors import OptionInvalid, RequestError
 from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.open_inference.image import IMAGE
+from pawsight_serving.gateway.open_inference.refusals import (
+    refuse_classification,
+    refuse_shared_memory,
+)
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
 from pawsight_serving.settings import MAX_JSON_DEPTH
 
@@ -164,9 +168,8 @@ def _parse(text: bytes, max_depth: int) -> InferBody:
 
 
 def _binary(output: Output, default: bool) -> bool:
-    if output.parameters.classification:
-        raise OptionInvalid("Classification is not offered; read the output probabilities.")
-    _refuse_shared_memory(output.parameters.shared_memory_region)
+    refuse_classification(output.parameters.classification)
+    refuse_shared_memory(output.parameters.shared_memory_region)
     wanted = output.parameters.binary_data
     return default if wanted is None else wanted
 
@@ -174,7 +177,7 @@ def _binary(output: Output, default: bool) -> bool:
 def _inputs(inputs: list[Input], tail: memoryview) -> list[InputTensor]:
     tensors, start = [], 0
     for each in inputs:
-        _refuse_shared_memory(each.parameters.shared_memory_region)
+        refuse_shared_memory(each.parameters.shared_memory_region)
         size = each.parameters.binary_data_size
         if size is None:
             tensors.append(_from_json(each))
@@ -204,8 +207,3 @@ def _from_json(tensor: Input) -> InputTensor:
         raise RequestError(f"The data of the input {tensor.name!r} are pictures in base64.")
     pictures = [from_base64(text, number) for number, text in enumerate(tensor.data, 1)]
     return InputTensor(tensor.name, tensor.datatype, shape, pictures)
-
-
-def _refuse_shared_memory(region: str | None) -> None:
-    if region is not None:
-        raise OptionInvalid("Shared memory is not offered; send the tensor in the request.")

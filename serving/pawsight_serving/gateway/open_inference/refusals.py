@@ -1,0 +1,25 @@
+"""What the protocol has and this server does not offer."""
+
+from __future__ import annotations
+
+from pawsight_serving.errors import OptionInvalid
+
+
+def refuse_shared_memory(region: str | None) -> None:
+    """Refuse a tensor that is to be read from or written to shared memory.
+
+    Raises:
+        OptionInvalid: a region is named.
+    """
+    if region is not None:
+        raise OptionInvalid("Shared memory is not offered; send the tensor in the request.")
+
+
+def refuse_classification(classes: int) -> None:
+    """Refuse an output that is to be answered as its strongest classes.
+
+    Raises:
+        OptionInvalid: a number of classes is asked for.
+    """
+    if classes:
+        raise OptionInvalid("Classification is not offered; read the output probabilities.")
