@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ def start_logging(log_format: LogFormat = "text") -> None:
     """Write the log to standard error, in this form from now on."""
     # Its warnings are about single requests, and those have a line of their own.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # As are those about odd pictures, which are decoded or refused whatever Pillow thinks of them.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonLines()

@@ -6,7 +6,6 @@ The limits are checked on the bytes and on the header, before a pixel is decoded
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
+from pawsight_serving.truncation import is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,24 +55,23 @@ def open_picture(
             f"The picture has {len(data)} bytes; at most {limits.max_bytes} are taken."
         )
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures; the pixel limit below decides instead.
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            pixels = picture.width * picture.height
-            if pixels > limits.max_pixels:
-                raise ImageTooLarge(
-                    f"The picture has {picture.width}x{picture.height} pixels; "
-                    f"at most {limits.max_pixels} in all are taken."
-                )
-            if at_least is not None:
-                # `draft` may scale both sides down; the longer target serves for both, as a
-                # picture on its side is turned only after decoding.
-                side = max(at_least)
-                picture.draft("RGB", (side, side))
-            picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture))
-    except ImageTooLarge:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        pixels = picture.width * picture.height
+        if pixels > limits.max_pixels:
+            raise ImageTooLarge(
+                f"The picture has {picture.width}x{picture.height} pixels; "
+                f"at most {limits.max_pixels} in all are taken."
+            )
+        if not is_whole(data, picture.format or ""):
+            raise ImageInvalid("The picture ends too early; send the whole file.")
+        if at_least is not None:
+            # `draft` may scale both sides down; the longer target serves for both, as a
+            # picture on its side is turned only after decoding.
+            side = max(at_least)
+            picture.draft("RGB", (side, side))
+        picture.load()
+        return _to_rgb(ImageOps.exif_transpose(picture))
+    except (ImageTooLarge, ImageInvalid):
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
@@ -111,8 +110,11 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         opaque = picture.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
         return Image.alpha_composite(white, opaque).convert("RGB")
-    if picture.mode.startswith("I"):
+    if picture.mode.startswith("I;16"):
         return _upper_byte(picture).convert("RGB")
+    if picture.mode in {"I", "F"}:
+        # Nothing says which of their values is white.
+        raise ImageInvalid("The picture has 32 bits a channel; send it with 8 or 16.")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -181,6 +183,30 @@ def test_truncated_pictures_are_refused(kind: str, share: float) -> None:
     data = encode(Image.fromarray(noise), kind)
     with pytest.raises(ImageInvalid):
         decode_picture(data[: int(len(data) * share)], (4, 4))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("missing", [1, 2, 8, 20])
+def test_not_even_the_last_bytes_may_be_missing(kind: str, missing: int) -> None:
+    data = encode(left_red_right_blue(63, 48), kind)
+    decode_picture(data, (4, 4))
+    with pytest.raises(ImageInvalid):
+        decode_picture(data[:-missing], (4, 4))
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_numbers_of_32_bits_are_refused(mode: str) -> None:
+    picture = Image.new(mode, (8, 8), 1)
+    with pytest.raises(ImageInvalid, match="with 8 or 16"):
+        decode_picture(encode(picture, "TIFF"), (4, 4))
+
+
+def test_decoding_in_threads_leaves_the_warnings_as_they_are() -> None:
+    before = list(warnings.filters)
+    data = encode(left_red_right_blue())
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: decode_picture(data, (4, 4)), range(200)))
+    assert list(warnings.filters) == before
 
 
 def test_a_format_outside_the_list_is_refused() -> None:
