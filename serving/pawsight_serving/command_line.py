@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from pawsight_serving.api_keys import NAME, add_line, make_key
-from pawsight_serving.errors import PawsightError
+from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from pawsight_serving.triton_server.ports import Ports
@@ -103,4 +103,4 @@ def _run(process: Callable[[], None]) -> None:
         process()
     except PawsightError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, PackageMissing) else 1)

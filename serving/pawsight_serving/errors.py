@@ -23,6 +23,7 @@
     ├── RepositoryInvalid           the model repository on disk is broken
     │   └── RepositoryBusy          another process is changing it
     ├── ConfigurationInvalid        a file that a setting names cannot be used
+    │   └── PackageMissing          a setting wants what is not installed
     └── AddressUnavailable          an address to listen on is taken or not this machine's
 
 An error carries a code and one sentence that says what to do, and knows neither HTTP nor
@@ -208,6 +209,18 @@ class ConfigurationInvalid(PawsightError):
     """A setting names what cannot be used, such as a certificate that is none."""
 
     code = "CONFIGURATION_INVALID"
+
+
+class PackageMissing(ConfigurationInvalid):
+    """A setting wants a package that is not installed."""
+
+    code = "PACKAGE_MISSING"
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed; install it with: "
+            f"pip install 'pawsight[{extra}]'"
+        )
 
 
 class AddressUnavailable(PawsightError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.errors import PackageMissing
 from pawsight_serving.observation import TRACEPARENT
 
 if TYPE_CHECKING:
@@ -47,15 +47,12 @@ class Tracing:
         """Send traces by OTLP over gRPC, to `http://HOST:PORT` or, over TLS, `https://…`.
 
         Raises:
-            ConfigurationInvalid: OpenTelemetry is not installed.
+            PackageMissing: OpenTelemetry is not installed.
         """
         try:
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         except ModuleNotFoundError as error:
-            raise ConfigurationInvalid(
-                "Traces need OpenTelemetry, which is not installed; install it with: "
-                "pip install 'pawsight[tracing]'"
-            ) from error
+            raise PackageMissing("Tracing", "OpenTelemetry", "tracing") from error
         return cls(service, OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://")))
 
     def began(self, observed: Observed) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from pawsight_serving.command_line import explainer, serve
+from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,3 +26,20 @@ def test_a_repository_that_is_not_there_is_one_sentence(
         f"Error: There is no model repository at {missing}; name one with --repository."
     )
     assert "Traceback" not in result.output
+
+
+def test_a_missing_extra_is_named_and_exits_as_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_tiny(tmp_path)
+    exporter = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
+    monkeypatch.setitem(sys.modules, exporter, None)
+    result = CliRunner().invoke(
+        serve,
+        [
+            *("--repository", str(tmp_path), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
+            *("--trace-endpoint", "http://localhost:4317"),
+        ],
+    )
+    assert result.exit_code == 2
+    assert "pip install 'pawsight[tracing]'" in result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.errors import OptionInvalid, PackageMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +33,12 @@ def open_engine(
             them it does not follow.
 
     Raises:
-        OptionInvalid: neither was named, or the client of Triton is not installed.
+        OptionInvalid: neither was named.
+        PackageMissing: the client of Triton is not installed.
     """
     if triton is not None:
         if find_spec("tritonclient") is None:
-            raise OptionInvalid(
-                "The client of Triton is not installed; install it with: "
-                "pip install 'pawsight[triton]'"
-            )
+            raise PackageMissing("--triton", "Triton's client", "triton")
         from pawsight_serving.engines.triton import TritonEngine
 
         return TritonEngine(triton, graphs=graphs)

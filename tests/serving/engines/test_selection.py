@@ -10,7 +10,7 @@ from pawsight_serving.engines import selection
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.engines.triton import TritonEngine
-from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.errors import OptionInvalid, PackageMissing
 
 WITHOUT_ONNX_RUNTIME = """
 import sys
@@ -35,7 +35,7 @@ def test_nothing_named_is_refused() -> None:
 
 def test_a_missing_client_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "find_spec", lambda name: None)
-    with pytest.raises(OptionInvalid, match=r"pip install 'pawsight\[triton\]'"):
+    with pytest.raises(PackageMissing, match=r"pip install 'pawsight\[triton\]'"):
         open_engine(None, "127.0.0.1:8001")
 
 
