@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_export.tensorrt_plan import PLAN_FILE, build_plan
 from pawsight_serving.repository.directory import MANIFEST_FILE
-from pawsight_serving.repository.manifest import Graph
+from pawsight_serving.repository.manifest import PYTHON_FILE, Graph
 from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
     LABELS_FILE,
@@ -17,7 +17,7 @@ from pawsight_serving.repository.triton_config import (
     model_config,
     write_config,
 )
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,8 @@ def stage_graph(
     (target / GRAPH_FILE).write_bytes(data)
     files = {}
     if engine == "python":
-        shutil.copyfile(MODEL_FILE, target / MODEL_FILE.name)
-        files[MODEL_FILE.name] = hashlib.sha256(MODEL_FILE.read_bytes()).hexdigest()
+        shutil.copyfile(MODEL_SOURCE, target / PYTHON_FILE)
+        files[PYTHON_FILE] = hashlib.sha256(MODEL_SOURCE.read_bytes()).hexdigest()
     return Graph(
         file=GRAPH_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -103,4 +103,4 @@ def stage_manifest(folder: Path, manifest: Manifest, earlier: Sequence[Manifest]
         (folder / graph / CONFIG_FILE).write_text(write_config(config))
         (folder / graph / LABELS_FILE).write_text("".join(f"{c}\n" for c in manifest.classes))
         if manifest.engine == "python":
-            shutil.copyfile(MODEL_FILE, version / MODEL_FILE.name)
+            shutil.copyfile(MODEL_SOURCE, version / PYTHON_FILE)

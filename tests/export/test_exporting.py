@@ -29,7 +29,7 @@ from pawsight_serving.repository.triton_config import (
     model_config,
     read_config,
 )
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.drawn_pictures import draw, draw_folder
 from tests.export.conftest import SIZE, random_net
 
@@ -102,7 +102,7 @@ def test_for_the_python_backend_each_version_brings_its_model_py(
         assert config.backend == "python"
         for version in ("1", "2"):
             model = tmp_path / graph / version / "model.py"
-            assert model.read_bytes() == MODEL_FILE.read_bytes()
+            assert model.read_bytes() == MODEL_SOURCE.read_bytes()
     config = read_config((tmp_path / "pets" / "config.pbtxt").read_text(), "pets")
     assert configured_manifests(config) == manifests
 

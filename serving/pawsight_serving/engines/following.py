@@ -15,6 +15,7 @@ from pawsight_serving.engines.listing import list_served, state_of, state_of_ver
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.errors import PawsightError, RepositoryInvalid
 from pawsight_serving.memory import give_back
+from pawsight_serving.repository.directory import nothing_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +64,7 @@ class Follower:
             if not self._loaded_versions.serves(name):
                 raise error
         if not self._loaded_versions.manifests:
-            raise RepositoryInvalid(
-                f"The model repository at {self._repository} holds no published model; "
-                "put one there with `pawsight export`."
-            )
+            raise nothing_published(self._repository)
 
     async def look(self) -> None:
         """Take over what changed before this call; a caller that leaves interrupts nothing."""

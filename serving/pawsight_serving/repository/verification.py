@@ -14,10 +14,9 @@ from pawsight_serving.repository.directory import (
     version_folders,
 )
 from pawsight_serving.repository.filters import FILTERS_FOLDER
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_config import LABELS_FILE, configured_manifests
-from pawsight_serving.triton_server.view import MODEL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +92,7 @@ def _version(root: Path, manifest: Manifest) -> Iterator[str]:
                 yield f"{name}/{manifest.version}/{file} is not the file that was published"
         for path in sorted(folder.rglob("*")):
             # Earlier exports for the Python backend did not write down their model.py.
-            own = path.name == MODEL_FILE.name and manifest.engine == "python" and not graph.files
+            own = path.name == PYTHON_FILE and manifest.engine == "python" and not graph.files
             file = path.relative_to(folder).as_posix()
             if path.is_file() and not own and file not in {*expected, MANIFEST_FILE}:
                 yield f"{name}/{manifest.version}/{file} was not published"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MANIFEST_PARAMETER: Final = "manifest"
 PROVIDERS_PARAMETER: Final = "providers"
 ARITHMETIC_PARAMETER: Final = "arithmetic"
-_OF_VERSIONS: Final = {MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER}
+_OF_VERSIONS: Final = frozenset({MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER})
 
 
 def policy_of(versions: Sequence[str]) -> triton.ModelVersionPolicy:
@@ -53,8 +53,5 @@ def serve_only(config: triton.ModelConfig, versions: Sequence[str], kept: Sequen
     config.version_policy.CopyFrom(policy_of(versions))
     for name in list(config.parameters):
         kind, _, version = name.partition(":")
-        if (
-            kind in {MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER}
-            and version not in kept
-        ):
+        if kind in _OF_VERSIONS and version not in kept:
             del config.parameters[name]

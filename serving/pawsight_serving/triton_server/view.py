@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_graph
+from pawsight_serving.repository.manifest import PYTHON_FILE
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.repository.triton_backends import run_in_python_backend
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
@@ -21,7 +22,7 @@ from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
 
-MODEL_FILE: Final = Path(__file__).parent / "python_backend" / "model.py"
+MODEL_SOURCE: Final = Path(__file__).parent / "python_backend" / PYTHON_FILE
 
 
 class RepositoryView:
@@ -105,8 +106,8 @@ class RepositoryView:
         part.mkdir()
         for file in published.iterdir():
             (part / file.name).symlink_to(file)
-        if not (part / MODEL_FILE.name).exists():
-            (part / MODEL_FILE.name).symlink_to(MODEL_FILE)
+        if not (part / PYTHON_FILE).exists():
+            (part / PYTHON_FILE).symlink_to(MODEL_SOURCE)
         # In the place of the folder that the backend's Python would make for its cache, whatever
         # its environment says: a polling Triton would take that for a change, and load all again.
         (part / "__pycache__").touch()

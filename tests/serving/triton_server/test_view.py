@@ -8,7 +8,7 @@ import pytest
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.triton_config import read_config, write_config
-from pawsight_serving.triton_server.view import MODEL_FILE, RepositoryView
+from pawsight_serving.triton_server.view import MODEL_SOURCE, RepositoryView
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_every_graph_runs_in_the_python_backend(repository: Path, view: Reposito
         for graph in ("tiny", "tiny_explain")
         for file in ("model.py", "__pycache__")
     }
-    assert shown["tiny/1/model.py"] == MODEL_FILE.read_bytes()
+    assert shown["tiny/1/model.py"] == MODEL_SOURCE.read_bytes()
     for graph in ("tiny", "tiny_explain"):
         config = read_config(shown.pop(f"{graph}/config.pbtxt").decode(), graph)
         assert (config.platform, config.backend) == ("", "python")
