@@ -9,9 +9,10 @@ import click
 
 from pawsight_export.calibration import Method
 from pawsight_export.errors import ExportError
-from pawsight_export.exporting import Engine, export_run
+from pawsight_export.exporting import export_run
 from pawsight_export.precisions import Precision
 from pawsight_export.publication import KEEP
+from pawsight_export.staging import Engine
 from pawsight_serving.errors import PawsightError
 from pawsight_training.errors import TrainingError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from pawsight_export.graphs import HotGraph
 from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.triton_config import (
     configured_manifests,
     model_config,
@@ -166,6 +168,24 @@ def test_below_float32_the_manifest_says_how_far_it_agrees(
         assert manifest.calibration is not None
         assert manifest.calibration["pictures"] == 16
         assert manifest.calibration["split"] == "train"
+
+
+def test_what_is_no_longer_served_beside_it_is_said(
+    published: tuple[Path, Manifest],
+    run_folder: Path,
+    drawn: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(published[0], repository)
+    monkeypatch.setattr(exporting, "check_staged", lambda _, manifest, *others: manifest)
+    said: list[str] = []
+    export_run(run_folder, "pets", repository, precision="fp16", data=drawn, say=said.append)
+    assert "version 1 is no longer served" in said[-1]
+    assert "rollback pets --to 1" in said[-1]
+    assert [each.version for each in read_manifests(repository)] == ["1", "2"]
+    assert served_versions(repository, "pets") == ["2"]
 
 
 def test_a_graph_that_lost_too_much_is_not_published(

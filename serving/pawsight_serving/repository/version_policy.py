@@ -51,6 +51,11 @@ def serve_only(config: triton.ModelConfig, versions: Sequence[str], kept: Sequen
         kept: the versions that stay in the repository, served or not.
     """
     config.version_policy.CopyFrom(policy_of(versions))
+    forget_versions(config, kept)
+
+
+def forget_versions(config: triton.ModelConfig, kept: Sequence[str] = ()) -> None:
+    """Take out of a configuration what it says of single versions that are not kept."""
     for name in list(config.parameters):
         kind, _, version = name.partition(":")
         if kind in _OF_VERSIONS and version not in kept:
