@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -18,7 +18,10 @@ import pytest
 from pawsight_export.publication import publish
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
+from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.triton_server import main as module
+from pawsight_serving.triton_server.view import RepositoryView
 from tests.processes import START_S, STOP_S
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import running_triton
@@ -33,6 +36,38 @@ def test_a_repository_that_is_not_there_is_said_before_anything_is_installed(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert "There is no model repository" in refusal(tmp_path / "missing")
     assert not (tmp_path / "cache").exists()
+
+
+async def test_a_fault_is_logged_once_and_ends_no_following(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_FOLLOW_S", 0.0)
+    over = asyncio.Event()
+    broken = RepositoryInvalid("The manifest of tiny version 2 cannot be read.")
+    looks: list[Any] = [{"tiny": broken}, {"tiny": broken}, RuntimeError(), {"tiny": broken}]
+
+    class View(RepositoryView):
+        def __init__(self) -> None:
+            pass
+
+        def refresh(self) -> dict[str, RepositoryInvalid | OSError | None]:
+            if not looks:
+                over.set()
+                return {"tiny": None}
+            found = looks.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return dict(found)
+
+    following = asyncio.create_task(module.follow(View()))
+    async with asyncio.timeout(20):
+        await over.wait()
+    following.cancel()
+    assert [record.getMessage() for record in caplog.records] == [
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+        "the repository could not be followed",
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+    ]
 
 
 @pytest.mark.triton
