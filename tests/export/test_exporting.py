@@ -21,7 +21,7 @@ from pawsight_export.errors import (
     PublicationFailed,
 )
 from pawsight_export.exporting import export_run
-from pawsight_export.graphs import HotGraph
+from pawsight_export.graphs import ExplainGraph, HotGraph
 from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
@@ -125,15 +125,24 @@ def test_the_same_run_gives_the_same_graphs(
     assert export_run(run_folder, "pets", tmp_path).graphs == manifest.graphs
 
 
-def test_a_graph_that_deviates_is_not_published(
-    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class WrongHotGraph(HotGraph):
-        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            probabilities, maps = super().forward(image)
-            return probabilities, maps * 1.01
+class WrongHotGraph(HotGraph):
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probabilities, maps = super().forward(image)
+        return probabilities, maps * 1.01
 
-    monkeypatch.setattr(precisions, "HotGraph", WrongHotGraph)
+
+class WrongExplainGraph(ExplainGraph):
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = super().forward(image)
+        wrong = self.output_names.index("gradcam:conv2")
+        return *outputs[:wrong], outputs[wrong].flip(1), *outputs[wrong + 1 :]
+
+
+@pytest.mark.parametrize("wrong", [WrongHotGraph, WrongExplainGraph])
+def test_a_graph_that_deviates_is_not_published(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: type
+) -> None:
+    monkeypatch.setattr(precisions, wrong.__name__.removeprefix("Wrong"), wrong)
     with pytest.raises(ParityFailed, match="Nothing was published"):
         export_run(run_folder, "pets", tmp_path / "repository")
     assert not (tmp_path / "repository").exists()
