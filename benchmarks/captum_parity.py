@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from pawsight_export.checking import check_pictures
-from pawsight_export.parity import TOLERANCE, captum_maps, relative_deviations
+from pawsight_export.parity import TOLERANCE, relative_deviations
+from pawsight_export.references import captum_maps
 from pawsight_export.staged_engine import StagedEngine
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_training.dataset import load_dataset

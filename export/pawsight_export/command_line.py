@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -9,10 +10,12 @@ import click
 
 from pawsight_export.calibration import Method
 from pawsight_export.errors import ExportError
-from pawsight_export.exporting import Engine, export_run
+from pawsight_export.exporting import export_run
 from pawsight_export.precisions import Precision
 from pawsight_export.publication import KEEP
+from pawsight_export.staging import Engine
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -22,13 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="The model's name in the repository.")
-@click.option(
-    "--repository",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("model_repository"),
-    show_default=True,
-    help="The model repository; made where it does not exist.",
-)
+@REPOSITORY_OPTION
 @click.option(
     "--engine",
     type=click.Choice(get_args(Engine)),
@@ -75,7 +72,11 @@ if TYPE_CHECKING:
     help="Versions of the model to leave in the repository, newest first, this one included.",
 )
 def export(run: Path, name: str, repository: Path, **options: Any) -> None:
-    """Publish RUN as a new version of a model, after its checks passed."""
+    """Publish RUN as a new version of a model, after its checks passed.
+
+    The repository is made where there is none.
+    """
+    refuse_unknown(os.environ)
     try:
         manifest = export_run(run, name, repository, say=click.echo, **options)
     except (ExportError, TrainingError, PawsightError) as error:

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shlex
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from pawsight_export.calibration import CalibrationSet, Method, calibration_set
 from pawsight_export.checking import check_staged
 from pawsight_export.errors import CalibrationMissing, PublicationFailed
-from pawsight_export.filters import stage_filters
 from pawsight_export.precisions import Precision, build_graphs
 from pawsight_export.publication import KEEP, next_version, publish
-from pawsight_export.staging import compile_staged, stage_graph, stage_manifest
+from pawsight_export.staging import Engine, compile_staged, stage_manifest, stage_version
 from pawsight_export.tensorrt_plan import load_tensorrt
 from pawsight_serving.repository.directory import published_versions, read_manifest
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Layer, Manifest
+from pawsight_serving.repository.served import served_versions
 from pawsight_training.dataset import load_dataset
 from pawsight_training.run import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.dataset import Split
-    from pawsight_training.run import Run
-
-Engine = Literal["onnxruntime", "openvino", "tensorrt", "python"]
-
-_LIBRARIES: Final = (
-    "torch",
-    "onnx",
-    "onnxscript",
-    "numpy",
-    "pillow",
-    "captum",
-    "pawsight",
-)
 
 
 def export_run(
@@ -94,59 +77,51 @@ def export_run(
     model = run.model()
     size = run.manifest.input_size
     version = next_version(repository, name)
-    earlier = _earlier(repository, name, engine)
+    _refuse_other_engines(repository, name, engine)
     test = _test_pictures(data, size, precision)
     calibrated = None
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
+    command = ["pawsight", "export", str(run_folder), "--name", name, "--engine", engine]
+    command += ["--precision", precision]
+    command += ["--data", str(data)] if data else []
+    command += ["--calibration", str(calibration)] if calibration else []
+    command += ["--calibration-method", calibration_method] if calibrated else []
 
     say(f"building the graphs of {name} version {version} in {precision}")
     built = build_graphs(model, size, precision, calibrated)
     with tempfile.TemporaryDirectory(prefix="pawsight-export-") as folder:
         staged = Path(folder)
-        graphs = {
-            graph: stage_graph(staged, graph, version, proto, engine)
-            for graph, proto in ((name, built.hot), (name + EXPLAIN_SUFFIX, built.explain))
-        }
-        layers = _layers(model.features, graphs[name + EXPLAIN_SUFFIX].outputs)
-        grids = {}
-        if filters is not None:
-            convs = [layer.name for layer in layers if layer.kind == "conv"]
-            grids = stage_filters(staged, name + EXPLAIN_SUFFIX, version, filters, convs)
-        manifest = Manifest(
-            name=name,
-            version=version,
-            created=datetime.now(UTC),
-            architecture=run.manifest.architecture,
-            classes=run.manifest.classes,
-            input_size=size,
-            preprocessing=run.manifest.preprocessing,
-            layers=layers,
-            precision=precision,
+        manifest = stage_version(
+            staged,
+            run,
+            name,
+            version,
+            built,
             engine=engine,
-            weights_sha256=run.manifest.weights_sha256,
-            graphs=graphs,
-            filters=grids,
-            metrics=run.manifest.metrics,
-            calibration=calibrated.summary() if calibrated else None,
-            training_run=_training_run(run),
-            libraries={library: importlib.metadata.version(library) for library in _LIBRARIES},
+            precision=precision,
+            filters=filters,
         )
-        stage_manifest(staged, manifest, earlier)
-        command = ["pawsight", "export", str(run_folder), "--name", name, "--engine", engine]
-        command += ["--precision", precision]
-        command += ["--data", str(data)] if data else []
-        command += ["--calibration", str(calibration)] if calibration else []
-        command += ["--calibration-method", calibration_method] if calibrated else []
+        if calibrated:
+            manifest = manifest.model_copy(update={"calibration": calibrated.summary()})
+        stage_manifest(staged, manifest)
         manifest = check_staged(
             staged, manifest, model, built.explained, test, shlex.join(command), say
         )
         if engine == "tensorrt":
             say("building TensorRT's plans, which takes minutes")
             manifest = compile_staged(staged, manifest)
-        stage_manifest(staged, manifest, earlier)
-        publish(staged, repository, name, version, keep=keep)
+        stage_manifest(staged, manifest)
+        before = served_versions(repository, name)
+        served = publish(staged, repository, name, version, keep=keep)
     say(f"published {name} version {version} in {repository}")
+    for other in before:
+        if other not in served and other in published_versions(repository, name):
+            say(
+                f"version {other} is no longer served, as one configuration cannot serve both: its "
+                "input size, classes, outputs or precision is another. It stays; serve it again "
+                f"with: pawsight repository rollback {name} --to {other}"
+            )
     return manifest
 
 
@@ -168,46 +143,12 @@ def _calibration(folder: Path | None, size: tuple[int, int], method: Method) -> 
     return calibration_set(folder, size, method)
 
 
-def _earlier(repository: Path, name: str, engine: Engine) -> list[Manifest]:
-    """Return the model's published versions; Triton runs all of them in one backend."""
-    versions = published_versions(repository, name)
-    earlier = [read_manifest(repository, name, version) for version in versions]
-    for manifest in earlier:
+def _refuse_other_engines(repository: Path, name: str, engine: Engine) -> None:
+    for version in published_versions(repository, name):
+        manifest = read_manifest(repository, name, version)
         if manifest.engine != engine:
             raise PublicationFailed(
                 f"{name} version {manifest.version} in {repository} was exported for "
                 f"{manifest.engine}, and all versions of a model run on one engine; export with "
                 f"--engine {manifest.engine}, under another --name or to another --repository."
             )
-    return earlier
-
-
-def _layers(features: nn.Sequential, outputs: dict[str, tuple[int, ...]]) -> tuple[Layer, ...]:
-    layers = []
-    for name, layer in features.named_children():
-        if isinstance(layer, nn.ReLU):
-            continue
-        channels, height, width = outputs[f"activation:{name}"]
-        layers.append(
-            Layer(
-                name=name,
-                kind="conv" if isinstance(layer, nn.Conv2d) else "pool",
-                channels=channels,
-                height=height,
-                width=width,
-            )
-        )
-    return tuple(layers)
-
-
-def _training_run(run: Run) -> dict[str, str | int | float]:
-    """Return how to find and repeat the training."""
-    manifest = run.manifest
-    return {
-        "recipe": manifest.recipe_name,
-        "created": manifest.created.isoformat(),
-        "seed": manifest.seed,
-        "epochs": manifest.epochs_trained,
-        "training_pictures": sum(manifest.data.counts["train"].values()),
-        "data_sha256": manifest.data.digests["train"],
-    }

@@ -13,25 +13,26 @@ reported.
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam, LayerGradientXActivation, Saliency
-from torch import Tensor, nn
 
 from pawsight_export.errors import ParityFailed
-from pawsight_export.graphs import class_maps
+from pawsight_export.references import captum_gradients, captum_maps, layer_activations
 from pawsight_training.evaluation import probabilities_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from pawsight_training.architectures import ConvNet
 
     Outputs = Mapping[str, NDArray[np.float32]]
+    Deviation = tuple[str, float | np.floating[Any]]
 
 TOLERANCE: Final = 1e-4
 # The pictures in which rounding may decide, a layer.
@@ -69,44 +70,69 @@ def check_parity(
     Raises:
         ParityFailed: a deviation is over `TOLERANCE`.
     """
-    figures: dict[str, float] = {}
     flat = pictures.reshape(len(pictures), -1).std(axis=1) == 0
-
-    def note(check: str, deviation: float) -> None:
-        figures[check] = max(figures.get(check, 0.0), float(deviation))
-
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-    double = copy.deepcopy(model).double()
+    nets = model, copy.deepcopy(model).double()
     with torch.no_grad():
         answers = probabilities_of(model(images)).numpy()
+    figures: dict[str, float] = {}
+    for check, deviation in itertools.chain(
+        _of_answers(answers, hot, explain),
+        _of_activations(model, images, explain),
+        _of_maps(nets, images, flat, answers.shape[1], hot, explain),
+        _of_gradients(nets, images, flat, explain),
+    ):
+        # Python's own max would take zero for what is no number.
+        figures[check] = float(np.maximum(figures.get(check, 0.0), deviation))
+    _refuse_deviations(figures, repeat)
+    return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
+
+
+def _of_answers(
+    answers: NDArray[np.float32], hot: Outputs | None, explain: Outputs
+) -> Iterator[Deviation]:
     if hot is not None:
-        note("probabilities", _absolute(hot["probabilities"], answers))
-    note("explain probabilities", _absolute(explain["probabilities"], answers))
-    for name, activation in _activations(model, images):
-        note("activations", relative_deviations(explain[f"activation:{name}"], activation).max())
-    n_classes = answers.shape[1]
-    references = (captum_maps(net, images, n_classes) for net in (model, double))
+        yield "probabilities", _absolute(hot["probabilities"], answers)
+    yield "explain probabilities", _absolute(explain["probabilities"], answers)
+
+
+def _of_activations(model: ConvNet, images: Tensor, explain: Outputs) -> Iterator[Deviation]:
+    for name, activation in layer_activations(model, images):
+        yield "activations", relative_deviations(explain[f"activation:{name}"], activation).max()
+
+
+def _of_maps(
+    nets: tuple[ConvNet, ConvNet],
+    images: Tensor,
+    flat: NDArray[np.bool_],
+    n_classes: int,
+    hot: Outputs | None,
+    explain: Outputs,
+) -> Iterator[Deviation]:
+    references = (captum_maps(net, images, n_classes) for net in nets)
     for (name, maps), (_, exact) in zip(*references, strict=True):
         deviations = _nearer(explain[f"gradcam:{name}"], maps, exact)
-        decided = np.quantile(deviations, 1 - UNDECIDED_SHARE, method="lower")
-        note("explain grad-cam", decided)
-        note("explain grad-cam, flat pictures", deviations[flat].max(initial=0.0))
-        note(_REPORTED_ALONE, deviations.max())
+        yield "explain grad-cam", np.quantile(deviations, 1 - UNDECIDED_SHARE, method="lower")
+        yield "explain grad-cam, flat pictures", deviations[flat].max(initial=0.0)
+        yield _REPORTED_ALONE, deviations.max()
         last_maps = maps
+    if hot is not None:
+        yield "grad-cam", relative_deviations(hot["gradcam"], last_maps).max()
+
+
+def _of_gradients(
+    nets: tuple[ConvNet, ConvNet], images: Tensor, flat: NDArray[np.bool_], explain: Outputs
+) -> Iterator[Deviation]:
     some = np.flatnonzero(flat | (np.cumsum(~flat) <= _GRADIENT_PICTURES))
-    references = (captum_gradients(net, images[some]) for net in (model, double))
+    references = (captum_gradients(net, images[some]) for net in nets)
     for (name, gradients), (_, exact) in zip(*references, strict=True):
         served = explain[f"gradient:{name}"][some, -1]
         deviations = _nearer(served, gradients, exact)
-        note("explain gradients", np.median(deviations[~flat[some]]))
+        yield "explain gradients", np.median(deviations[~flat[some]])
         # Where a picture is flat all positions tie, and rounding says which of them a max-pool
         # sends the gradient to; what it amounts to over all of them no tie decides.
         sums = (each.sum(axis=(2, 3), keepdims=True) for each in (served, gradients, exact))
-        note("explain gradients, flat pictures", _nearer(*sums)[flat[some]].max(initial=0.0))
-    if hot is not None:
-        note("grad-cam", relative_deviations(hot["gradcam"], last_maps).max())
-    _refuse_deviations(figures, repeat)
-    return {**figures, "pictures": float(len(pictures)), "tolerance": TOLERANCE}
+        yield "explain gradients, flat pictures", _nearer(*sums)[flat[some]].max(initial=0.0)
 
 
 def _refuse_deviations(figures: Mapping[str, float], repeat: str) -> None:
@@ -123,65 +149,6 @@ def _refuse_deviations(figures: Mapping[str, float], repeat: str) -> None:
         )
 
 
-def _activations(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each layer's output, a convolution's after its ReLU."""
-    with torch.no_grad():
-        value = model.normalise(images)
-        conv = ""
-        for name, layer in model.features.named_children():
-            value = layer(value)
-            if isinstance(layer, nn.Conv2d):
-                conv = name
-            else:
-                yield (conv if isinstance(layer, nn.ReLU) else name), value.numpy()
-
-
-def captum_maps(
-    model: ConvNet, images: Tensor, n_classes: int
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each convolutional layer's name and Captum's Grad-CAM of it, [N, C, h, w].
-
-    Args:
-        model: in eval mode; its precision is the maps'.
-        images: float pixels 0 to 255, [N, 3, H, W].
-        n_classes: C.
-    """
-    n_logits = 1 if n_classes == 2 else n_classes
-    conv = ""
-    for name, layer in model.features.named_children():
-        if isinstance(layer, nn.Conv2d):
-            conv = name
-        elif isinstance(layer, nn.ReLU):
-            method = LayerGradCam(model, layer)
-            # Before their ReLU: of one logit the first class's map is the second's, negated.
-            maps = [
-                method.attribute(images, target=target, relu_attributions=False).detach()
-                for target in range(n_logits)
-            ]
-            yield conv, class_maps(torch.cat(maps, dim=1)).numpy()
-
-
-def captum_gradients(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each convolutional layer's name and Captum's gradient of the last logit, [N, K, h, w].
-
-    The last one is the input's: its name is "input", and it is of pixels, [N, 3, H, W].
-    """
-
-    def last_logit(pictures: Tensor) -> Tensor:
-        logits: Tensor = model(pictures)
-        return logits[:, -1]
-
-    conv = ""
-    for name, layer in model.features.named_children():
-        if isinstance(layer, nn.Conv2d):
-            conv = name
-        elif isinstance(layer, nn.ReLU):
-            method = LayerGradientXActivation(last_logit, layer, multiply_by_inputs=False)
-            yield conv, method.attribute(images).detach().numpy()
-    pixels = images.clone().requires_grad_()
-    yield "input", Saliency(last_logit).attribute(pixels, abs=False).detach().numpy()
-
-
 def _nearer(
     value: NDArray[np.float32],
     single: NDArray[np.floating[Any]],
@@ -195,6 +162,8 @@ def _nearer(
 
 
 def _absolute(value: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    if value.shape != reference.shape:
+        return float("inf")
     return float(np.abs(value - reference).max())
 
 

@@ -5,27 +5,48 @@ nor the embedded engine takes for a version, then renamed: still nobody serves i
 configurations are replaced, whose version policy names what is served: that of the `_explain`
 graph first, so that whoever sees the model finds its explanations too. Replacing the hot graph's
 configuration is the moment of publication; a crash before it changes nothing that is served.
+
+One configuration is for all versions that are served. Where the new version needs another one, such
+as of another input size, the earlier versions are no longer served beside it, and Triton has no
+explanations of them from the first configuration to the second.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
+from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
 from pawsight_serving.repository.served import read_graph_config, served_versions
-from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config, write_config
-from pawsight_serving.repository.version_policy import serve_only
-from pawsight_serving.repository.writing import flush_folder, only_writer, replace_file
+from pawsight_serving.repository.shared_configuration import served_beside
+from pawsight_serving.repository.triton_config import (
+    CONFIG_FILE,
+    LABELS_FILE,
+    labels_text,
+    model_config,
+    write_config,
+)
+from pawsight_serving.repository.writing import (
+    flush_folder,
+    only_writer,
+    replace_file,
+    restored_on_failure,
+)
 from pawsight_serving.tuning.settings import carry_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from pawsight_serving.repository.manifest import Manifest
+
+logger = logging.getLogger(__name__)
 
 KEEP: Final = 3
 """Versions of a model that a publication leaves in the repository, the new one included."""
@@ -46,7 +67,10 @@ def next_version(repository: Path, name: str) -> str:
 def publish(
     staged: Path, repository: Path, name: str, version: str, *, keep: int = KEEP
 ) -> list[str]:
-    """Publish a staged version, and remove what is not served any more.
+    """Publish a staged version, and remove what is kept no more.
+
+    Earlier versions that cannot share a configuration with it, such as those of another input
+    size, are no longer served; they stay for a rollback.
 
     Args:
         staged: a folder in the repository's layout with this one version in it.
@@ -54,22 +78,22 @@ def publish(
         name: the model.
         version: the version's number.
         keep: how many versions to leave, newest first, the new one included; at least 1. Versions
-            that were rolled back are no longer served and go too.
+            that were rolled back go too.
 
     Returns:
         The versions that are served now, in rising order.
 
     Raises:
         PublicationFailed: the repository cannot be written, or the version is there already.
-        RepositoryInvalid: the model's configuration cannot be read, or another command is
-            changing the model.
+        RepositoryInvalid: the model's configuration or an earlier version cannot be read, or
+            another command is changing the model.
     """
-    graphs = sorted((folder.name for folder in staged.iterdir()), key=lambda graph: graph == name)
+    graphs = [name + EXPLAIN_SUFFIX, name]
     try:
         for graph in graphs:
             (repository / graph).mkdir(parents=True, exist_ok=True)
         with only_writer(repository, name):
-            return _Publication(staged, repository, graphs, version).run(keep)
+            return _Publication(staged, repository, read_manifest(staged, name, version)).run(keep)
     except OSError as error:
         raise PublicationFailed(
             f"Version {version} of {name} could not be published in {repository}: "
@@ -83,40 +107,54 @@ def publish(
 
 
 class _Publication:
-    """The steps of one publication; `graphs` has the hot one last."""
+    """The steps of one publication."""
 
-    def __init__(self, staged: Path, repository: Path, graphs: Sequence[str], version: str) -> None:
+    def __init__(self, staged: Path, repository: Path, manifest: Manifest) -> None:
         self._staged = staged
         self._repository = repository
-        self._graphs = graphs
-        self._version = version
-        self._earlier = served_versions(repository, graphs[-1])
+        self._manifest = manifest
+        # The hot one last.
+        self._graphs = (manifest.explain_name, manifest.name)
+        self._served = served_versions(repository, manifest.name)
 
     def run(self, keep: int) -> list[str]:
-        earlier = self._earlier
-        served = [*earlier[max(0, len(earlier) - keep + 1) :], self._version]
         for graph in self._graphs:
             remove_remains(self._repository / graph)
+        earlier = self._earlier()
+        kept = [*earlier[max(0, len(earlier) - keep + 1) :], self._manifest]
+        served = served_beside(kept, self._manifest)
+        # Until the hot graph's configuration says otherwise, its earlier versions are served.
+        explained = [
+            each
+            for each in served_beside([*earlier, self._manifest], self._manifest)
+            if each in served or each.version in self._served
+        ]
         try:
             self._copy()
-            # Until the hot graph's configuration says otherwise, its earlier versions are served.
-            self._serve([*earlier, self._version], served)
+            self._serve(explained, served)
         finally:
             for graph in self._graphs:
                 shutil.rmtree(self._part(graph), ignore_errors=True)
-        for graph in self._graphs[:-1]:
-            self._configure(graph, served)
-        for graph in reversed(self._graphs):
-            remove_others(self._repository / graph, served)
-        return served
+        self._tidy(kept, served)
+        return [each.version for each in served]
+
+    def _earlier(self) -> list[Manifest]:
+        """Return the versions up to the newest that is served; those above were rolled back."""
+        name = self._manifest.name
+        newest = int(self._served[-1]) if self._served else 0
+        return [
+            read_manifest(self._repository, name, version)
+            for version in published_versions(self._repository, name)
+            if int(version) <= newest
+        ]
 
     def _part(self, graph: str) -> Path:
-        return self._repository / graph / f".{self._version}.part"
+        return self._repository / graph / f".{self._manifest.version}.part"
 
     def _copy(self) -> None:
         for graph in self._graphs:
             part = self._part(graph)
-            shutil.copytree(self._staged / graph / self._version, part)
+            shutil.copytree(self._staged / graph / self._manifest.version, part)
             # A crash of the machine must not leave an empty graph.
             for path in (*part.rglob("*"), part):
                 if path.is_dir():
@@ -124,33 +162,53 @@ class _Publication:
                 else:
                     with path.open("rb") as copied:
                         os.fsync(copied.fileno())
-            for file in sorted((self._staged / graph).iterdir()):
-                if file.is_file() and file.name != CONFIG_FILE:
-                    replace_file(self._repository / graph / file.name, file.read_bytes())
 
-    def _serve(self, explained: Sequence[str], served: Sequence[str]) -> None:
+    def _serve(self, explained: Sequence[Manifest], served: Sequence[Manifest]) -> None:
         moved: list[Path] = []
-        versions = dict.fromkeys(self._graphs[:-1], explained) | {self._graphs[-1]: served}
+        versions = dict(zip(self._graphs, (explained, served), strict=True))
+        files = [
+            self._repository / graph / file
+            for graph in self._graphs
+            for file in (CONFIG_FILE, LABELS_FILE)
+        ]
         try:
-            for graph in self._graphs:
-                if not self._earlier:
-                    # A folder of versions without a configuration would look broken.
-                    self._configure(graph, versions[graph])
-                target = self._repository / graph / self._version
-                self._part(graph).rename(target)
-                moved.append(target)
-                flush_folder(target.parent)
-            if self._earlier:
+            with restored_on_failure(files):
                 for graph in self._graphs:
-                    self._configure(graph, versions[graph])
-        except OSError:
+                    if not self._served:
+                        # A folder of versions without a configuration would look broken.
+                        self._configure(graph, versions[graph])
+                    target = self._repository / graph / self._manifest.version
+                    self._part(graph).rename(target)
+                    moved.append(target)
+                    flush_folder(target.parent)
+                if self._served:
+                    for graph in self._graphs:
+                        self._configure(graph, versions[graph])
+        except BaseException:
+            # After the configurations, so that none names what is gone.
             for folder in moved:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _configure(self, graph: str, versions: Sequence[str]) -> None:
-        config = read_config((self._staged / graph / CONFIG_FILE).read_text(), graph)
-        if self._earlier:
+    def _configure(self, graph: str, versions: Sequence[Manifest]) -> None:
+        config = model_config(versions, graph)
+        if self._served:
             carry_over(read_graph_config(self._repository, graph), config)
-        serve_only(config, versions, versions)
+        labels = labels_text(self._manifest.classes)
+        replace_file(self._repository / graph / LABELS_FILE, labels.encode())
         replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())
+
+    def _tidy(self, kept: Sequence[Manifest], served: Sequence[Manifest]) -> None:
+        """Remove what is kept no more; the version is served already, whatever happens here."""
+        try:
+            self._configure(self._manifest.explain_name, served)
+            for graph in reversed(self._graphs):
+                remove_others(self._repository / graph, [each.version for each in kept])
+        except OSError as error:
+            logger.warning(
+                "version %s of %s is published; what it replaces could not be removed, and the "
+                "next export tries again: %s",
+                self._manifest.version,
+                self._manifest.name,
+                error.strerror or error,
+            )

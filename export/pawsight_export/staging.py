@@ -3,31 +3,105 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import shutil
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
 
+from torch import nn
+
+from pawsight_export.filters import stage_filters
 from pawsight_export.tensorrt_plan import PLAN_FILE, build_plan
 from pawsight_serving.repository.directory import MANIFEST_FILE
-from pawsight_serving.repository.manifest import Graph
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE, Graph, Layer, Manifest
 from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
     LABELS_FILE,
     MAX_BATCH,
     MAX_EXPLAIN_BATCH,
+    labels_text,
     model_config,
     write_config,
 )
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import onnx
 
-    from pawsight_serving.repository.manifest import Manifest
+    from pawsight_export.precisions import Graphs, Precision
+    from pawsight_training.run import Run
+
+Engine = Literal["onnxruntime", "openvino", "tensorrt", "python"]
 
 GRAPH_FILE: Final = "model.onnx"
+
+_LIBRARIES: Final = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "numpy",
+    "pillow",
+    "captum",
+    "pawsight",
+)
+
+
+def stage_version(
+    folder: Path,
+    run: Run,
+    name: str,
+    version: str,
+    built: Graphs,
+    *,
+    engine: Engine,
+    precision: Precision,
+    filters: Path | None = None,
+) -> Manifest:
+    """Write a run's graphs and the pictures of its filters.
+
+    Args:
+        folder: to be filled in the repository's layout.
+        run: what is exported.
+        name: the model's name.
+        version: the version's number.
+        built: the graphs.
+        engine: what runs them.
+        precision: of the hot graph.
+        filters: what `pawsight filters` drew of the run.
+
+    Returns:
+        The version's manifest, without any figure of a check.
+    """
+    explain = name + EXPLAIN_SUFFIX
+    graphs = {
+        graph: stage_graph(folder, graph, version, proto, engine)
+        for graph, proto in ((name, built.hot), (explain, built.explain))
+    }
+    layers = _layers(built.explained.features, graphs[explain].outputs)
+    grids = {}
+    if filters is not None:
+        convs = [layer.name for layer in layers if layer.kind == "conv"]
+        grids = stage_filters(folder, explain, version, filters, convs)
+    return Manifest(
+        name=name,
+        version=version,
+        created=datetime.now(UTC),
+        architecture=run.manifest.architecture,
+        classes=run.manifest.classes,
+        input_size=run.manifest.input_size,
+        preprocessing=run.manifest.preprocessing,
+        layers=layers,
+        precision=precision,
+        engine=engine,
+        weights_sha256=run.manifest.weights_sha256,
+        graphs=graphs,
+        filters=grids,
+        metrics=run.manifest.metrics,
+        training_run=_training_run(run),
+        libraries={library: importlib.metadata.version(library) for library in _LIBRARIES},
+    )
 
 
 def stage_graph(
@@ -51,8 +125,8 @@ def stage_graph(
     (target / GRAPH_FILE).write_bytes(data)
     files = {}
     if engine == "python":
-        shutil.copyfile(MODEL_FILE, target / MODEL_FILE.name)
-        files[MODEL_FILE.name] = hashlib.sha256(MODEL_FILE.read_bytes()).hexdigest()
+        shutil.copyfile(MODEL_SOURCE, target / PYTHON_FILE)
+        files[PYTHON_FILE] = hashlib.sha256(MODEL_SOURCE.read_bytes()).hexdigest()
     return Graph(
         file=GRAPH_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -86,21 +160,46 @@ def compile_staged(folder: Path, manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"graphs": graphs})
 
 
-def stage_manifest(folder: Path, manifest: Manifest, earlier: Sequence[Manifest] = ()) -> None:
+def stage_manifest(folder: Path, manifest: Manifest) -> None:
     """Write, for both graphs, the manifest, Triton's configuration and what that names.
 
     Args:
         folder: where the graphs were staged.
         manifest: of the staged version.
-        earlier: the published versions of the same model, newest last; one configuration is for
-            all of them.
     """
     text = manifest.model_dump_json(indent=2) + "\n"
     for graph in manifest.graphs:
-        version = folder / graph / manifest.version
-        (version / MANIFEST_FILE).write_text(text)
-        config = model_config([*earlier, manifest], graph)
-        (folder / graph / CONFIG_FILE).write_text(write_config(config))
-        (folder / graph / LABELS_FILE).write_text("".join(f"{c}\n" for c in manifest.classes))
-        if manifest.engine == "python":
-            shutil.copyfile(MODEL_FILE, version / MODEL_FILE.name)
+        (folder / graph / manifest.version / MANIFEST_FILE).write_text(text)
+        (folder / graph / CONFIG_FILE).write_text(write_config(model_config([manifest], graph)))
+        (folder / graph / LABELS_FILE).write_text(labels_text(manifest.classes))
+
+
+def _layers(features: nn.Sequential, outputs: dict[str, tuple[int, ...]]) -> tuple[Layer, ...]:
+    layers = []
+    for name, layer in features.named_children():
+        if isinstance(layer, nn.ReLU):
+            continue
+        channels, height, width = outputs[f"activation:{name}"]
+        layers.append(
+            Layer(
+                name=name,
+                kind="conv" if isinstance(layer, nn.Conv2d) else "pool",
+                channels=channels,
+                height=height,
+                width=width,
+            )
+        )
+    return tuple(layers)
+
+
+def _training_run(run: Run) -> dict[str, str | int | float]:
+    """Return how to find and repeat the training."""
+    manifest = run.manifest
+    return {
+        "recipe": manifest.recipe_name,
+        "created": manifest.created.isoformat(),
+        "seed": manifest.seed,
+        "epochs": manifest.epochs_trained,
+        "training_pictures": sum(manifest.data.counts["train"].values()),
+        "data_sha256": manifest.data.digests["train"],
+    }

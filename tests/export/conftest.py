@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch import nn
 
 from pawsight_serving.repository.manifest import Preprocessing
 from pawsight_training.architectures import ConvNet, build
+from pawsight_training.architectures.convnet import Normalise
 from pawsight_training.recipes import RECIPES
 from pawsight_training.run import DataSummary, RunManifest, write_manifest, write_weights
 
@@ -17,11 +20,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = (52, 47)
+SMALL_SIZE = (15, 14)
 
 
 def random_net(n_classes: int = 2, seed: int = 7) -> ConvNet:
     torch.manual_seed(seed)
     return build("scratch", n_classes, SIZE).eval()
+
+
+def small_net(n_logits: int = 1) -> ConvNet:
+    """Return a net of two layers, for pictures of `SMALL_SIZE`."""
+    torch.manual_seed(3)
+    features = OrderedDict[str, nn.Module](
+        conv1=nn.Conv2d(3, 4, 3),
+        conv1_relu=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(4, 6, 3),
+        conv2_relu=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+    )
+    head = nn.Sequential(nn.Flatten(), nn.Linear(6 * 2 * 2, 8), nn.ReLU(), nn.Linear(8, n_logits))
+    return ConvNet(Normalise((0, 0, 0), (255, 255, 255)), nn.Sequential(features), head).eval()
 
 
 @pytest.fixture(scope="session")

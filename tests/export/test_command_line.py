@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,6 @@ from pawsight_export import command_line
 from tests.serving.fakes import manifest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 
@@ -23,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     options: dict[str, Any] = {}
 
     def export_run(run: Path, name: str, repository: Path, **others: Any) -> Any:
-        options.update(others, name=name)
+        options.update(others, name=name, repository=repository)
         return manifest(name)
 
     monkeypatch.setattr(command_line, "export_run", export_run)
@@ -37,6 +36,27 @@ def export(*options: str) -> Result:
 def test_by_default_three_versions_stay_and_onnx_runtime_runs_them(asked: dict[str, Any]) -> None:
     assert export().exit_code == 0
     assert (asked["name"], asked["keep"], asked["engine"]) == ("mine", 3, "onnxruntime")
+
+
+def test_the_repository_is_that_of_the_other_commands(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export()
+    assert asked["repository"] == Path("model_repository")
+    monkeypatch.setenv("PAWSIGHT_REPOSITORY", "elsewhere")
+    export()
+    assert asked["repository"] == Path("elsewhere")
+    export("--repository", "here")
+    assert asked["repository"] == Path("here")
+
+
+def test_an_unknown_variable_is_refused(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAWSIGHT_REPOSITRY", "elsewhere")
+    result = export()
+    assert (result.exit_code, asked) == (2, {})
+    assert "did you mean PAWSIGHT_REPOSITORY?" in result.output
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "tensorrt", "python"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,17 @@ from pawsight_export.errors import (
     PublicationFailed,
 )
 from pawsight_export.exporting import export_run
-from pawsight_export.graphs import HotGraph
+from pawsight_export.graphs import ExplainGraph, HotGraph
 from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
+from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.triton_config import (
     configured_manifests,
     model_config,
     read_config,
 )
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.drawn_pictures import draw, draw_folder
 from tests.export.conftest import SIZE, random_net
 
@@ -102,7 +104,7 @@ def test_for_the_python_backend_each_version_brings_its_model_py(
         assert config.backend == "python"
         for version in ("1", "2"):
             model = tmp_path / graph / version / "model.py"
-            assert model.read_bytes() == MODEL_FILE.read_bytes()
+            assert model.read_bytes() == MODEL_SOURCE.read_bytes()
     config = read_config((tmp_path / "pets" / "config.pbtxt").read_text(), "pets")
     assert configured_manifests(config) == manifests
 
@@ -123,15 +125,24 @@ def test_the_same_run_gives_the_same_graphs(
     assert export_run(run_folder, "pets", tmp_path).graphs == manifest.graphs
 
 
-def test_a_graph_that_deviates_is_not_published(
-    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class WrongHotGraph(HotGraph):
-        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            probabilities, maps = super().forward(image)
-            return probabilities, maps * 1.01
+class WrongHotGraph(HotGraph):
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probabilities, maps = super().forward(image)
+        return probabilities, maps * 1.01
 
-    monkeypatch.setattr(precisions, "HotGraph", WrongHotGraph)
+
+class WrongExplainGraph(ExplainGraph):
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = super().forward(image)
+        wrong = self.output_names.index("gradcam:conv2")
+        return *outputs[:wrong], outputs[wrong].flip(1), *outputs[wrong + 1 :]
+
+
+@pytest.mark.parametrize("wrong", [WrongHotGraph, WrongExplainGraph])
+def test_a_graph_that_deviates_is_not_published(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: type
+) -> None:
+    monkeypatch.setattr(precisions, wrong.__name__.removeprefix("Wrong"), wrong)
     with pytest.raises(ParityFailed, match="Nothing was published"):
         export_run(run_folder, "pets", tmp_path / "repository")
     assert not (tmp_path / "repository").exists()
@@ -166,6 +177,24 @@ def test_below_float32_the_manifest_says_how_far_it_agrees(
         assert manifest.calibration is not None
         assert manifest.calibration["pictures"] == 16
         assert manifest.calibration["split"] == "train"
+
+
+def test_what_is_no_longer_served_beside_it_is_said(
+    published: tuple[Path, Manifest],
+    run_folder: Path,
+    drawn: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(published[0], repository)
+    monkeypatch.setattr(exporting, "check_staged", lambda _, manifest, *others: manifest)
+    said: list[str] = []
+    export_run(run_folder, "pets", repository, precision="fp16", data=drawn, say=said.append)
+    assert "version 1 is no longer served" in said[-1]
+    assert "rollback pets --to 1" in said[-1]
+    assert [each.version for each in read_manifests(repository)] == ["1", "2"]
+    assert served_versions(repository, "pets") == ["2"]
 
 
 def test_a_graph_that_lost_too_much_is_not_published(

@@ -10,12 +10,12 @@ from pawsight_export import publication
 from pawsight_export.errors import PublicationFailed
 from pawsight_export.publication import next_version, publish
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import read_manifest, version_folders
+from pawsight_serving.repository.directory import version_folders
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
-from pawsight_serving.repository.writing import only_writer
+from pawsight_serving.repository.writing import only_writer, replace_file
 from pawsight_serving.tuning.settings import Setting, remember
 from tests.serving.tiny_repository import publish_tiny
 
@@ -54,22 +54,21 @@ for step in range(200):
 """
 
 
-def stage(folder: Path, version: str, repository: Path | None = None) -> Path:
-    """Stage a version as an export does: its configuration names the earlier ones too."""
-    earlier = version_folders(repository, "tiny") if repository else []
-    manifests = [read_manifest(repository, "tiny", each) for each in earlier if repository]
-    publish_tiny(folder, version=version, earlier=manifests)
-    return folder
-
-
-def put(repository: Path, version: str, folder: Path, **options: Any) -> list[str]:
-    return publish(
-        stage(folder / version, version, repository), repository, "tiny", version, **options
-    )
+def put(repository: Path, version: str, folder: Path, keep: int = 3, **model: Any) -> list[str]:
+    publish_tiny(folder / version, version=version, **model)
+    return publish(folder / version, repository, "tiny", version, keep=keep)
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def policies(repository: Path) -> list[list[int]]:
+    """Return the versions that each graph's configuration serves, the hot one's first."""
+    return [
+        list(read_graph_config(repository, graph).version_policy.specific.versions)
+        for graph in GRAPHS
+    ]
 
 
 def faults(repository: Path) -> list[str]:
@@ -147,6 +146,48 @@ def test_what_was_tuned_stays_tuned(staged: Path, repository: Path) -> None:
     assert faults(repository) == []
 
 
+@pytest.mark.parametrize(
+    "other", [{"side": 4}, {"classes": ("cats", "dogs")}, {"precision": "int8"}]
+)
+def test_what_cannot_share_its_configuration_waits_for_a_rollback(
+    staged: Path, repository: Path, other: dict[str, Any]
+) -> None:
+    put(repository, "1", staged)
+    first = files(repository)
+    assert put(repository, "2", staged, **other) == ["2"]
+    assert policies(repository) == [[2], [2]]
+    assert faults(repository) == []
+    second = files(repository)
+    roll_back(repository, "tiny")
+    assert {name: files(repository)[name] for name in first if name.endswith(".txt")} == {
+        name: text for name, text in first.items() if name.endswith(".txt")
+    }
+    for graph in GRAPHS:
+        config = read_graph_config(repository, graph)
+        assert config.parameters.pop("manifest:2", None) is not None or graph == "tiny_explain"
+        assert write_config(config) == first[f"{graph}/config.pbtxt"].decode()
+    assert faults(repository) == []
+    roll_back(repository, "tiny", "2")
+    assert policies(repository) == [[2], [2]]
+    assert {k: v for k, v in files(repository).items() if k != "tiny/config.pbtxt"} == {
+        k: v for k, v in second.items() if k != "tiny/config.pbtxt"
+    }
+    assert faults(repository) == []
+
+
+def test_what_waits_for_a_rollback_counts_among_those_that_are_kept(
+    staged: Path, repository: Path
+) -> None:
+    put(repository, "1", staged)
+    put(repository, "2", staged, side=4)
+    assert put(repository, "3", staged, side=4) == ["2", "3"]
+    assert version_folders(repository, "tiny") == ["1", "2", "3"]
+    assert put(repository, "4", staged) == ["4"]
+    assert version_folders(repository, "tiny") == ["2", "3", "4"]
+    assert put(repository, "5", staged, side=4) == ["3", "5"]
+    assert faults(repository) == []
+
+
 def test_a_version_that_is_there_is_never_overwritten(staged: Path, repository: Path) -> None:
     put(repository, "1", staged)
     before = files(repository)
@@ -176,13 +217,62 @@ def test_a_publication_that_fails_leaves_what_was_there(
     )
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_at_any_file_leaves_what_was_there(
+    staged: Path,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    fault: BaseException,
+) -> None:
+    repository.mkdir()
+    if version == "2":
+        put(repository, "1", staged)
+    publish_tiny(staged / version, version=version, classes=("cats", "dogs"))
+    before = files(repository)
+    for written in range(4):
+        room = written
+
+        def fails_later(path: Path, data: bytes) -> None:
+            nonlocal room
+            if not room:
+                raise fault
+            room -= 1
+            replace_file(path, data)
+
+        monkeypatch.setattr(publication, "replace_file", fails_later)
+        with pytest.raises((PublicationFailed, KeyboardInterrupt)):
+            publish(staged / version, repository, "tiny", version)
+        assert files(repository) == before
+        assert bool(list(repository.iterdir())) == (version == "2")
+
+
+def test_what_cannot_be_removed_does_not_undo_a_publication(
+    staged: Path,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(repository, "1", staged)
+
+    def denied(graph: Path, kept: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(publication, "remove_others", denied)
+    assert put(repository, "2", staged, keep=1) == ["2"]
+    assert served_versions(repository, "tiny") == ["2"]
+    assert "could not be removed" in caplog.text
+    assert faults(repository) == []
+
+
 def test_killed_anywhere_the_old_or_the_new_is_served_and_the_next_one_cleans_up(
     staged: Path, tmp_path: Path
 ) -> None:
     first = tmp_path / "first"
     for version in ("1", "2"):
         put(first, version, staged, keep=2)
-    stage(staged / "3", "3", first)
+    publish_tiny(staged / "3", version="3")
     killed: list[str | Path] = [
         sys.executable,
         "-c",

@@ -11,7 +11,6 @@ from pawsight_export.publication import publish
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.rollback import roll_back
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
@@ -28,11 +27,8 @@ def bias(version: str) -> float:
 
 
 def put(folder: Path, repository: Path, version: int) -> None:
-    earlier = [
-        read_manifest(repository, "tiny", each) for each in published_versions(repository, "tiny")
-    ]
     staged = folder / str(version)
-    publish_tiny(staged, version=str(version), bias=bias(str(version)), earlier=earlier)
+    publish_tiny(staged, version=str(version), bias=bias(str(version)))
     publish(staged, repository, "tiny", str(version), keep=2)
 
 

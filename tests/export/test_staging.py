@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from pawsight_export.staging import stage_graph
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -28,4 +28,4 @@ def test_every_file_that_is_staged_is_in_the_manifest(
     assert digests == {graph.file: graph.sha256, **graph.files}
     assert list(graph.files) == beside
     if beside:
-        assert (folder / "model.py").read_bytes() == MODEL_FILE.read_bytes()
+        assert (folder / "model.py").read_bytes() == MODEL_SOURCE.read_bytes()

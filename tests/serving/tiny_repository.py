@@ -11,10 +11,9 @@ from onnx import TensorProto, helper
 
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
-from pawsight_serving.repository.triton_config import model_config, write_config
+from pawsight_serving.repository.triton_config import labels_text, model_config, write_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 SIDE = 8
@@ -35,20 +34,21 @@ def publish_tiny(
     bias: float = 0.0,
     engine: Literal["onnxruntime", "openvino", "tensorrt", "python"] = "onnxruntime",
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
-    earlier: Sequence[Manifest] = (),
+    side: int = SIDE,
+    classes: tuple[str, str] = ("cat", "dog"),
     graph_bytes: bytes | None = None,
 ) -> Manifest:
     """Write one version of the model; `bias` is added to the logit of dog.
 
-    Its configuration is for all versions in the folder and for `earlier` ones; `graph_bytes`
-    stand in the place of the graphs.
+    Its configuration is for all versions in the folder; `graph_bytes` stand in the place of the
+    graphs.
     """
     explain = f"{name}_explain"
     graphs = {
         graph: _write(
             root / graph / version,
             outputs,
-            graph_bytes or _model(graph, outputs, bias).SerializeToString(),
+            graph_bytes or _model(graph, outputs, bias, side).SerializeToString(),
         )
         for graph, outputs in ((name, HOT_OUTPUTS), (explain, EXPLAIN_OUTPUTS))
     }
@@ -57,8 +57,8 @@ def publish_tiny(
         version=version,
         created=datetime.now(UTC),
         architecture="tiny",
-        classes=("cat", "dog"),
-        input_size=(SIDE, SIDE),
+        classes=classes,
+        input_size=(side, side),
         preprocessing=Preprocessing(mean=(0, 0, 0), std=(255, 255, 255)),
         layers=(
             Layer(name="conv1", kind="conv", channels=2, height=4, width=4),
@@ -71,11 +71,10 @@ def publish_tiny(
     )
     for graph in graphs:
         (root / graph / version / "manifest.json").write_text(manifest.model_dump_json())
-    here = [read_manifest(root, name, each) for each in published_versions(root, name)]
-    published = [*earlier, *here]
+    published = [read_manifest(root, name, each) for each in published_versions(root, name)]
     for graph in graphs:
         (root / graph / "config.pbtxt").write_text(write_config(model_config(published, graph)))
-        (root / graph / "labels.txt").write_text("cat\ndog\n")
+        (root / graph / "labels.txt").write_text(labels_text(classes))
     return manifest
 
 
@@ -85,7 +84,9 @@ def _write(folder: Path, outputs: dict[str, tuple[int, ...]], data: bytes) -> Gr
     return Graph(file="model.onnx", sha256=hashlib.sha256(data).hexdigest(), outputs=outputs)
 
 
-def _model(name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> onnx.ModelProto:
+def _model(
+    name: str, outputs: dict[str, tuple[int, ...]], bias: float, side: int
+) -> onnx.ModelProto:
     """Return a graph: logit = mean red - mean blue + bias; maps = red and blue, pooled."""
     constants = {
         "scale": helper.make_tensor("scale", TensorProto.FLOAT, [], [255.0]),
@@ -114,8 +115,8 @@ def _model(name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> onnx.
             "AveragePool",
             ["colours"],
             [output],
-            kernel_shape=[SIDE // shape[1]] * 2,
-            strides=[SIDE // shape[1]] * 2,
+            kernel_shape=[side // shape[1]] * 2,
+            strides=[side // shape[1]] * 2,
         )
         for output, shape in outputs.items()
         if output != "probabilities"
@@ -123,7 +124,7 @@ def _model(name: str, outputs: dict[str, tuple[int, ...]], bias: float) -> onnx.
     graph = helper.make_graph(
         nodes,
         name,
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", side, side, 3])],
         [
             helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", *shape])
             for output, shape in outputs.items()

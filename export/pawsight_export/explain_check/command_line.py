@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pawsight_export.explain_check.subject import Subject
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_training.dataset import load_dataset
 from pawsight_training.errors import TrainingError
@@ -40,13 +42,7 @@ _QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder with pictures of the classes in test/.",
 )
-@click.option(
-    "--repository",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("model_repository"),
-    show_default=True,
-    help="The model repository.",
-)
+@REPOSITORY_OPTION
 @click.option("--version", default="", help="Version of MODEL [default: the newest].")
 @click.option(
     "--method", "methods", multiple=True, help=f"May be repeated [default: {', '.join(_QUICK)}]."
@@ -68,6 +64,7 @@ def explain_check(
     the weights are random (Adebayo et al., 2018)? Pointing: where two classes stand in one picture,
     does each one's evidence lie on its own (Böhle et al., 2021)?
     """
+    refuse_unknown(os.environ)
     try:
         manifests = read_manifests(repository)
         subject = Subject(repository, find_model(manifests, model, version))

@@ -1,20 +1,25 @@
 """Keeping what is loaded in step with a repository, as a polling Triton does.
 
 A new version is loaded beside the old one, run, and only then served. A version that is broken is
-refused with one line in the log, and what was served stays.
+refused with one line in the log until its files change, and what was served stays. One that could
+not be loaded for want of memory, handles or a disk is tried again, at growing distances.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
-from pawsight_serving.errors import PawsightError, RepositoryInvalid
+from pawsight_serving.engines.passing_faults import may_pass, root_cause
+from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
 from pawsight_serving.memory import give_back
+from pawsight_serving.repository.directory import nothing_published
+from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +34,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FIRST_RETRY_S: Final = 1.0
+_LONGEST_RETRY_S: Final = 60.0
+
 
 class Follower:
-    """Looks at a repository and changes a line-up; one look at a time.
+    """Looks at a repository and changes what is loaded; one look at a time.
 
     Args:
         repository: the folder.
@@ -49,7 +57,10 @@ class Follower:
         self._sharing = sharing
         self._seen: State | None = None
         self._refused: dict[Key, State] = {}
-        self._told: dict[str, str] = {}
+        self._warnings = WarnedOnce(logger)
+        self._passing: dict[str, str] = {}
+        self._retry_s = 0.0
+        self._retry_at_s = math.inf
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -63,10 +74,7 @@ class Follower:
             if not self._loaded_versions.serves(name):
                 raise error
         if not self._loaded_versions.manifests:
-            raise RepositoryInvalid(
-                f"The model repository at {self._repository} holds no published model; "
-                "put one there with `pawsight export`."
-            )
+            raise nothing_published(self._repository)
 
     async def look(self) -> None:
         """Take over what changed before this call; a caller that leaves interrupts nothing."""
@@ -92,7 +100,7 @@ class Follower:
     async def _look(self) -> dict[str, PawsightError]:
         """Return what is wrong with models whose newest version cannot be served."""
         state = await asyncio.to_thread(state_of, self._repository)
-        if state == self._seen:
+        if state == self._seen and time.monotonic() < self._retry_at_s:
             return {}
         try:
             listed = await asyncio.to_thread(list_served, self._repository)
@@ -100,19 +108,32 @@ class Follower:
             if self._seen is None:
                 raise
             # A folder that is away, such as a volume, takes nothing out of service.
-            self._tell("", error)
+            self._warnings.warn({"": f"what is loaded stays: {error}"})
             return {}
+        self._passing = {}
+        told: dict[str, str] = {}
         wanted: dict[Key, LoadedVersion] = {}
         kept: dict[str, PawsightError] = {}
         for name, manifests in listed.items():
             if isinstance(manifests, RepositoryInvalid):
-                self._tell(name, manifests)
+                told[name] = f"what is loaded stays: {manifests}"
                 kept[name] = manifests
+                if may_pass(manifests):
+                    self._passing[name] = f"{told[name]} ({root_cause(manifests)})"
             elif wrong := await self._load_each(manifests, wanted):
                 kept[name] = wrong
         self._loaded_versions.change(wanted, kept, time.monotonic())
+        self._warnings.warn({**told, **self._passing})
         self._seen = state
+        self._plan_retry()
         return kept
+
+    def _plan_retry(self) -> None:
+        """Say when to look again though nothing changes."""
+        self._retry_s = min(max(2 * self._retry_s, _FIRST_RETRY_S), _LONGEST_RETRY_S)
+        if not self._passing:
+            self._retry_s = 0.0
+        self._retry_at_s = time.monotonic() + self._retry_s if self._passing else math.inf
 
     async def _load_each(
         self, manifests: Sequence[Manifest], wanted: dict[Key, LoadedVersion]
@@ -138,22 +159,16 @@ class Follower:
             loaded = await asyncio.to_thread(
                 load_version, self._repository, manifest, self._graphs, self._sharing
             )
-        except PawsightError as error:
+        except Exception as error:
+            if may_pass(error):
+                what = f"{manifest.name} version {manifest.version} could not be loaded"
+                self._passing[what] = f"{what}, and is tried again: {root_cause(error)!r}"
+                raise EngineUnavailable(f"{what} now; try again in a moment.") from error
             self._refused[key] = state
-            logger.error(
-                "%s version %s is refused: %s%s",
-                *key,
-                error,
-                f" ({error.__cause__.__cause__})" if error.__cause__ else "",
-            )
+            cause = f" ({root_cause(error)})" if error.__cause__ else ""
+            logger.error("%s version %s is refused: %s%s", *key, error, cause)
             raise
         self._refused.pop(key, None)
         # A session is made of several copies of its weights, and keeps one.
         await asyncio.to_thread(give_back)
         return loaded
-
-    def _tell(self, name: str, error: PawsightError) -> None:
-        """Log what keeps a model as it is, once."""
-        if self._told.get(name) != str(error):
-            self._told[name] = str(error)
-            logger.warning("what is loaded stays: %s", error)

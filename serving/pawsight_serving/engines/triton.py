@@ -7,7 +7,7 @@ and drops what is under way when it closes.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -27,6 +27,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
 
     Outputs = Mapping[str, NDArray[np.float32]]
+
+logger = logging.getLogger(__name__)
 
 _CHANNEL: Final = (
     ("grpc.max_send_message_length", -1),
@@ -79,6 +82,7 @@ class TritonEngine:
         self._channel: grpc.aio.Channel | None = None
         self._triton: Any = None
         self._following: asyncio.Task[None] | None = None
+        self._warnings = WarnedOnce(logger)
 
     async def start(self) -> None:
         """Connect, and read from Triton what it serves; see `Engine.start`."""
@@ -94,6 +98,8 @@ class TritonEngine:
                 "or check the address."
             ) from error
         self._served = await read_served(self._triton, self._graphs)
+        for fault in self._served.broken.values():
+            raise fault
         if not self._served.manifests:
             raise RepositoryInvalid(
                 f"The Triton at {self._address} has loaded no model of `pawsight export`; "
@@ -215,7 +221,21 @@ class TritonEngine:
     async def _look(self) -> None:
         # A Triton that is away or starting has loaded nothing, yet what it will serve again is
         # still the truth for whoever lists models; whether it answers is readiness's.
-        with suppress(PawsightError):
+        try:
             served = await read_served(self._triton, self._graphs)
-            if served.manifests:
-                self._served = served
+        except PawsightError as error:
+            self._warnings.warn({"": f"what Triton serves is not known now: {error}"})
+            return
+        except Exception:
+            # Whatever went wrong, what was known stays, and the next look may be luckier.
+            logger.exception("what Triton serves could not be read")
+            return
+        served = served.keeping(self._served)
+        self._warnings.warn(
+            {
+                name: f"what was served of {name} stays: {fault}"
+                for name, fault in served.broken.items()
+            }
+        )
+        if served.manifests:
+            self._served = served

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from tritonclient.grpc import service_pb2 as messages
 
-from pawsight_serving.engines.triton_errors import meant_by
+from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
+from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.triton_config import configured_manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
 
     from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.repository.manifest import Manifest
@@ -23,10 +26,22 @@ _TIMEOUT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The versions that are loaded, newest last within a name, and each graph's largest batch."""
+    """What a Triton has loaded.
+
+    Attributes:
+        manifests: of the versions, newest last within a name.
+        max_batch: each graph's largest batch.
+        broken: models whose manifests cannot be read, and why.
+    """
 
     manifests: tuple[Manifest, ...] = ()
     max_batch: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, RepositoryInvalid] = field(default_factory=dict)
+
+    def keeping(self, earlier: Served) -> Served:
+        """Return this with what was known before of the models that cannot be read now."""
+        kept = (each for each in earlier.manifests if each.name in self.broken)
+        return replace(self, manifests=_in_order((*self.manifests, *kept)))
 
 
 async def read_served(triton: Any, graphs: Graphs) -> Served:
@@ -38,7 +53,6 @@ async def read_served(triton: Any, graphs: Graphs) -> Served:
 
     Raises:
         EngineUnavailable, DeadlineExceeded: Triton does not answer.
-        RepositoryInvalid: a configuration holds a manifest that cannot be read.
     """
     try:
         index = await triton.RepositoryIndex(
@@ -46,21 +60,43 @@ async def read_served(triton: Any, graphs: Graphs) -> Served:
         )
         loaded = {(model.name, model.version) for model in index.models}
         answers = await asyncio.gather(
-            *(
-                triton.ModelConfig(messages.ModelConfigRequest(name=name), timeout=_TIMEOUT_S)
-                for name in sorted({name for name, _ in loaded})
-            )
+            *(_config(triton, name) for name in sorted({name for name, _ in loaded}))
         )
     except grpc.aio.AioRpcError as error:
         raise meant_by(error) from error
-    manifests = [
-        manifest
-        for answer in answers
-        for manifest in configured_manifests(answer.config)
-        if (manifest.name, manifest.version) in loaded
-        and (graphs == "hot" or (manifest.explain_name, manifest.version) in loaded)
-    ]
+    configs = [config for config in answers if config is not None]
+    manifests: list[Manifest] = []
+    broken: dict[str, RepositoryInvalid] = {}
+    for config in configs:
+        try:
+            manifests += configured_manifests(config)
+        except RepositoryInvalid as error:
+            broken[config.name] = error
     return Served(
-        tuple(sorted(manifests, key=lambda found: (found.name, int(found.version)))),
-        {answer.config.name: answer.config.max_batch_size for answer in answers},
+        _in_order(
+            manifest
+            for manifest in manifests
+            if (manifest.name, manifest.version) in loaded
+            and (graphs == "hot" or (manifest.explain_name, manifest.version) in loaded)
+        ),
+        {config.name: config.max_batch_size for config in configs},
+        broken,
     )
+
+
+async def _config(triton: Any, name: str) -> ModelConfig | None:
+    """Return a model's configuration; None where it was unloaded since it was listed."""
+    try:
+        answer = await triton.ModelConfig(
+            messages.ModelConfigRequest(name=name), timeout=_TIMEOUT_S
+        )
+    except grpc.aio.AioRpcError as error:
+        if is_not_loaded(error):
+            return None
+        raise
+    config: ModelConfig = answer.config
+    return config
+
+
+def _in_order(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
+    return tuple(sorted(manifests, key=lambda found: (found.name, int(found.version))))

@@ -11,29 +11,41 @@ from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MANIFEST_FILE = "manifest.json"
 
 
-def read_manifests(root: Path) -> list[Manifest]:
+def read_manifests(
+    root: Path, versions_of: Callable[[Path, str], Sequence[str]] | None = None
+) -> list[Manifest]:
     """Return the manifests of every published version, newest last within a name.
 
+    Args:
+        root: the model repository.
+        versions_of: says which of a model's versions are meant; all that are published without it.
+
     Raises:
-        RepositoryInvalid: no such folder, nothing published in it, or a manifest that cannot
-            be read.
+        RepositoryInvalid: no such folder, nothing meant in it, or a manifest that cannot be read.
     """
+    versions_of = versions_of or published_versions
     manifests = [
         read_manifest(root, name, version)
         for name in model_names(root)
-        for version in published_versions(root, name)
+        for version in versions_of(root, name)
     ]
     if not manifests:
-        raise RepositoryInvalid(
-            f"The model repository at {root} holds no published model; "
-            "put one there with `pawsight export`."
-        )
+        raise nothing_published(root)
     return manifests
+
+
+def nothing_published(root: Path) -> RepositoryInvalid:
+    """Return the error of a repository without a model."""
+    return RepositoryInvalid(
+        f"The model repository at {root} holds no published model; "
+        "put one there with `pawsight export`."
+    )
 
 
 def model_names(root: Path) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 EXPLAIN_SUFFIX = "_explain"
+PYTHON_FILE = "model.py"
+"""What Triton's Python backend runs; it lies beside the graph."""
 
 
 class _Frozen(BaseModel):

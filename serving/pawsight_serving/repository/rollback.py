@@ -1,27 +1,37 @@
-"""Serving an earlier version again: the version policy changes, and no version moves."""
+"""Serving an earlier version again: the configurations change, and no version moves."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
-from pawsight_serving.repository.directory import model_names, published_versions
+from pawsight_serving.repository.directory import model_names, published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
-from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
+from pawsight_serving.repository.shared_configuration import adapt, served_beside
+from pawsight_serving.repository.triton_config import (
+    CONFIG_FILE,
+    LABELS_FILE,
+    labels_text,
+    write_config,
+)
 from pawsight_serving.repository.version_policy import serve_only
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import only_writer, replace_file, restored_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from pawsight_serving.repository.manifest import Manifest
 
 
 def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
     """Make an earlier version the newest that is served, of both graphs at once.
 
     The versions above it stay in the repository until the next publication, so a rollback is
-    undone by another one, to a version above.
+    undone by another one, to a version above. Where the version served until now needs another
+    configuration, such as one of another input size, the configurations are made this one's again.
 
     Args:
         root: the model repository.
@@ -63,16 +73,40 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
     if to not in published:
         raise VersionNotFound(name, to, tuple(published))
     explain = name + EXPLAIN_SUFFIX
+    target = read_manifest(root, name, to)
+    until_now = _readable(root, name, served)
+    wanted = served_beside(
+        _readable(root, name, [each for each in published if int(each) <= int(to)]), target
+    )
+    union = _in_order([*served_beside(until_now, target), *wanted])
+    fits = any(each.version == newest for each in served_beside(until_now, target))
     # Who serves a version finds its explanations: the hot graph gains versions last, and loses
     # them first. Its file is the moment of the change, for both.
-    wanted = [version for version in published if int(version) <= int(to)]
-    union = sorted({*served, *wanted}, key=int)
-    for graph, versions in ((explain, union), (name, wanted), (explain, wanted)):
-        _serve(root, graph, versions, published)
+    steps = ((explain, union), (name, wanted), (explain, wanted))
+    files = [
+        root / graph / file for graph in (name, explain) for file in (CONFIG_FILE, LABELS_FILE)
+    ]
+    with restored_on_failure(files):
+        for graph, versions in steps:
+            config = read_graph_config(root, graph)
+            serve_only(config, [each.version for each in versions], published)
+            if not fits:
+                adapt(config, versions)
+                replace_file(root / graph / LABELS_FILE, labels_text(target.classes).encode())
+            replace_file(root / graph / CONFIG_FILE, write_config(config).encode())
     return newest, to
 
 
-def _serve(root: Path, graph: str, versions: Sequence[str], published: Sequence[str]) -> None:
-    config = read_graph_config(root, graph)
-    serve_only(config, versions, published)
-    replace_file(root / graph / CONFIG_FILE, write_config(config).encode())
+def _readable(root: Path, name: str, versions: Sequence[str]) -> list[Manifest]:
+    """Return the manifests that can be read: a rollback is for those who have broken versions."""
+    manifests = []
+    for version in versions:
+        with contextlib.suppress(RepositoryInvalid):
+            manifests.append(read_manifest(root, name, version))
+    return manifests
+
+
+def _in_order(versions: Sequence[Manifest]) -> list[Manifest]:
+    """Return each version once, in rising order."""
+    found = {int(each.version): each for each in versions}
+    return [found[number] for number in sorted(found)]

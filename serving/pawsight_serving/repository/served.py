@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import model_names, published_versions, read_manifest
+from pawsight_serving.repository.directory import published_versions, read_manifests
 from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config
 from pawsight_serving.repository.version_policy import allowed
 
@@ -28,17 +28,7 @@ def read_served(root: Path) -> list[Manifest]:
         RepositoryInvalid: no such folder, nothing served in it, or a manifest or a configuration
             that cannot be read.
     """
-    manifests = [
-        read_manifest(root, name, version)
-        for name in model_names(root)
-        for version in served_versions(root, name)
-    ]
-    if not manifests:
-        raise RepositoryInvalid(
-            f"The model repository at {root} holds no published model; "
-            "put one there with `pawsight export`."
-        )
-    return manifests
+    return read_manifests(root, served_versions)
 
 
 def served_versions(root: Path, name: str) -> list[str]:

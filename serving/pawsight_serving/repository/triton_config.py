@@ -80,6 +80,11 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
     return config
 
 
+def labels_text(classes: Sequence[str]) -> str:
+    """Return the text of `labels.txt`, by which Triton names the classes."""
+    return "".join(f"{label}\n" for label in classes)
+
+
 def configured_manifests(config: triton.ModelConfig) -> list[Manifest]:
     """Return the manifests that a configuration carries, newest last; none in a foreign model's.
 

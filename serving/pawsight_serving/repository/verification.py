@@ -14,14 +14,22 @@ from pawsight_serving.repository.directory import (
     version_folders,
 )
 from pawsight_serving.repository.filters import FILTERS_FOLDER
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE
 from pawsight_serving.repository.served import read_graph_config, served_versions
-from pawsight_serving.repository.triton_config import LABELS_FILE, configured_manifests
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.repository.triton_config import (
+    CONFIG_FILE,
+    LABELS_FILE,
+    configured_manifests,
+    labels_text,
+    model_config,
+)
+from pawsight_serving.repository.version_policy import allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
 
     from pawsight_serving.repository.manifest import Manifest
 
@@ -93,30 +101,59 @@ def _version(root: Path, manifest: Manifest) -> Iterator[str]:
                 yield f"{name}/{manifest.version}/{file} is not the file that was published"
         for path in sorted(folder.rglob("*")):
             # Earlier exports for the Python backend did not write down their model.py.
-            own = path.name == MODEL_FILE.name and manifest.engine == "python" and not graph.files
+            own = path.name == PYTHON_FILE and manifest.engine == "python" and not graph.files
             file = path.relative_to(folder).as_posix()
             if path.is_file() and not own and file not in {*expected, MANIFEST_FILE}:
                 yield f"{name}/{manifest.version}/{file} was not published"
 
 
 def _shared(root: Path, name: str, manifests: list[Manifest]) -> Iterator[str]:
+    explain = name + EXPLAIN_SUFFIX
     try:
-        served = set(served_versions(root, name))
-        if not served:
-            yield "no version is served"
-        configured = {m.version: m for m in configured_manifests(read_graph_config(root, name))}
-        read_graph_config(root, name + EXPLAIN_SUFFIX)
+        served = served_versions(root, name)
+        configs = {graph: read_graph_config(root, graph) for graph in (name, explain)}
+        configured = {m.version: m for m in configured_manifests(configs[name])}
     except RepositoryInvalid as error:
         yield str(error)
         return
+    if not served:
+        yield "no version is served"
+    yield from _policies(root, configs)
     for manifest in manifests:
-        if manifest.version in served and configured.get(manifest.version) != manifest:
-            yield f"its configuration has another manifest of version {manifest.version}"
-        labels = "".join(f"{label}\n" for label in manifest.classes)
-        for graph in manifest.graphs:
-            path = root / graph / LABELS_FILE
-            if not path.is_file() or path.read_text() != labels:
-                yield f"{graph}/{LABELS_FILE} has not the classes of version {manifest.version}"
+        if manifest.version in served:
+            if configured.get(manifest.version) != manifest:
+                yield f"its configuration has another manifest of version {manifest.version}"
+            yield from _configured(root, manifest, configs)
+
+
+def _policies(root: Path, configs: Mapping[str, ModelConfig]) -> Iterator[str]:
+    """Yield what the two graphs' policies serve in vain, the hot one's first."""
+    there = {graph: version_folders(root, graph) for graph in configs}
+    for graph, config in configs.items():
+        for version in map(str, config.version_policy.specific.versions):
+            if version not in there[graph]:
+                yield f"{graph}/{CONFIG_FILE} serves version {version}, which is not there"
+    (name, served), (explain, explained) = (
+        (graph, allowed(config, there[graph])) for graph, config in configs.items()
+    )
+    for version in served:
+        if version in there[explain] and version not in explained:
+            yield f"{explain}/{CONFIG_FILE} does not serve version {version}, which {name} does"
+
+
+def _configured(
+    root: Path, manifest: Manifest, configs: Mapping[str, ModelConfig]
+) -> Iterator[str]:
+    labels = labels_text(manifest.classes)
+    for graph, config in configs.items():
+        path = root / graph / LABELS_FILE
+        if not path.is_file() or path.read_text() != labels:
+            yield f"{graph}/{LABELS_FILE} has not the classes of version {manifest.version}"
+        own = model_config([manifest], graph)
+        if (list(config.input), list(config.output)) != (list(own.input), list(own.output)):
+            yield (
+                f"{graph}/{CONFIG_FILE} has not the input and outputs of version {manifest.version}"
+            )
 
 
 def _sha256(path: Path) -> str:

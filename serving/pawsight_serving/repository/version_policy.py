@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MANIFEST_PARAMETER: Final = "manifest"
 PROVIDERS_PARAMETER: Final = "providers"
 ARITHMETIC_PARAMETER: Final = "arithmetic"
-_OF_VERSIONS: Final = {MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER}
+_OF_VERSIONS: Final = frozenset({MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER})
 
 
 def policy_of(versions: Sequence[str]) -> triton.ModelVersionPolicy:
@@ -51,10 +51,12 @@ def serve_only(config: triton.ModelConfig, versions: Sequence[str], kept: Sequen
         kept: the versions that stay in the repository, served or not.
     """
     config.version_policy.CopyFrom(policy_of(versions))
+    forget_versions(config, kept)
+
+
+def forget_versions(config: triton.ModelConfig, kept: Sequence[str] = ()) -> None:
+    """Take out of a configuration what it says of single versions that are not kept."""
     for name in list(config.parameters):
         kind, _, version = name.partition(":")
-        if (
-            kind in {MANIFEST_PARAMETER, PROVIDERS_PARAMETER, ARITHMETIC_PARAMETER}
-            and version not in kept
-        ):
+        if kind in _OF_VERSIONS and version not in kept:
             del config.parameters[name]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import RepositoryBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -47,6 +48,30 @@ def replace_file(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def restored_on_failure(paths: Sequence[Path]) -> Iterator[None]:
+    """Where what is done fails, put files back as they were, and remove those that were not there.
+
+    The earlier files are copied first: to put them back takes no room on a disk that is full.
+    """
+    copies = {path: path.with_name(f".{path.name}.earlier") for path in paths if path.exists()}
+    try:
+        for path, copy in copies.items():
+            shutil.copyfile(path, copy)
+        try:
+            yield
+        except BaseException:
+            for path in paths:
+                if path in copies:
+                    copies[path].replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+            raise
+    finally:
+        for copy in copies.values():
+            copy.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:

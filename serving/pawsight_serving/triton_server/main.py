@@ -18,9 +18,10 @@ from pawsight_serving.triton_server.environment import default_cache, prepare
 from pawsight_serving.triton_server.ports import claim
 from pawsight_serving.triton_server.server import TritonServer
 from pawsight_serving.triton_server.view import RepositoryView
+from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pawsight_serving.triton_server.environment import Environment
     from pawsight_serving.triton_server.ports import Ports
@@ -74,6 +75,8 @@ async def serve(
         folder = Path(name)
         view = RepositoryView(repository, folder)
         models = view.refresh()
+        for error in filter(None, models.values()):
+            raise error
         async with TritonServer(
             environment, view.models, folder, claim(ports), trace_endpoint
         ) as server:
@@ -88,11 +91,11 @@ async def serve(
 
 
 async def _serve(
-    server: TritonServer, view: RepositoryView, models: Sequence[str], say: Callable[[str], None]
+    server: TritonServer, view: RepositoryView, models: Iterable[str], say: Callable[[str], None]
 ) -> NoReturn:
     await server.wait_ready(_START_TIMEOUT_S)
     say(f"Triton serves {', '.join(models)} on {server}")
-    following = asyncio.create_task(_follow(view))
+    following = asyncio.create_task(follow(view))
     try:
         await server.wait_ended()
     finally:
@@ -100,15 +103,18 @@ async def _serve(
     raise EngineUnavailable("Triton ended by itself; its log above may say why.")
 
 
-async def _follow(view: RepositoryView) -> None:
-    told = ""
+async def follow(view: RepositoryView) -> None:
+    """Keep a view in step with its repository; what cannot be taken over stays as it was."""
+    warnings = WarnedOnce(logger)
     while True:
         await asyncio.sleep(_FOLLOW_S)
+        faults: dict[str, str] = {}
         try:
-            view.refresh()
-            told = ""
+            for name, error in view.refresh().items():
+                if error is not None:
+                    faults[name] = f"{name} is served as it was: {error}"
         except (RepositoryInvalid, OSError) as error:
-            # What is loaded stays; the same fault is told once.
-            if str(error) != told:
-                told = str(error)
-                logger.warning("the repository is served as it was: %s", error)
+            faults[""] = f"the repository is served as it was: {error}"
+        except Exception:
+            logger.exception("the repository could not be followed")
+        warnings.warn(faults)

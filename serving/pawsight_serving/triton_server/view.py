@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import read_graph
-from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.directory import (
+    model_names,
+    nothing_published,
+    read_graph,
+    read_manifest,
+)
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE
+from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_backends import run_in_python_backend
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
 
-MODEL_FILE: Final = Path(__file__).parent / "python_backend" / "model.py"
+MODEL_SOURCE: Final = Path(__file__).parent / "python_backend" / PYTHON_FILE
 
 
 class RepositoryView:
@@ -39,30 +45,43 @@ class RepositoryView:
         self._parts.mkdir()
         self.models.mkdir()
 
-    def refresh(self) -> tuple[str, ...]:
-        """Take over what was published and what was withdrawn; return the models' names.
+    def refresh(self) -> dict[str, RepositoryInvalid | OSError | None]:
+        """Take over what was published and what was withdrawn.
+
+        Returns:
+            Each served model's name, with what is wrong where it stays as it was.
 
         Raises:
-            RepositoryInvalid: the repository cannot be served; the view stays as it was.
+            RepositoryInvalid: there is no repository, or nothing in it; the view stays as it was.
         """
-        manifests = read_served(self._repository)
-        names = tuple(dict.fromkeys(manifest.name for manifest in manifests))
-        graphs: dict[str, list[Manifest]] = {}
-        for manifest in manifests:
-            for graph in manifest.graphs:
-                graphs.setdefault(graph, []).append(manifest)
-        configs = {graph: self._config(graph, versions) for graph, versions in graphs.items()}
-        for graph, versions in graphs.items():
-            for manifest in versions:
+        found: dict[str, RepositoryInvalid | OSError | None] = {}
+        for name in model_names(self._repository):
+            try:
+                versions = served_versions(self._repository, name)
+                manifests = [read_manifest(self._repository, name, each) for each in versions]
+                if manifests:
+                    self._show(manifests)
+                    found[name] = None
+            except (RepositoryInvalid, OSError) as error:
+                found[name] = error
+        if not found:
+            raise nothing_published(self._repository)
+        for model in self.models.iterdir():
+            if model.name.removesuffix(EXPLAIN_SUFFIX) not in found:
+                self._remove(model)
+        return found
+
+    def _show(self, manifests: list[Manifest]) -> None:
+        """Take over the served versions of one model."""
+        # The hot graph last: whoever sees a version finds its explanations.
+        graphs = (manifests[-1].explain_name, manifests[-1].name)
+        configs = {graph: self._config(graph, manifests) for graph in graphs}
+        for graph in graphs:
+            for manifest in manifests:
                 if not (self.models / graph / manifest.version).exists():
                     self._check(graph, manifest)
-        # The hot graph last: whoever sees a version finds its explanations.
-        for graph, versions in sorted(graphs.items(), key=lambda item: item[0] in names):
-            self._fill(graph, [manifest.version for manifest in versions], configs[graph])
-        for model in self.models.iterdir():
-            if model.name not in graphs:
-                self._remove(model)
-        return names
+        for graph in graphs:
+            self._fill(graph, [manifest.version for manifest in manifests], configs[graph])
 
     def _config(self, graph: str, versions: list[Manifest]) -> str:
         config = read_graph_config(self._repository, graph)
@@ -102,11 +121,13 @@ class RepositoryView:
 
     def _link_version(self, published: Path, target: Path) -> None:
         part = self._parts / f"{target.parent.name}-{target.name}"
+        # Of a look that failed half way.
+        shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         for file in published.iterdir():
             (part / file.name).symlink_to(file)
-        if not (part / MODEL_FILE.name).exists():
-            (part / MODEL_FILE.name).symlink_to(MODEL_FILE)
+        if not (part / PYTHON_FILE).exists():
+            (part / PYTHON_FILE).symlink_to(MODEL_SOURCE)
         # In the place of the folder that the backend's Python would make for its cache, whatever
         # its environment says: a polling Triton would take that for a change, and load all again.
         (part / "__pycache__").touch()
@@ -120,5 +141,6 @@ class RepositoryView:
 
     def _remove(self, folder: Path) -> None:
         part = self._parts / f"{folder.name}.removed"
+        shutil.rmtree(part, ignore_errors=True)
         folder.rename(part)
         shutil.rmtree(part)

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.errors import EngineUnavailable, PawsightError
+from pawsight_serving.errors import (
+    ConfigurationInvalid,
+    EngineUnavailable,
+    PawsightError,
+    RepositoryInvalid,
+)
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -125,10 +130,11 @@ def tune(
         trials = _search(name, repository, own_client, options)
         if not trials:
             raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
-        path = plot_path or Path(f"tune-{name}.png")
-        plot(path, f"{name} in Triton on this machine", trials, latency_ms)
-        click.echo(f"The plot is in {path}.")
-        _conclude(name, repository, trials, latency_ms)
+        try:
+            _conclude(name, repository, trials, latency_ms)
+        finally:
+            # Whether or not there was a best one: it shows what there is.
+            _draw(name, plot_path or Path(f"tune-{name}.png"), trials, latency_ms)
     except PawsightError as error:
         raise click.ClickException(str(error)) from error
 
@@ -161,6 +167,17 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
     )
 
 
+def _draw(name: str, path: Path, trials: list[Trial], latency_ms: float | None) -> None:
+    try:
+        plot(path, f"{name} in Triton on this machine", trials, latency_ms)
+    except OSError as error:
+        raise ConfigurationInvalid(
+            f"The plot could not be written to {path}: {error.strerror or error}; name another "
+            "file with --plot."
+        ) from error
+    click.echo(f"The plot is in {path}.")
+
+
 def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: float | None) -> None:
     found = best(trials, latency_ms)
     if found is None:
@@ -179,8 +196,14 @@ def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: floa
         "p99_ms": round(found.load.p99_ms, 2),
         "at": datetime.now(UTC).timestamp(),
     }
-    with only_writer(repository, name):
-        config = read_graph_config(repository, name)
-        remember(config, found.setting, figures)
-        replace_file(repository / name / CONFIG_FILE, write_config(config).encode())
+    try:
+        with only_writer(repository, name):
+            config = read_graph_config(repository, name)
+            remember(config, found.setting, figures)
+            replace_file(repository / name / CONFIG_FILE, write_config(config).encode())
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The configuration of {name} in {repository} could not be written: "
+            f"{error.strerror or error}."
+        ) from error
     click.echo(f"It stands in {name}/{CONFIG_FILE} now; a running Triton takes it over.")

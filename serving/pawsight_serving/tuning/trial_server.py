@@ -36,7 +36,8 @@ async def serving(
     """
     with tempfile.TemporaryDirectory(prefix="pawsight-tune-") as folder:
         view = RepositoryView(repository, Path(folder))
-        view.refresh()
+        if error := view.refresh().get(name):
+            raise error
         for model in view.models.iterdir():
             if model.name != name:
                 shutil.rmtree(model)

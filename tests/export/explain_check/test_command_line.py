@@ -58,6 +58,17 @@ def test_a_version_that_holds_no_float_weights_is_not_randomised(home: Path) -> 
     assert "only of a version in fp32" in result.stdout
 
 
+def test_the_environment_is_that_of_the_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAWSIGHT_REPOSITORY", str(tmp_path / "elsewhere"))
+    missing = CliRunner().invoke(explain_check, ["pets", "--data", str(tmp_path)])
+    assert missing.exit_code == 1
+    assert f"There is no model repository at {tmp_path / 'elsewhere'}" in missing.output
+    monkeypatch.setenv("PAWSIGHT_REPOSITRY", "elsewhere")
+    assert CliRunner().invoke(explain_check, ["pets", "--data", str(tmp_path)]).exit_code == 2
+
+
 def test_what_is_not_there_is_one_sentence(home: Path) -> None:
     assert check(home, "--method", "lime").exit_code == 2
     missing = CliRunner().invoke(

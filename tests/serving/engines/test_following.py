@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 import shutil
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines import following as module
 from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.engines.following import Follower
+from pawsight_serving.engines.loaded_versions import LoadedVersions
+from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
@@ -144,6 +150,75 @@ async def test_a_broken_version_is_refused_once_and_the_old_one_stays(
     publish_tiny(repository, version="2", bias=5.0)
     await until(lambda: listed(engine)[-1] == "tiny 2")
     await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "fault"),
+    [
+        ("load_version", OSError(errno.EMFILE, "Too many open files")),
+        ("load_version", MemoryError()),
+        ("load_version", RuntimeError("can't start new thread")),
+        ("list_served", OSError(errno.EMFILE, "Too many open files")),
+    ],
+)
+async def test_what_may_pass_is_tried_again_though_no_file_changes(
+    repository: Path,
+    engine: EmbeddedEngine,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    fault: Exception,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_RETRY_S", 0.01)
+    publish_tiny(repository.with_name("published"), version="1")
+    publish_tiny(repository.with_name("published"), version="2", bias=5.0)
+    original = getattr(module, where)
+    tried = 0
+
+    def short(*arguments: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if tried > 3:
+            return original(*arguments)
+        if where == "load_version":
+            raise fault
+        error = RepositoryInvalid("The manifest of tiny version 2 cannot be read.")
+        error.__cause__ = fault
+        return {"tiny": error}
+
+    shutil.rmtree(repository)
+    await until(lambda: "no model repository" in caplog.text)
+    caplog.clear()
+    monkeypatch.setattr(module, where, short)
+    move(repository.with_name("published"), repository)
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+    assert await dog(engine, "2") > 0.9
+    warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warned
+    # Each once, however often it is tried.
+    assert len({record.getMessage() for record in warned}) == len(warned)
+
+
+async def test_trying_again_takes_longer_and_longer(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, tried_s = 0.0, list[float]()
+
+    def short(*arguments: Any) -> Any:
+        tried_s.append(now_s)
+        raise MemoryError
+
+    loaded = LoadedVersions(30)
+    follower = Follower(repository, loaded, "hot", Sharing())
+    await follower.start()
+    monkeypatch.setattr(module, "load_version", short)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s))
+    publish_tiny(repository, version="2")
+    for second in range(200):
+        now_s = float(second)
+        await follower.look()
+    assert tried_s == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    assert [each.version for each in loaded.manifests] == ["1"]
 
 
 async def test_a_refused_version_holds_up_no_rollback_below_it(

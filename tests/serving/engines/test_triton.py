@@ -20,7 +20,9 @@ from tritonclient.grpc.service_pb2_grpc import (
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines import triton as module
 from pawsight_serving.engines.triton import TritonEngine
+from pawsight_serving.engines.triton_served import read_served
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
@@ -151,18 +153,18 @@ class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
     """A Triton that never answers an inference, and knows when its caller gives up."""
 
     def __init__(self, versions: list[Manifest]) -> None:
-        self._configs = {graph: model_config(versions, graph) for graph in ("tiny", "tiny_explain")}
+        self.configs = {graph: model_config(versions, graph) for graph in ("tiny", "tiny_explain")}
         self.called, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - Triton's names
         return messages.ServerLiveResponse(live=True)
 
     async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
-        models = [{"name": name, "version": "1"} for name in self._configs]
+        models = [{"name": name, "version": "1"} for name in self.configs]
         return messages.RepositoryIndexResponse(models=models)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return messages.ModelConfigResponse(config=self._configs[request.name])
+        return messages.ModelConfigResponse(config=self.configs[request.name])
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.called.set()
@@ -170,6 +172,19 @@ class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
             await asyncio.Event().wait()
         finally:
             self.cancelled.set()
+
+
+@asynccontextmanager
+async def answering(triton: PatientTriton) -> AsyncIterator[str]:
+    """Give the address at which such a Triton answers."""
+    server = grpc.aio.server()
+    add_GRPCInferenceServiceServicer_to_server(triton, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
 
 
 @pytest.fixture
@@ -235,18 +250,51 @@ async def test_where_there_is_a_queue_policy_late_calls_are_not_run(bounded: Gat
 
 async def test_a_call_that_is_given_up_is_cancelled_at_triton(versions: list[Manifest]) -> None:
     triton = PatientTriton(versions)
-    server = grpc.aio.server()
-    add_GRPCInferenceServiceServicer_to_server(triton, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with connected(f"127.0.0.1:{port}") as engine, asyncio.timeout(20):
-            call = asyncio.create_task(ask(engine))
-            await triton.called.wait()
-            call.cancel()
-            await triton.cancelled.wait()
-    finally:
-        await server.stop(None)
+    async with answering(triton) as address, connected(address) as engine, asyncio.timeout(20):
+        call = asyncio.create_task(ask(engine))
+        await triton.called.wait()
+        call.cancel()
+        await triton.cancelled.wait()
+
+
+async def test_one_unreadable_manifest_freezes_no_other_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    triton = PatientTriton([publish_tiny(tmp_path)])
+    async with answering(triton) as address, connected(address) as engine:
+        triton.configs["tiny"].parameters["manifest:1"].string_value = "{}"
+        for name in ("other", "third"):
+            versions = [publish_tiny(tmp_path, name=name)]
+            for graph in (name, f"{name}_explain"):
+                triton.configs[graph] = model_config(versions, graph)
+            await engine.catch_up(name, "1", Deadline.after(20))
+        assert [each.name for each in engine.manifests()] == ["other", "third", "tiny"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "what was served of tiny stays: The manifest in the configuration of tiny cannot be read; "
+        "export the model again."
+    ]
+
+
+async def test_nothing_ends_the_following(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_FOLLOW_S", 0.01)
+    triton = PatientTriton([publish_tiny(tmp_path)])
+    looked = asyncio.Event()
+
+    async def broken(*arguments: Any) -> Any:
+        monkeypatch.setattr(module, "read_served", read_served)
+        looked.set()
+        raise RuntimeError("not foreseen")
+
+    async with answering(triton) as address, connected(address) as engine:
+        monkeypatch.setattr(module, "read_served", broken)
+        await looked.wait()
+        versions = [publish_tiny(tmp_path, name="other")]
+        for graph in ("other", "other_explain"):
+            triton.configs[graph] = model_config(versions, graph)
+        await until(lambda: [each.name for each in engine.manifests()] == ["other", "tiny"])
+    assert "could not be read" in caplog.text
 
 
 @pytest.mark.triton

@@ -36,6 +36,9 @@ class FakeTriton:
 
     async def ModelConfig(self, request: Any, timeout: float) -> Any:  # noqa: N802, ASYNC109
         self.asked.append(request.name)
+        if request.name not in self.configs:
+            said = f"Request for unknown model: '{request.name}' is not found"
+            raise AioRpcError(grpc.StatusCode.NOT_FOUND, Metadata(), Metadata(), said)
         return messages.ModelConfigResponse(config=self.configs[request.name])
 
 
@@ -79,6 +82,27 @@ async def test_the_largest_batches_are_the_configurations(triton: FakeTriton) ->
     assert served.max_batch == {
         name: config.max_batch_size for name, config in triton.configs.items()
     }
+
+
+async def test_a_model_that_cannot_be_read_hides_no_other(
+    triton: FakeTriton, versions: list[Manifest], tmp_path: Path
+) -> None:
+    other = publish_tiny(tmp_path, name="other")
+    triton.configs["other"] = model_config([other], "other")
+    triton.loaded.append(("other", "1"))
+    before = await read_served(triton, "hot")
+    triton.configs["tiny"].parameters["manifest:10"].string_value = "{}"
+    now = await read_served(triton, "hot")
+    assert now.manifests == (other,)
+    assert "configuration of tiny" in str(now.broken["tiny"])
+    assert now.keeping(before).manifests == before.manifests == (other, *versions)
+
+
+async def test_a_model_that_is_unloaded_meanwhile_hides_no_other(
+    triton: FakeTriton, versions: list[Manifest]
+) -> None:
+    triton.loaded.append(("gone", "1"))
+    assert (await read_served(triton, "hot")).manifests == tuple(versions)
 
 
 async def test_a_triton_that_is_away_is_unavailable() -> None:

@@ -8,8 +8,10 @@ from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNot
 from pawsight_serving.repository import rollback as module
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_config import write_config
+from pawsight_serving.repository.verification import verify
 from pawsight_serving.repository.writing import only_writer, replace_file
-from tests.serving.tiny_repository import publish_tiny
+from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,69 @@ def test_who_finds_a_version_finds_its_explanations(
         assert set(hot) <= set(explain)
     # A command that is killed in the middle changed all that is served, or nothing.
     assert [hot for hot, _ in seen] == [[1, 2], served_in_between, served_in_between]
+
+
+def test_a_version_of_another_configuration_brings_its_own(tmp_path: Path) -> None:
+    publish_tiny(tmp_path, version="1")
+    # One configuration for both: that of the second.
+    publish_tiny(tmp_path, version="2", side=4, precision="int8", classes=("cats", "dogs"))
+    tuned = read_graph_config(tmp_path, "tiny")
+    tuned.instance_group[0].count = 3
+    (tmp_path / "tiny" / "config.pbtxt").write_text(write_config(tuned))
+    roll_back(tmp_path, "tiny")
+    config = read_graph_config(tmp_path, "tiny")
+    assert list(config.input[0].dims) == [SIDE, SIDE, 3]
+    for warm_up in config.model_warmup:
+        assert list(warm_up.inputs["image"].dims) == [SIDE, SIDE, 3]
+    accelerators = config.optimization.execution_accelerators
+    assert accelerators.gpu_execution_accelerator[0].parameters["precision_mode"] == "FP32"
+    assert not accelerators.cpu_execution_accelerator
+    assert config.instance_group[0].count == 3
+    assert [each for found in verify(tmp_path) for each in found.faults] == []
+    roll_back(tmp_path, "tiny", "2")
+    assert policies(tmp_path) == [[2]] * 2
+    assert (tmp_path / "tiny" / "labels.txt").read_text() == "cats\ndogs\n"
+    assert [each for found in verify(tmp_path) for each in found.faults] == []
+
+
+def test_what_was_written_by_hand_stays_where_one_configuration_does(repository: Path) -> None:
+    config = read_graph_config(repository, "tiny")
+    config.optimization.ClearField("execution_accelerators")
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(config))
+    roll_back(repository, "tiny")
+    config = read_graph_config(repository, "tiny")
+    assert not config.optimization.HasField("execution_accelerators")
+
+
+def test_a_version_whose_manifest_is_broken_can_be_left(repository: Path) -> None:
+    (repository / "tiny" / "3" / "manifest.json").write_text("{")
+    assert roll_back(repository, "tiny") == ("3", "2")
+    with pytest.raises(RepositoryInvalid, match="manifest of tiny version 3 cannot be read"):
+        roll_back(repository, "tiny", "3")
+    assert policies(repository) == [[1, 2]] * 2
+
+
+def test_a_rollback_that_fails_changes_nothing(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = policies(repository)
+    for written in range(2):
+        room = written
+
+        def fails_later(path: Path, data: bytes) -> None:
+            nonlocal room
+            if not room:
+                raise KeyboardInterrupt
+            room -= 1
+            replace_file(path, data)
+
+        roll_back(repository, "tiny", "2")
+        monkeypatch.setattr(module, "replace_file", fails_later)
+        with pytest.raises(KeyboardInterrupt):
+            roll_back(repository, "tiny", "3")
+        monkeypatch.undo()
+        assert policies(repository) == [[1, 2]] * 2
+    assert before == [[1, 2, 3]] * 2
 
 
 def test_the_first_version_has_none_before_it(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.repository.served import read_graph_config
+from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
 from tests.serving.tiny_repository import publish_tiny
 
@@ -19,6 +21,12 @@ def repository(tmp_path: Path) -> Path:
     publish_tiny(tmp_path, version="2")
     publish_tiny(tmp_path, name="other")
     return tmp_path
+
+
+def policy(root: Path, graph: str, *versions: int) -> None:
+    config = read_graph_config(root, graph)
+    config.version_policy.specific.versions[:] = versions
+    (root / graph / "config.pbtxt").write_text(write_config(config))
 
 
 def faults(root: Path, name: str = "") -> list[str]:
@@ -73,6 +81,22 @@ def test_what_was_published_is_whole(repository: Path) -> None:
         (
             lambda root: shutil.copy(root / "other" / "config.pbtxt", root / "tiny"),
             "tiny: its configuration has another manifest of version 1",
+        ),
+        (
+            lambda root: policy(root, "tiny_explain", 1, 2, 3),
+            "tiny: tiny_explain/config.pbtxt serves version 3, which is not there",
+        ),
+        (
+            lambda root: policy(root, "tiny", 1, 2, 3),
+            "tiny: tiny/config.pbtxt serves version 3, which is not there",
+        ),
+        (
+            lambda root: policy(root, "tiny_explain", 2),
+            "tiny: tiny_explain/config.pbtxt does not serve version 1, which tiny does",
+        ),
+        (
+            lambda root: publish_tiny(root, version="3", side=4),
+            "tiny: tiny_explain/config.pbtxt has not the input and outputs of version 2",
         ),
         (
             lambda root: (root / "tiny_explain" / "config.pbtxt").unlink(),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.errors import RepositoryBusy
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import only_writer, replace_file, restored_on_failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +53,43 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
     assert path.stat().st_ino != before.st_ino
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_fails_leaves_the_files_as_they_were(tmp_path: Path, fault: BaseException) -> None:
+    there, made = tmp_path / "there", tmp_path / "made"
+    there.write_text("before")
+
+    def write() -> None:
+        with restored_on_failure([there, made]):
+            there.write_text("after")
+            made.write_text("after")
+            raise fault
+
+    with pytest.raises(type(fault)):
+        write()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"there": "before"}
+
+
+def test_what_succeeds_leaves_no_copies(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_text("before")
+    with restored_on_failure([there]):
+        there.write_text("after")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"there": "after"}
+
+
+def test_where_there_is_no_room_for_copies_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.write_text("before")
+
+    def full(source: Path, target: Path) -> None:
+        target.write_text("bef")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"), restored_on_failure([there]):
+        raise AssertionError
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"there": "before"}

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 
+from pawsight_export.publication import publish
+from pawsight_serving.deadlines import Deadline
+from pawsight_serving.engines.triton import TritonEngine
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.triton_server import main as module
+from pawsight_serving.triton_server.view import RepositoryView
 from tests.processes import START_S, STOP_S
-from tests.serving.tiny_repository import publish_tiny
+from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import running_triton
 
 if TYPE_CHECKING:
@@ -29,6 +38,38 @@ def test_a_repository_that_is_not_there_is_said_before_anything_is_installed(
     assert not (tmp_path / "cache").exists()
 
 
+async def test_a_fault_is_logged_once_and_ends_no_following(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_FOLLOW_S", 0.0)
+    over = asyncio.Event()
+    broken = RepositoryInvalid("The manifest of tiny version 2 cannot be read.")
+    looks: list[Any] = [{"tiny": broken}, {"tiny": broken}, RuntimeError(), {"tiny": broken}]
+
+    class View(RepositoryView):
+        def __init__(self) -> None:
+            pass
+
+        def refresh(self) -> dict[str, RepositoryInvalid | OSError | None]:
+            if not looks:
+                over.set()
+                return {"tiny": None}
+            found = looks.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return dict(found)
+
+    following = asyncio.create_task(module.follow(View()))
+    async with asyncio.timeout(20):
+        await over.wait()
+    following.cancel()
+    assert [record.getMessage() for record in caplog.records] == [
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+        "the repository could not be followed",
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+    ]
+
+
 @pytest.mark.triton
 def test_it_serves_says_where_and_ends_cleanly(
     tmp_path: Path, triton_environment: Environment
@@ -41,6 +82,36 @@ def test_it_serves_says_where_and_ends_cleanly(
     assert not server.exists()
     port = triton.grpc.rpartition(":")[2]
     assert not list(Path("/dev/shm").glob(f"pawsight_{port}_*"))
+
+
+@pytest.mark.triton
+async def test_a_rollback_from_another_input_size_serves_the_earlier_version_again(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    repository = tmp_path / "repository"
+    publish_tiny(repository)
+    publish_tiny(tmp_path / "staged", version="2", side=4, precision="int8")
+    with running_triton(repository) as triton:
+        engine = TritonEngine(triton.grpc)
+        await engine.start()
+        assert await side_of(engine, "1") == SIDE
+        publish(tmp_path / "staged", repository, "tiny", "2")
+        assert await side_of(engine, "2") == 4
+        roll_back(repository, "tiny")
+        assert await side_of(engine, "1") == SIDE
+        await engine.close()
+
+
+async def side_of(engine: TritonEngine, version: str) -> int:
+    """Return a version's input size, once it alone is served and both its graphs have answered."""
+    async with asyncio.timeout(60):
+        while [each.version for each in engine.manifests()] != [version]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    side = engine.manifests()[0].input_size[0]
+    images = np.zeros((1, side, side, 3), np.uint8)
+    for graph in ("tiny", "tiny_explain"):
+        await engine.infer(graph, version, images, ["probabilities"], Deadline.after(20))
+    return side
 
 
 @pytest.mark.triton

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pawsight_serving.engines.providers import wanted_providers
-from pawsight_serving.triton_server.view import MODEL_FILE
+from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     utils.Tensor = Tensor
     utils.get_input_tensor_by_name = lambda request, name: Tensor(name, request.image)
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", utils)
-    spec = importlib.util.spec_from_file_location("backend_model", MODEL_FILE)
+    spec = importlib.util.spec_from_file_location("backend_model", MODEL_SOURCE)
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)

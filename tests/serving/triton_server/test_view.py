@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.triton_config import read_config, write_config
-from pawsight_serving.triton_server.view import MODEL_FILE, RepositoryView
+from pawsight_serving.triton_server.view import MODEL_SOURCE, RepositoryView
 from tests.serving.tiny_repository import publish_tiny
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Files = dict[str, bytes]
 
@@ -36,14 +33,14 @@ def files(folder: Path) -> Files:
 
 def test_every_graph_runs_in_the_python_backend(repository: Path, view: RepositoryView) -> None:
     before = files(repository)
-    assert view.refresh() == ("tiny",)
+    assert view.refresh() == {"tiny": None}
     shown = files(view.models)
     assert set(shown) - set(before) == {
         f"{graph}/1/{file}"
         for graph in ("tiny", "tiny_explain")
         for file in ("model.py", "__pycache__")
     }
-    assert shown["tiny/1/model.py"] == MODEL_FILE.read_bytes()
+    assert shown["tiny/1/model.py"] == MODEL_SOURCE.read_bytes()
     for graph in ("tiny", "tiny_explain"):
         config = read_config(shown.pop(f"{graph}/config.pbtxt").decode(), graph)
         assert (config.platform, config.backend) == ("", "python")
@@ -73,14 +70,14 @@ def test_it_follows_the_repository(repository: Path, view: RepositoryView) -> No
     view.refresh()
     publish_tiny(repository, version="2")
     publish_tiny(repository, name="other")
-    assert view.refresh() == ("other", "tiny")
+    assert view.refresh() == {"other": None, "tiny": None}
     assert (view.models / "tiny" / "2" / "model.onnx").is_file()
     assert (view.models / "other_explain" / "1" / "model.py").is_file()
     for graph in ("tiny", "tiny_explain"):
         shutil.rmtree(repository / graph / "1")
     for graph in ("other", "other_explain"):
         shutil.rmtree(repository / graph)
-    assert view.refresh() == ("tiny",)
+    assert view.refresh() == {"tiny": None}
     assert {folder.name for folder in view.models.iterdir()} == {"tiny", "tiny_explain"}
     assert not (view.models / "tiny" / "1").exists()
 
@@ -97,9 +94,47 @@ def test_a_broken_version_leaves_the_view_as_it_was(repository: Path, view: Repo
     before = files(view.models)
     publish_tiny(repository, version="2")
     (repository / "tiny_explain" / "2" / "model.onnx").write_bytes(b"garbage")
-    with pytest.raises(RepositoryInvalid, match="digest"):
-        view.refresh()
+    assert "digest" in str(view.refresh()["tiny"])
     assert files(view.models) == before
+
+
+def test_a_broken_model_holds_up_no_other(repository: Path, view: RepositoryView) -> None:
+    publish_tiny(repository, name="broken")
+    view.refresh()
+    before = files(view.models / "broken")
+    (repository / "broken" / "config.pbtxt").write_text("max_batch_size: many")
+    publish_tiny(repository, version="2")
+    publish_tiny(repository, name="other")
+    found = view.refresh()
+    assert list(found) == ["broken", "other", "tiny"]
+    assert "configuration of broken" in str(found["broken"])
+    assert found["tiny"] is found["other"] is None
+    assert (view.models / "tiny" / "2" / "model.onnx").is_file()
+    assert files(view.models / "broken") == before
+
+
+def test_what_failed_half_way_is_done_the_next_time(
+    view: RepositoryView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "symlink_to", full)
+        assert "No space left" in str(view.refresh()["tiny"])
+    assert view.refresh() == {"tiny": None}
+    assert (view.models / "tiny" / "1" / "model.onnx").is_file()
+
+
+def test_an_empty_repository_leaves_the_view_as_it_was(
+    repository: Path, view: RepositoryView
+) -> None:
+    view.refresh()
+    for graph in ("tiny", "tiny_explain"):
+        shutil.rmtree(repository / graph)
+    with pytest.raises(RepositoryInvalid, match="no published model"):
+        view.refresh()
+    assert {folder.name for folder in view.models.iterdir()} == {"tiny", "tiny_explain"}
 
 
 def test_a_graph_that_is_no_onnx_file_is_refused(repository: Path, view: RepositoryView) -> None:
@@ -109,11 +144,9 @@ def test_a_graph_that_is_no_onnx_file_is_refused(repository: Path, view: Reposit
         update={"engine": "tensorrt", "graphs": {**manifest.graphs, "tiny": plan}}
     )
     (repository / "tiny" / "1" / "manifest.json").write_text(compiled.model_dump_json())
-    with pytest.raises(RepositoryInvalid, match="exported for tensorrt"):
-        view.refresh()
+    assert "exported for tensorrt" in str(view.refresh()["tiny"])
 
 
 def test_a_graph_without_configuration_is_refused(repository: Path, view: RepositoryView) -> None:
     (repository / "tiny" / "config.pbtxt").unlink()
-    with pytest.raises(RepositoryInvalid, match="tiny has no configuration"):
-        view.refresh()
+    assert "tiny has no configuration" in str(view.refresh()["tiny"])

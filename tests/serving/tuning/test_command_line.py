@@ -72,6 +72,29 @@ def test_without_a_target_or_within_none_nothing_is_written(
     assert (repository / "tiny" / "config.pbtxt").read_text() == before
 
 
+@pytest.mark.usefixtures("measured")
+def test_a_repository_that_cannot_be_written_is_one_sentence(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "replace_file", full)
+    done = tune(repository, "--latency-ms", "10")
+    assert done.exit_code == 1
+    assert "could not be written: No space left on device." in done.output
+    assert (repository.parent / "plot.png").is_file()
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) -> None:
+    nowhere = str(repository.parent / "nowhere" / "plot.png")
+    done = tune(repository, "--latency-ms", "10", "--plot", nowhere)
+    assert done.exit_code == 1
+    assert "name another file with --plot" in done.output
+    assert "tuned" in read_graph_config(repository, "tiny").parameters
+
+
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
