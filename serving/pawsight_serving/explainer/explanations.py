@@ -185,8 +185,9 @@ class Explained:
     Attributes:
         method: its name.
         predictions: one a picture, with the digest of the graph that answered.
-        weights_sha256: of the weights in that graph.
-        precision: that it computes in.
+        weights_sha256: of the training run's weights that the graph was made of, before any
+            rounding.
+        precision: what that graph computes in: "fp32", "fp16" or "int8".
         explanations: for each picture, for each layer, for each target.
         sheets: one drawing a picture, where sheets were asked for.
     """

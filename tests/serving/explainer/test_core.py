@@ -158,6 +158,14 @@ async def test_every_explanation_has_the_probability_of_its_class_and_its_origin
     assert (explained.weights_sha256, explained.precision) == ("0" * 64, "fp32")
 
 
+async def test_the_precision_is_that_of_the_graph_that_gave_the_map(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.served = [manifest().model_copy(update={"precision": "int8"})]
+    assert (await explainer.explain(Query(), [RED], soon())).precision == "int8"
+    assert (await explainer.explain(Query(layer="conv1"), [RED], soon())).precision == "fp32"
+
+
 async def test_faithfulness_is_of_maps_with_evidence_alone(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
