@@ -22,6 +22,8 @@ from pawsight_serving.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32
+MAX_NUMBERS: Final = 2_000_000
+"""Numbers that are read or written one by one, as in JSON: more hold up every other request."""
 
 
 LogFormat = Literal["text", "json"]

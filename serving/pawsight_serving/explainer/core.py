@@ -93,6 +93,7 @@ class Explainer:
                 self._engine.manifests(), query.model, query.version, default=self._default_model
             )
             name, method = find_method(manifest, query)
+            query.check_values(method.shapes, len(pictures))
             self._queue.check_values(len(pictures), method.values_per_picture)
             images = await self._decoder.decode(pictures, manifest.input_size, deadline)
             passes = EnginePasses(self._engine, self._painters, manifest.version, deadline)

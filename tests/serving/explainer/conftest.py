@@ -37,7 +37,7 @@ def explainer(engine: FakeEngine, metrics: ExplainerMetrics) -> Iterator[Explain
         engine,
         Decoder(decoders, ExplainerSettings()),
         painters,
-        Queue(admission, 1, 20_000),
+        Queue(admission, 1, 100_000),
         Readiness(engine, ExplainerSettings()),
         metrics,
         default_model="cats_dogs_vgg16",

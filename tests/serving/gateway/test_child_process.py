@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ExplainerUnavailable
+from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.settings import ExplainerSettings
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-REQUEST = pb.ExplainRequest(images=[picture()])
+    from pawsight_proto.v1 import pawsight_pb2 as pb
+
 DEAF = """
 import json, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -46,8 +47,9 @@ time.sleep(60)
 """
 
 
-def call() -> Call:
-    return Call("id", Deadline.after(10))
+async def explain(client: ExplainerClient) -> pb.ExplainResponse:
+    call = Call("id", Deadline.after(10))
+    return await client.explain(Query(), [picture()], call, tensors=True)
 
 
 async def ended(pid: int) -> None:
@@ -81,7 +83,7 @@ async def test_a_killed_process_is_back_by_itself(
     sidecar.start()
     try:
         assert await sidecar.wait_reachable(30)
-        assert (await client.explain(REQUEST, call())).model == "tiny"
+        assert (await explain(client)).model == "tiny"
         first = sidecar.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
@@ -89,11 +91,11 @@ async def test_a_killed_process_is_back_by_itself(
         async with asyncio.timeout(30):
             while sidecar.pid == first or not await sidecar.wait_reachable(30):
                 with pytest.raises(ExplainerUnavailable):
-                    await client.explain(REQUEST, call())
+                    await explain(client)
                 failed = True
                 await asyncio.sleep(0.02)
         assert failed
-        assert (await client.explain(REQUEST, call())).model == "tiny"
+        assert (await explain(client)).model == "tiny"
     finally:
         await sidecar.stop(10)
 
@@ -109,7 +111,7 @@ async def test_it_ends_with_its_parent_and_leaves_nothing(
     await sidecar.stop(10)
     await ended(pid)
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(REQUEST, call())
+        await explain(client)
 
 
 async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) -> None:
@@ -119,6 +121,7 @@ async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) ->
         """
 import asyncio, sys
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.settings import ExplainerSettings
 async def main():
@@ -163,7 +166,7 @@ async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
     assert not await sidecar.wait_reachable(0.5)
     assert "starting it again" in caplog.text
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(REQUEST, call())
+        await explain(client)
     await asyncio.wait_for(sidecar.stop(1), 5)
 
 
