@@ -222,5 +222,6 @@ class ExplainerSettings(EngineSettings):
         description="Explanations that are worked on at once; others wait [default: one a core].",
     )
     max_explanation_bytes: PositiveInt = Field(
-        128 * 1024 * 1024, description="Bytes of maps that one explanation may hold at once."
+        256 * 1024 * 1024,
+        description="Bytes of maps and drawings that one explanation may hold at once.",
     )

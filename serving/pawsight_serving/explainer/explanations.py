@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pawsight_serving.explainer.faithfulness import Faithfulness
     from pawsight_serving.predictions import Predictions
 
 ALPHA: Final = 0.75
@@ -170,27 +171,6 @@ class ActivationMaps:
 
 
 Maps = ClassMap | ActivationMaps
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """The class's probability after each twentieth of the pixels, from none to all."""
-
-    probabilities: tuple[float, ...]
-
-    @property
-    def area(self) -> float:
-        """The area under the curve, over shares of the pixels from 0 to 1."""
-        ends = (self.probabilities[0] + self.probabilities[-1]) / 2
-        return (sum(self.probabilities) - ends) / (len(self.probabilities) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Faithfulness:
-    """Both curves of one map."""
-
-    deletion: Curve
-    insertion: Curve
 
 
 @dataclass(frozen=True, slots=True)

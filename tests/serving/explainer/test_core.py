@@ -237,11 +237,25 @@ async def test_between_two_passes_a_caller_who_left_frees_the_worker(
     assert len(engine.asked) == asked + 1
 
 
+@pytest.mark.parametrize("max_bytes", [20_000])
 async def test_what_would_hold_too_much_is_refused_before_it_is_decoded(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
     with pytest.raises(OptionInvalid, match="fewer layers or send fewer pictures"):
-        await explainer.explain(Query(method="hirescam", layer="all"), [b"no picture"] * 40, soon())
+        await explainer.explain(Query(method="hirescam", layer="all"), [b"no picture"] * 9, soon())
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("max_bytes", [100_000])
+@pytest.mark.parametrize(
+    ("drawing", "pictures"), [(Drawing(), 3), (Drawing(sheet=True), 1), (Drawing("WEBP"), 3)]
+)
+async def test_drawings_that_would_take_too_much_are_refused_before_decoding(
+    explainer: Explainer, engine: FakeEngine, drawing: Drawing, pictures: int
+) -> None:
+    query = Query(layer="all", target="all", drawing=drawing)
+    with pytest.raises(OptionInvalid, match=r"maps and drawings.*fewer layers or send fewer"):
+        await explainer.explain(query, [b"no picture"] * pictures, soon())
     assert engine.asked == []
 
 
