@@ -48,12 +48,12 @@ class OwnExplanations:
         return plain and name == "grad-cam" and method.graph == manifest.name
 
     def keeps_nobody_waiting(self) -> bool:
-        """Return whether no prediction is asked for now.
+        """Return whether no prediction is asked for now; a stream at rest asks for none.
 
         One caller who asks for this and that in turn keeps nobody waiting either.
         """
         return self._predictions.idle_s() > QUIET_S or (
-            self._predictions.in_flight == 0 and self._explanations.in_flight <= 1
+            self._predictions.served == 0 and self._explanations.in_flight <= 1
         )
 
     async def answer(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -116,7 +117,12 @@ class FakeSidecar:
     engine: FakeEngine = field(default_factory=FakeEngine)
     failure: Exception | None = None
     alive: bool = True
+    probed: int = 0
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def infer(
         self,
@@ -133,6 +139,8 @@ class FakeSidecar:
         return Outputs(values, "sha256:sidecar")
 
     async def ready(self) -> bool:
+        self.probed += 1
+        await self.may_answer.wait()
         return self.alive
 
 

@@ -107,6 +107,14 @@ def test_predictions_come_first(
         assert not own.keeps_nobody_waiting(), "the next prediction is on its way"
         now_s += 0.3
         assert own.keeps_nobody_waiting()
+    with predictions.stream() as stream, explanations.place(), explanations.place():
+        assert own.keeps_nobody_waiting(), "the stream brings nothing"
+        with stream.more(1):
+            assert not own.keeps_nobody_waiting()
+    with predictions.stream() as stream, explanations.place():
+        with stream.more(1):
+            pass
+        assert own.keeps_nobody_waiting(), "one caller's stream rests while it asks for this"
     with predictions.place():
         pass
     with explanations.place():

@@ -110,7 +110,7 @@ class PawsightServicer(PawsightMethods):
                 return PredictStreamResponse(id=request.id, response=response)
             return PredictStreamResponse(id=request.id, error=failure)
 
-        with self._gateway.admission.place() as place:
+        with self._gateway.admission.stream() as place:
             async for response in in_order(requests, answer, self._at_once):
                 yield response
 
