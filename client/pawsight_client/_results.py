@@ -91,8 +91,9 @@ class Explanation:
             none was asked for.
         digest: "sha256:…" of the graph that gave the map.
         prediction: the prediction of the same pass.
-        weights_sha256: of the weights in that graph.
-        precision: "fp32", "fp16" or "int8".
+        weights_sha256: of the training run's weights that the graph was made of, before any
+            rounding.
+        precision: what that graph computes in, "fp32", "fp16" or "int8".
         probability: of `target`, by the same pass; None for activations.
         faithfulness: where it was asked for and the map holds evidence.
         sheet_png: all explanations of the picture on one sheet, where that was asked for.

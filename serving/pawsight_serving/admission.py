@@ -36,14 +36,20 @@ class Admission:
         self._limit = limit
         self._max_bytes = max_bytes
         self._in_flight = 0
+        self._served = 0
         self._bytes = 0
         self._refused = 0
         self._left_s = -math.inf
 
     @property
     def in_flight(self) -> int:
-        """How many requests are in."""
+        """How many requests hold a place."""
         return self._in_flight
+
+    @property
+    def served(self) -> int:
+        """How many requests are being served: not streams that bring nothing at the moment."""
+        return self._served
 
     @property
     def bytes_in_flight(self) -> int:
@@ -56,28 +62,45 @@ class Admission:
         return self._refused
 
     def idle_s(self) -> float:
-        """Return the seconds since the last request left; 0 while one is in."""
-        return 0.0 if self._in_flight else time.monotonic() - self._left_s
+        """Return the seconds since the last request was served; 0 while one is."""
+        return 0.0 if self._served else time.monotonic() - self._left_s
 
     @contextmanager
     def place(self, size: int = 0, deadline: Deadline | None = None) -> Iterator[Place]:
-        """Hold a place and so many bytes for the body, or raise `Overloaded` at once.
+        """Serve a request of so many bytes in the body, or raise `Overloaded` at once.
 
         With a deadline it is raised too where what is in work leaves no time for one more picture.
         """
         if deadline is not None:
             self._check(1, deadline)
+        with self.stream() as place, place.more(size):
+            yield place
+
+    @contextmanager
+    def stream(self) -> Iterator[Place]:
+        """Hold a place for a stream, or raise `Overloaded` at once; it may rest in the body.
+
+        What it brings is served in the body of `Place.more`.
+        """
         if self._in_flight >= self._limit:
             self._refuse(f"{self._limit} requests")
         place = Place(self)
-        with place.more(size):
-            self._in_flight += 1
-            try:
-                yield place
-            finally:
-                self._in_flight -= 1
-                self._bytes -= place.grown
-                self._left_s = time.monotonic()
+        self._in_flight += 1
+        try:
+            yield place
+        finally:
+            self._in_flight -= 1
+            self._bytes -= place.grown
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Count the body as the service of one request."""
+        self._served += 1
+        try:
+            yield
+        finally:
+            self._served -= 1
+            self._left_s = time.monotonic()
 
     @contextmanager
     def work(self, pictures: int, deadline: Deadline) -> Iterator[None]:
@@ -132,9 +155,10 @@ class Place:
 
     @contextmanager
     def more(self, size: int) -> Iterator[None]:
-        """Hold so many bytes more for the body, or raise `Overloaded` at once."""
+        """Serve so many bytes more in the body, or raise `Overloaded` at once."""
         self._admission.take(size)
         try:
-            yield
+            with self._admission.serving():
+                yield
         finally:
             self._admission.give(size)

@@ -21,6 +21,8 @@ from pawsight_serving.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32
+MAX_NUMBERS: Final = 2_000_000
+"""Numbers that are read or written one by one, as in JSON: more hold up every other request."""
 
 
 LogFormat = Literal["text", "json"]
@@ -219,5 +221,6 @@ class ExplainerSettings(EngineSettings):
         description="Explanations worked on at once; others wait [default: one a usable core].",
     )
     max_explanation_bytes: PositiveInt = Field(
-        128 * 1024 * 1024, description="Bytes of maps that one explanation may hold at once."
+        256 * 1024 * 1024,
+        description="Bytes of maps and drawings that one explanation may hold at once.",
     )

@@ -59,6 +59,24 @@ def test_it_knows_for_how_long_nobody_was_in(monkeypatch: pytest.MonkeyPatch) ->
     assert admission.idle_s() == 2
 
 
+def test_a_stream_that_brings_nothing_holds_a_place_and_rests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    admission = Admission(1, 10)
+    with admission.stream() as place:
+        assert (admission.in_flight, admission.served) == (1, 0)
+        assert admission.idle_s() == float("inf")
+        with pytest.raises(Overloaded, match="1 requests"), admission.place():
+            pass
+        with place.more(10):
+            assert (admission.served, admission.idle_s(), admission.bytes_in_flight) == (1, 0, 10)
+        now_s += 3
+        assert (admission.served, admission.idle_s(), admission.bytes_in_flight) == (0, 3, 0)
+    assert admission.in_flight == 0
+
+
 def test_who_would_be_answered_too_late_is_refused_at_once_and_told_when_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

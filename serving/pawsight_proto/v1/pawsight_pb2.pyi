@@ -462,9 +462,11 @@ class Explanation(_message.Message):
     digest: _builtins.str
     """"sha256:…" of the graph that gave the map."""
     weights_sha256: _builtins.str
-    """sha256 of the weights in that graph."""
+    """sha256 of the training run's weights that the graph was made of, before any rounding."""
     precision: _builtins.str
-    """"fp32", "fp16" or "int8"."""
+    """What that graph computes in: "fp32", "fp16" or "int8"; every layer's graph, NAME_explain,
+    computes in "fp32".
+    """
     probability: _builtins.float
     """Of the target, by the pass that gave the map. Absent for activations."""
     @_builtins.property

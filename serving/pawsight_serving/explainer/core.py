@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.drawings import Drawings
 from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.faithfulness import measure_faithfulness
 from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS, find_method
 from pawsight_serving.explainer.passes import EnginePasses
-from pawsight_serving.explainer.rendering.drawing import Painter
 from pawsight_serving.explainer.results import explained_by, explanations_of
 from pawsight_serving.graphs import Outputs, find_graph
 from pawsight_serving.observation import explaining_by, stage
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.explainer.explanations import Drawing, Explained, Explanation, Query
+    from pawsight_serving.explainer.explanations import Explained, Explanation, Query
     from pawsight_serving.explainer.methods.protocol import Passes
     from pawsight_serving.explainer.metrics import ExplainerMetrics
     from pawsight_serving.explainer.queueing import Queue
@@ -70,7 +69,7 @@ class Explainer:
         self._readiness = readiness
         self._metrics = metrics
         self._default_model = default_model
-        self._max_side = max_overlay_side
+        self._drawings = Drawings(painters, decoder.limits, max_overlay_side)
 
     async def explain(
         self, query: Query, pictures: Sequence[bytes], deadline: Deadline
@@ -93,7 +92,9 @@ class Explainer:
                 self._engine.manifests(), query.model, query.version, default=self._default_model
             )
             name, method = find_method(manifest, query)
-            self._queue.check_values(len(pictures), method.values_per_picture)
+            query.check_values(method.shapes, len(pictures))
+            drawn = self._drawings.most_bytes(query.drawing, method.shapes)
+            self._queue.check_size(len(pictures), method.values_per_picture, drawn)
             images = await self._decoder.decode(pictures, manifest.input_size, deadline)
             passes = EnginePasses(self._engine, self._painters, manifest.version, deadline)
             async with self._queue.turn():
@@ -107,7 +108,7 @@ class Explainer:
                 if query.drawing is None:
                     return explained
                 with stage("render"):
-                    return await self._drawn(explained, query.drawing, pictures, deadline)
+                    return await self._drawings.draw(explained, query.drawing, pictures, deadline)
 
     async def infer(
         self, graph: str, version: str, pixels: bytes, outputs: Sequence[str], deadline: Deadline
@@ -177,32 +178,3 @@ class Explainer:
             else:
                 measured.append(explanation)
         return measured
-
-    async def _drawn(
-        self, explained: Explained, drawing: Drawing, pictures: Sequence[bytes], deadline: Deadline
-    ) -> Explained:
-        per_picture = len(explained.explanations) // len(pictures)
-        groups = [
-            explained.explanations[start : start + per_picture]
-            for start in range(0, len(explained.explanations), per_picture)
-        ]
-        painters = [
-            Painter(picture, drawing, self._decoder.limits, self._max_side) for picture in pictures
-        ]
-        if drawing.sheet:
-            heading = f"{explained.predictions.model} {explained.predictions.version}"
-            sheets = await self._painters.run_each(
-                [
-                    partial(painter.sheet, group, f"{heading}, {explained.method}", prediction)
-                    for painter, group, prediction in zip(
-                        painters, groups, explained.predictions.predictions, strict=True
-                    )
-                ],
-                deadline,
-            )
-            return explained.with_sheets(sheets)
-        drawings = await self._painters.run_each(
-            [partial(painter.each, group) for painter, group in zip(painters, groups, strict=True)],
-            deadline,
-        )
-        return explained.with_drawings([each for group in drawings for each in group])

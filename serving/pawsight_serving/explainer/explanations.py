@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.rendering.colormap_names import COLORMAPS
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from pawsight_serving.explainer.faithfulness import Faithfulness
     from pawsight_serving.predictions import Predictions
 
 ALPHA: Final = 0.75
@@ -36,12 +41,23 @@ class Drawing:
         alpha: how opaque the strongest evidence covers the picture, 0 to 1.
         colormap: one of `rendering.colormap_names.COLORMAPS`; the server chooses where empty.
         sheet: one sheet a picture, instead of a drawing an explanation.
+
+    Raises:
+        OptionInvalid: `alpha` or `colormap` does not fit.
     """
 
     format: Literal["PNG", "WEBP"] = "PNG"
     alpha: float = ALPHA
     colormap: str = ""
     sheet: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise OptionInvalid("Give an `alpha` from 0 to 1.")
+        if self.colormap and self.colormap not in COLORMAPS:
+            raise OptionInvalid(
+                f"The colormap {self.colormap!r} is not one of: {', '.join(COLORMAPS)}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ class Query:
         seed: of what it draws.
         faithfulness: whether to measure deletion and insertion.
         drawing: what to draw beside the values; None draws nothing.
+        max_values: how many values the answer may have, where its protocol writes them one by one.
     """
 
     model: str = ""
@@ -73,6 +90,22 @@ class Query:
     seed: int = 0
     faithfulness: bool = False
     drawing: Drawing | None = None
+    max_values: int | None = None
+
+    def check_values(self, shapes: Iterable[Iterable[int]], pictures: int = 1) -> None:
+        """Raise `OptionInvalid` where the answer would have more than `max_values`.
+
+        Args:
+            shapes: of the explanations of one picture.
+            pictures: how many pictures there are.
+        """
+        values = pictures * sum(map(math.prod, shapes))
+        if self.max_values is not None and values > self.max_values:
+            raise OptionInvalid(
+                f"The answer has {values} numbers, and at most {self.max_values} are written out; "
+                "ask for fewer layers or channels, send fewer pictures, or ask for raw values: "
+                "over HTTP with `Accept: application/x-npy`, over gRPC with `tensors`."
+            )
 
 
 @dataclass(frozen=True)
@@ -141,27 +174,6 @@ Maps = ClassMap | ActivationMaps
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """The class's probability after each twentieth of the pixels, from none to all."""
-
-    probabilities: tuple[float, ...]
-
-    @property
-    def area(self) -> float:
-        """The area under the curve, over shares of the pixels from 0 to 1."""
-        ends = (self.probabilities[0] + self.probabilities[-1]) / 2
-        return (sum(self.probabilities) - ends) / (len(self.probabilities) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Faithfulness:
-    """Both curves of one map."""
-
-    deletion: Curve
-    insertion: Curve
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """One picture's maps of one layer and class.
 
@@ -185,8 +197,9 @@ class Explained:
     Attributes:
         method: its name.
         predictions: one a picture, with the digest of the graph that answered.
-        weights_sha256: of the weights in that graph.
-        precision: that it computes in.
+        weights_sha256: of the training run's weights that the graph was made of, before any
+            rounding.
+        precision: what that graph computes in: "fp32", "fp16" or "int8".
         explanations: for each picture, for each layer, for each target.
         sheets: one drawing a picture, where sheets were asked for.
     """

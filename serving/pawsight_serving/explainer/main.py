@@ -20,10 +20,10 @@ from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.observation import Observer
-from pawsight_serving.process import stop_signal
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.signals import stop_signal
 from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 

@@ -13,8 +13,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from pawsight_serving.event_loop import unfinished_tasks
 from pawsight_serving.observation import TIME_BOUNDS_S
-from pawsight_serving.process import unfinished_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ class Queue:
     Args:
         admission: the bound on requests in all.
         at_once: how many work at a time.
-        max_bytes: of values that one request may hold at once.
+        max_bytes: of values and drawings that one request may hold at once.
     """
 
     def __init__(self, admission: Admission, at_once: int, max_bytes: int) -> None:
@@ -33,13 +33,20 @@ class Queue:
         self._turns = asyncio.Semaphore(at_once)
         self._max_bytes = max_bytes
 
-    def check_values(self, pictures: int, values_per_picture: int) -> None:
-        """Raise `OptionInvalid` where a request would hold too many values at once."""
-        size = pictures * values_per_picture * _VALUE_BYTES
+    def check_size(self, pictures: int, values: int, drawn_bytes: int) -> None:
+        """Raise `OptionInvalid` where a request would hold too much at once.
+
+        Args:
+            pictures: how many there are.
+            values: float32 values that are held for each of them.
+            drawn_bytes: what the drawings of each of them take at the most.
+        """
+        size = pictures * (values * _VALUE_BYTES + drawn_bytes)
         if size > self._max_bytes:
+            what = "maps and drawings" if drawn_bytes else "maps"
             raise OptionInvalid(
-                f"The answer takes {size} bytes of maps; at most {self._max_bytes} are held for "
-                "one request: ask for fewer layers or send fewer pictures."
+                f"The answer takes up to {size} bytes of {what}; at most {self._max_bytes} are "
+                "held for one request: ask for fewer layers or send fewer pictures."
             )
 
     def place(self) -> AbstractContextManager[Place]:

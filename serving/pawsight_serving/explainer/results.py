@@ -43,6 +43,5 @@ def explained_by(
         explanations: of it.
     """
     predictions = predicted_by(manifest, graph, found.probabilities)
-    return Explained(
-        method, predictions, manifest.weights_sha256, manifest.precision, tuple(explanations)
-    )
+    precision = manifest.arithmetic(graph)
+    return Explained(method, predictions, manifest.weights_sha256, precision, tuple(explanations))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import NotFound, OptionInvalid, VersionNotFound
 from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.messages.explanations import explain_response
-from pawsight_serving.messages.queries import query_of
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
 from pawsight_serving.repository.filters import read_filters
@@ -18,23 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pawsight_proto.v1.pawsight_pb2 import ExplainRequest, ExplainResponse
+    from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Images
+    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
 
 
 class Explainer(Protocol):
-    """Who explains; in its messages, as an answer passes through here unread."""
+    """The sidecar, which answers in a message: over gRPC it goes on to the caller as it is."""
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection to the sidecar at this moment."""
 
-    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
+    async def explain(
+        self, query: Query, pictures: Sequence[bytes], call: Call, *, tensors: bool
+    ) -> ExplainResponse:
         """Return the sidecar's answer; see `ExplainerClient.explain`."""
 
     async def metrics(self) -> bytes:
@@ -116,24 +118,33 @@ class Gateway:
         self._observer.predicted(predicted, pictures)
         return predicted
 
-    async def explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:
-        """Return predictions and explanations of a request.
+    async def explain(
+        self, query: Query, pictures: Sequence[bytes], call: Call, *, tensors: bool
+    ) -> ExplainResponse:
+        """Return predictions and explanations of encoded pictures.
 
         They are the sidecar's, but where the prediction's own pass has what was asked for.
+
+        Args:
+            query: what is asked.
+            pictures: the encoded pictures.
+            call: the request's id and deadline.
+            tensors: whether the values come as tensors, not as maps.
 
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: no such model or version.
             ImageMissing, ImageInvalid, ImageTooLarge: a picture cannot be read.
-            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
+            LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit, or the answer would
+                have too many values.
             Overloaded: too many requests are in flight there.
             ExplainerUnavailable, EngineUnavailable: the sidecar or its engine is down.
             DeadlineExceeded: the deadline passed first.
         """
-        manifest = self.model(request.model, request.version)
-        self._decoder.check_count(len(request.images))
+        manifest = self.model(query.model, query.version)
+        self._decoder.check_count(len(pictures))
         # While the sidecar is down, too, a caller learns what is wrong with the request.
-        query = query_of(request)
         name, method = find_method(manifest, query)
+        query.check_values(method.shapes, len(pictures))
         own = self._own
         if (
             own is not None
@@ -142,29 +153,28 @@ class Gateway:
             and own.keeps_nobody_waiting()
         ):
             try:
-                explained = await own.explain(manifest, name, method, request.images, call.deadline)
+                response = await own.answer(manifest, name, method, pictures, call, tensors=tensors)
             except VersionNotFound:
-                if request.version:
+                if query.version:
                     raise
                 # It was withdrawn since; the sidecar has what is the newest now.
-                manifest = self.model(request.model)
+                manifest = self.model(query.model)
             else:
                 self._readiness.saw_answer(manifest.name)
-                self._observer.predicted(explained.predictions, request.images)
-                return explain_response(explained, call.request_id, tensors=request.tensors)
-        asked_for = request.version
-        request.model, request.version = manifest.name, manifest.version
+                self._observer.predicted(_predictions(response), pictures)
+                return response
+        asked = replace(query, model=manifest.name, version=manifest.version)
         with stage("explain"):
             try:
-                response = await self._explainer.explain(request, call)
+                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
             except VersionNotFound:
-                if asked_for:
+                if query.version:
                     raise
                 # The sidecar refused this version or has let go of it; it has another one.
-                request.version = ""
-                response = await self._explainer.explain(request, call)
+                asked = replace(asked, version="")
+                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
         response.request_id = call.request_id
-        self._observer.predicted(_predictions(response), request.images)
+        self._observer.predicted(_predictions(response), pictures)
         return response
 
     async def filters(self, name: str, version: str, layer: str) -> tuple[Manifest, bytes]:

@@ -14,6 +14,7 @@ from pawsight_serving.calls import UNFORESEEN, caller_left
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.gateway.pulse import Pulse
 from pawsight_serving.graphs import Outputs
+from pawsight_serving.messages.queries import explain_request
 from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.observation import heard_timing, outgoing
 from pawsight_serving.rpc.methods import TIMING_KEY
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
     from pawsight_serving.addresses import Address
     from pawsight_serving.calls import Call
+    from pawsight_serving.explainer.explanations import Query
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -90,14 +92,23 @@ class ExplainerClient:
         """Return the seconds for which the sidecar has answered nothing; 0 without a sidecar."""
         return self._pulse.silent_s()
 
-    async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
+    async def explain(
+        self, query: Query, pictures: Sequence[bytes], call: Call, *, tensors: bool
+    ) -> pb.ExplainResponse:
         """Return the sidecar's answer.
+
+        Args:
+            query: what is asked.
+            pictures: the encoded pictures.
+            call: the request's id and deadline.
+            tensors: whether the values come as tensors, not as maps.
 
         Raises:
             PawsightError: the sidecar's own error, as it raised it.
             ExplainerUnavailable: it cannot be reached, or ended before it had answered.
             DeadlineExceeded: the deadline passed first.
         """
+        request = explain_request(query, pictures, tensors=tensors)
         return await self._ask(self._connected().Explain, request, call)
 
     async def infer(

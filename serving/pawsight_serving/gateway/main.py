@@ -15,7 +15,7 @@ from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND, ChildProce
 from pawsight_serving.gateway.fleet import serve_fleet
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
-from pawsight_serving.process import stop_signal
+from pawsight_serving.signals import stop_signal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.explainer.passes import EnginePasses
 from pawsight_serving.explainer.results import explained_by, explanations_of
+from pawsight_serving.messages.explanations import explain_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.explainer.explanations import Explained, Query
+    from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
+    from pawsight_serving.calls import Call
+    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Method
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
@@ -46,24 +48,37 @@ class OwnExplanations:
         return plain and name == "grad-cam" and method.graph == manifest.name
 
     def keeps_nobody_waiting(self) -> bool:
-        """Return whether no prediction is asked for now.
+        """Return whether no prediction is asked for now; a stream at rest asks for none.
 
         One caller who asks for this and that in turn keeps nobody waiting either.
         """
         return self._predictions.idle_s() > QUIET_S or (
-            self._predictions.in_flight == 0 and self._explanations.in_flight <= 1
+            self._predictions.served == 0 and self._explanations.in_flight <= 1
         )
 
-    async def explain(
+    async def answer(
         self,
         manifest: Manifest,
         name: str,
         method: Method,
         pictures: Sequence[bytes],
-        deadline: Deadline,
-    ) -> Explained:
-        """Return predictions and explanations of encoded pictures; see `Explainer.explain`."""
-        images = await self._decoder.decode(pictures, manifest.input_size, deadline)
-        passes = EnginePasses(self._engine, self._workers, manifest.version, deadline)
+        call: Call,
+        *,
+        tensors: bool,
+    ) -> ExplainResponse:
+        """Answer in the sidecar's message with what the sidecar would find; see `Gateway.explain`.
+
+        Args:
+            manifest: of the version that explains.
+            name: the method's.
+            method: the method, its options checked.
+            pictures: the encoded pictures.
+            call: the request's id and deadline.
+            tensors: whether the values come as tensors, not as maps.
+        """
+        images = await self._decoder.decode(pictures, manifest.input_size, call.deadline)
+        passes = EnginePasses(self._engine, self._workers, manifest.version, call.deadline)
         found = await method.explain(images, passes)
-        return explained_by(name, manifest, method.graph, found, explanations_of(manifest, found))
+        explanations = explanations_of(manifest, found)
+        explained = explained_by(name, manifest, method.graph, found, explanations)
+        return explain_response(explained, call.request_id, tensors=tensors)

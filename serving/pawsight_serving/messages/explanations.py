@@ -14,12 +14,8 @@ from pawsight_serving.messages.tensors import tensor_message
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import (
-        Curve,
-        Explained,
-        Explanation,
-        Faithfulness,
-    )
+    from pawsight_serving.explainer.explanations import Explained, Explanation
+    from pawsight_serving.explainer.faithfulness import Curve, Faithfulness
 
 
 def explain_response(explained: Explained, request_id: str, *, tensors: bool) -> pb.ExplainResponse:

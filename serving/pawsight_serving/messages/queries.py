@@ -1,4 +1,4 @@
-"""What is asked of the explainer, out of the messages of `pawsight.v1`."""
+"""What is asked of the explainer, in the messages of `pawsight.v1` and out of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING, Final, Literal
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.explanations import ALPHA, Drawing, Query
-from pawsight_serving.explainer.rendering.colormap_names import COLORMAPS
+from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-_FORMATS: Final[Mapping[int, Literal["PNG", "WEBP"]]] = {
-    pb.RENDERING_PNG: "PNG",
-    pb.RENDERING_WEBP: "WEBP",
+_RENDERINGS: Final[Mapping[Literal["PNG", "WEBP"], pb.Rendering.ValueType]] = {
+    "PNG": pb.RENDERING_PNG,
+    "WEBP": pb.RENDERING_WEBP,
 }
+_FORMATS: Final = {rendering: format_ for format_, rendering in _RENDERINGS.items()}
 
 
 def query_of(request: pb.ExplainRequest) -> Query:
     """Return what a request asks.
 
     Raises:
-        OptionInvalid: an option of the drawing does not fit, whichever model is asked.
+        OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn.
     """
+    if request.rendering not in (pb.RENDERING_UNSPECIFIED, *_FORMATS):
+        raise OptionInvalid("Give a `rendering` that is one of: RENDERING_PNG, RENDERING_WEBP.")
+    drawing = Drawing(
+        _FORMATS.get(request.rendering, "PNG"),
+        request.alpha if request.HasField("alpha") else ALPHA,
+        request.colormap,
+        request.sheet,
+    )
     return Query(
         model=request.model,
         version=request.version,
@@ -35,20 +44,29 @@ def query_of(request: pb.ExplainRequest) -> Query:
         samples=request.samples,
         seed=request.seed,
         faithfulness=request.faithfulness,
-        drawing=_drawing(request),
+        drawing=drawing if request.rendering in _FORMATS else None,
+        max_values=None if request.tensors else MAX_NUMBERS,
     )
 
 
-def _drawing(request: pb.ExplainRequest) -> Drawing | None:
-    alpha = request.alpha if request.HasField("alpha") else ALPHA
-    if not 0 <= alpha <= 1:
-        raise OptionInvalid("Give an `alpha` from 0 to 1.")
-    if request.colormap and request.colormap not in COLORMAPS:
-        raise OptionInvalid(
-            f"The colormap {request.colormap!r} is not one of: {', '.join(COLORMAPS)}."
-        )
-    if request.rendering == pb.RENDERING_UNSPECIFIED:
-        return None
-    if request.rendering not in _FORMATS:
-        raise OptionInvalid("Give a `rendering` that is one of: RENDERING_PNG, RENDERING_WEBP.")
-    return Drawing(_FORMATS[request.rendering], alpha, request.colormap, request.sheet)
+def explain_request(query: Query, pictures: Sequence[bytes], *, tensors: bool) -> pb.ExplainRequest:
+    """Return the request that asks this; the values come as tensors, or as maps."""
+    request = pb.ExplainRequest(
+        model=query.model,
+        version=query.version,
+        images=pictures,
+        method=query.method,
+        layer=query.layer,
+        target=query.target,
+        channels=query.channels,
+        top=query.top,
+        samples=query.samples,
+        seed=query.seed,
+        faithfulness=query.faithfulness,
+        tensors=tensors,
+    )
+    if (drawing := query.drawing) is not None:
+        request.rendering = _RENDERINGS[drawing.format]
+        request.alpha, request.colormap = drawing.alpha, drawing.colormap
+        request.sheet = drawing.sheet
+    return request

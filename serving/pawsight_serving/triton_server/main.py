@@ -12,8 +12,8 @@ import click
 
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
 from pawsight_serving.logs import start_logging
-from pawsight_serving.process import stop_signal
 from pawsight_serving.repository.directory import read_manifests
+from pawsight_serving.signals import stop_signal
 from pawsight_serving.triton_server.environment import default_cache, prepare
 from pawsight_serving.triton_server.ports import claim
 from pawsight_serving.triton_server.server import TritonServer

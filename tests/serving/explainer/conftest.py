@@ -29,7 +29,13 @@ def metrics() -> ExplainerMetrics:
 
 
 @pytest.fixture
-def explainer(engine: FakeEngine, metrics: ExplainerMetrics) -> Iterator[Explainer]:
+def max_bytes() -> int:
+    """What one request may hold."""
+    return 10_000_000
+
+
+@pytest.fixture
+def explainer(engine: FakeEngine, metrics: ExplainerMetrics, max_bytes: int) -> Iterator[Explainer]:
     decoders, painters = Workers(2, "decode"), Workers(2, "render")
     admission = Admission(2)
     metrics.watch(admission)
@@ -37,7 +43,7 @@ def explainer(engine: FakeEngine, metrics: ExplainerMetrics) -> Iterator[Explain
         engine,
         Decoder(decoders, ExplainerSettings()),
         painters,
-        Queue(admission, 1, 20_000),
+        Queue(admission, 1, max_bytes),
         Readiness(engine, ExplainerSettings()),
         metrics,
         default_model="cats_dogs_vgg16",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from pawsight_serving.errors import (
     VersionNotFound,
 )
 from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Drawing, Query
+from pawsight_serving.explainer.methods.registry import METHODS, find_method
 from pawsight_serving.observation import Observer, failed_with
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
@@ -158,6 +160,14 @@ async def test_every_explanation_has_the_probability_of_its_class_and_its_origin
     assert (explained.weights_sha256, explained.precision) == ("0" * 64, "fp32")
 
 
+async def test_the_precision_is_that_of_the_graph_that_gave_the_map(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.served = [manifest().model_copy(update={"precision": "int8"})]
+    assert (await explainer.explain(Query(), [RED], soon())).precision == "int8"
+    assert (await explainer.explain(Query(layer="conv1"), [RED], soon())).precision == "fp32"
+
+
 async def test_faithfulness_is_of_maps_with_evidence_alone(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
@@ -227,12 +237,58 @@ async def test_between_two_passes_a_caller_who_left_frees_the_worker(
     assert len(engine.asked) == asked + 1
 
 
+@pytest.mark.parametrize("max_bytes", [20_000])
 async def test_what_would_hold_too_much_is_refused_before_it_is_decoded(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
     with pytest.raises(OptionInvalid, match="fewer layers or send fewer pictures"):
         await explainer.explain(Query(method="hirescam", layer="all"), [b"no picture"] * 9, soon())
     assert engine.asked == []
+
+
+@pytest.mark.parametrize("max_bytes", [100_000])
+@pytest.mark.parametrize(
+    ("drawing", "pictures"), [(Drawing(), 3), (Drawing(sheet=True), 1), (Drawing("WEBP"), 3)]
+)
+async def test_drawings_that_would_take_too_much_are_refused_before_decoding(
+    explainer: Explainer, engine: FakeEngine, drawing: Drawing, pictures: int
+) -> None:
+    query = Query(layer="all", target="all", drawing=drawing)
+    with pytest.raises(OptionInvalid, match=r"maps and drawings.*fewer layers or send fewer"):
+        await explainer.explain(query, [b"no picture"] * pictures, soon())
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("every", [False, True])
+async def test_the_shapes_that_a_method_foresees_are_those_of_its_maps(
+    explainer: Explainer, name: str, every: bool
+) -> None:
+    of_layers = name not in {"saliency", "smoothgrad", "occlusion", "rise"}
+    query = Query(
+        method=name,
+        layer="all" if every and of_layers else "",
+        target="all" if every and name != "activations" else "",
+    )
+    _, method = find_method(manifest(), query)
+    explained = await explainer.explain(query, [RED, BLUE], soon())
+    shapes = [
+        each.maps.values.shape
+        if isinstance(each.maps, ClassMap)
+        else (len(each.maps.channels), *each.maps.channels[0].values.shape)
+        for each in explained.explanations
+    ]
+    assert shapes == [*method.shapes] * 2
+
+
+async def test_more_values_than_are_written_out_are_refused_before_decoding(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    bounded = partial(Query, layer="all", target="all", max_values=80)
+    with pytest.raises(OptionInvalid, match="has 120 numbers, and at most 80"):
+        await explainer.explain(bounded(), [b"no picture"] * 3, soon())
+    assert engine.asked == []
+    await explainer.explain(bounded(), [RED, BLUE], soon())
 
 
 async def test_the_stages_are_timed(explainer: Explainer, metrics: ExplainerMetrics) -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_serving.explainer.explanations import ClassMap, Curve
+from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.faithfulness import (
     STEPS,
+    Curve,
     measure_faithfulness,
     strongest_first,
 )

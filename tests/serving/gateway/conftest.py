@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from pawsight_serving.calls import Call
+    from pawsight_serving.explainer.explanations import Query
 
 
 BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
@@ -49,55 +51,59 @@ BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
 
 @dataclass
 class FakeExplainer:
-    """Answers every request with the same map."""
+    """Answers every request with the same map; `version` is what it says has answered."""
 
     failure: Exception | None = None
     without: str | None = None
-    asked: list[tuple[pb.ExplainRequest, Call]] = field(default_factory=list)
+    version: str | None = None
+    classes: tuple[str, ...] = ("dog", "cat")
+    asked: list[tuple[Query, Call]] = field(default_factory=list)
     engine: FakeEngine = field(default_factory=FakeEngine)
     connected: bool = True
 
-    async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        sent = pb.ExplainRequest()
-        sent.CopyFrom(request)
-        self.asked.append((sent, call))
-        if self.without == request.version:
-            raise VersionNotFound(request.model, request.version, ())
+    async def explain(
+        self, query: Query, pictures: Sequence[bytes], call: Call, *, tensors: bool
+    ) -> pb.ExplainResponse:
+        self.asked.append((query, call))
+        if self.without == query.version:
+            raise VersionNotFound(query.model, query.version, ())
         await self.engine.infer("tiny", "1", BLANK, ("probabilities",), call.deadline)
         if self.failure is not None:
             raise self.failure
         explanation = pb.Explanation(
-            method=request.method or "grad-cam",
+            method=query.method or "grad-cam",
             layer="conv2",
             evidence=True,
             digest="sha256:b",
             weights_sha256="c",
             precision="fp32",
         )
+        drawing = query.drawing
         values = np.arange(6, dtype=np.float32).reshape(2, 3)
-        if request.method == "activations":
+        if query.method == "activations":
             explanation.channels.add(channel=7, mean=2.5, max=5, zeros=0.25)
             explanation.tensor.CopyFrom(tensor_message("channels", values[np.newaxis]))
         else:
-            explanation.target = request.target or "dog"
+            explanation.target = query.target or self.classes[0]
             explanation.probability = 0.75
             explanation.tensor.CopyFrom(tensor_message("map", values))
-        if request.faithfulness:
+        if query.faithfulness:
             curve = pb.Curve(area=0.5, probabilities=[1, 0])
             explanation.faithfulness.CopyFrom(pb.Faithfulness(deletion=curve, insertion=curve))
-        if request.rendering and not request.sheet:
-            kind = pb.Rendering.Name(request.rendering).removeprefix("RENDERING_")
-            explanation.overlay_png = kind.encode()
+        if drawing is not None and not drawing.sheet:
+            explanation.overlay_png = drawing.format.encode()
         prediction = pb.Prediction(
-            label="dog", score=0.75, probabilities={"dog": 0.75, "cat": 0.25}
+            label=self.classes[0],
+            score=0.75,
+            probabilities=dict(zip(self.classes, (0.75, 0.25), strict=True)),
         )
         return pb.ExplainResponse(
-            model=request.model,
-            version=request.version,
-            predictions=[prediction] * len(request.images),
-            explanations=[explanation] * len(request.images),
+            model=query.model,
+            version=query.version if self.version is None else self.version,
+            predictions=[prediction] * len(pictures),
+            explanations=[explanation] * len(pictures),
             digest="sha256:b",
-            sheets=[b"SHEET"] * len(request.images) if request.sheet else [],
+            sheets=[b"SHEET"] * len(pictures) if drawing is not None and drawing.sheet else [],
         )
 
     async def metrics(self) -> bytes:
@@ -111,7 +117,12 @@ class FakeSidecar:
     engine: FakeEngine = field(default_factory=FakeEngine)
     failure: Exception | None = None
     alive: bool = True
+    probed: int = 0
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def infer(
         self,
@@ -128,6 +139,8 @@ class FakeSidecar:
         return Outputs(values, "sha256:sidecar")
 
     async def ready(self) -> bool:
+        self.probed += 1
+        await self.may_answer.wait()
         return self.alive
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ExplainerUnavailable
+from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.settings import ExplainerSettings
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-REQUEST = pb.ExplainRequest(images=[picture()])
+    from pawsight_proto.v1 import pawsight_pb2 as pb
+
 DEAF = """
 import json, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -47,8 +48,9 @@ time.sleep(60)
 """
 
 
-def call() -> Call:
-    return Call("id", Deadline.after(10))
+async def explain(client: ExplainerClient) -> pb.ExplainResponse:
+    call = Call("id", Deadline.after(10))
+    return await client.explain(Query(), [picture()], call, tensors=True)
 
 
 async def ended(pid: int) -> None:
@@ -82,7 +84,7 @@ async def test_a_killed_process_is_back_by_itself(
     sidecar.start()
     try:
         assert await sidecar.wait_reachable(30)
-        assert (await client.explain(REQUEST, call())).model == "tiny"
+        assert (await explain(client)).model == "tiny"
         first = sidecar.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
@@ -90,11 +92,11 @@ async def test_a_killed_process_is_back_by_itself(
         async with asyncio.timeout(30):
             while sidecar.pid == first or not await sidecar.wait_reachable(30):
                 with pytest.raises(ExplainerUnavailable):
-                    await client.explain(REQUEST, call())
+                    await explain(client)
                 failed = True
                 await asyncio.sleep(0.02)
         assert failed
-        assert (await client.explain(REQUEST, call())).model == "tiny"
+        assert (await explain(client)).model == "tiny"
     finally:
         await sidecar.stop(10)
 
@@ -110,7 +112,7 @@ async def test_it_ends_with_its_parent_and_leaves_nothing(
     await sidecar.stop(10)
     await ended(pid)
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(REQUEST, call())
+        await explain(client)
 
 
 async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) -> None:
@@ -120,6 +122,7 @@ async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) ->
         """
 import asyncio, sys
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.settings import ExplainerSettings
 async def main():
@@ -164,7 +167,7 @@ async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
     assert not await sidecar.wait_reachable(0.5)
     assert "starting it again" in caplog.text
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(REQUEST, call())
+        await explain(client)
     await asyncio.wait_for(sidecar.stop(1), 5)
 
 
@@ -204,9 +207,9 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
         await until(lambda: client.silent_s() > 1.5)
         assert not client.connected
         with pytest.raises(ExplainerUnavailable):
-            await client.explain(REQUEST, call())
+            await explain(client)
         await ended(frozen)
         assert await sidecar.wait_reachable(30)
-        assert (await client.explain(REQUEST, call())).model == "tiny"
+        assert (await explain(client)).model == "tiny"
     finally:
         await sidecar.stop(10)

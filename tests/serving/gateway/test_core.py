@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
@@ -16,9 +15,11 @@ from pawsight_serving.errors import (
     OptionInvalid,
     VersionNotFound,
 )
+from pawsight_serving.explainer.explanations import Query
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
+    from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.gateway.core import Gateway
     from tests.serving.gateway.conftest import FakeExplainer
 
@@ -27,6 +28,10 @@ RED, BLUE = picture("red"), picture("blue")
 
 def soon() -> Deadline:
     return Deadline.after(10)
+
+
+async def explained(gateway: Gateway, query: Query) -> ExplainResponse:
+    return await gateway.explain(query, [RED], Call("id", soon()), tensors=False)
 
 
 async def test_predictions_keep_the_order_of_the_pictures(
@@ -71,10 +76,10 @@ async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeE
 
 
 async def test_an_explanation_is_the_sidecars(gateway: Gateway, explainer: FakeExplainer) -> None:
-    response = await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
+    response = await explained(gateway, Query())
     assert response.request_id == "id"
-    (request, call), *_ = explainer.asked
-    assert (request.model, request.version, call.request_id) == ("tiny", "1", "id")
+    (query, call), *_ = explainer.asked
+    assert (query.model, query.version, call.request_id) == ("tiny", "1", "id")
 
 
 async def test_a_version_that_goes_between_two_steps_is_replaced_by_the_newest(
@@ -92,19 +97,21 @@ async def test_a_sidecar_without_the_version_explains_with_its_own(
     gateway: Gateway, explainer: FakeExplainer
 ) -> None:
     explainer.without = "1"
-    await gateway.explain(pb.ExplainRequest(images=[RED]), Call("r", soon()))
-    assert [request.version for request, _ in explainer.asked] == ["1", ""]
+    await explained(gateway, Query())
+    assert [query.version for query, _ in explainer.asked] == ["1", ""]
     with pytest.raises(VersionNotFound):
-        await gateway.explain(pb.ExplainRequest(images=[RED], version="1"), Call("r", soon()))
+        await explained(gateway, Query(version="1"))
 
 
 async def test_what_cannot_be_explained_is_never_sent(
     gateway: Gateway, explainer: FakeExplainer
 ) -> None:
     with pytest.raises(ModelNotFound):
-        await gateway.explain(pb.ExplainRequest(model="x", images=[RED]), Call("id", soon()))
+        await explained(gateway, Query(model="x"))
     with pytest.raises(ImageMissing):
-        await gateway.explain(pb.ExplainRequest(), Call("id", soon()))
+        await gateway.explain(Query(), [], Call("id", soon()), tensors=False)
+    with pytest.raises(OptionInvalid, match="has 32 numbers, and at most 31"):
+        await explained(gateway, Query(layer="conv1", target="all", max_values=31))
     assert explainer.asked == []
 
 
@@ -113,7 +120,7 @@ async def test_predictions_go_on_without_the_sidecar(
 ) -> None:
     explainer.failure = ExplainerUnavailable("down")
     with pytest.raises(ExplainerUnavailable):
-        await gateway.explain(pb.ExplainRequest(images=[RED]), Call("id", soon()))
+        await explained(gateway, Query())
     await gateway.predict("tiny", "", [RED], soon())
 
 

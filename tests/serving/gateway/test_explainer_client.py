@@ -13,6 +13,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
+from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observation import Observer
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     import grpc
 
-IMAGE = pb.ExplainRequest(images=[b"x"])
+
+async def explain(client: ExplainerClient, query: Query, call: Call) -> pb.ExplainResponse:
+    return await client.explain(query, [b"x"], call, tensors=False)
 
 
 class Servicer(pawsight_pb2_grpc.ExplainerServicer):
@@ -91,28 +94,28 @@ async def client(address: Address) -> AsyncIterator[ExplainerClient]:
 
 
 async def test_the_id_and_what_is_left_of_the_deadline_go_along(client: ExplainerClient) -> None:
-    response = await client.explain(IMAGE, Call("mine", Deadline.after(2)))
+    response = await explain(client, Query(), Call("mine", Deadline.after(2)))
     assert response.request_id == "mine"
     assert 0 < float(response.version) < 2.5
 
 
 async def test_the_sidecars_error_is_raised_as_it_was(client: ExplainerClient) -> None:
     with pytest.raises(LayerUnknown, match=r"^Layer 'unknown' is not one of: conv1\.$"):
-        await client.explain(pb.ExplainRequest(layer="unknown"), Call("id", Deadline.after(5)))
+        await explain(client, Query(layer="unknown"), Call("id", Deadline.after(5)))
 
 
 async def test_the_deadline_ends_the_wait(client: ExplainerClient) -> None:
     with pytest.raises(DeadlineExceeded):
-        await client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(0.1)))
+        await explain(client, Query(layer="slow"), Call("id", Deadline.after(0.1)))
 
 
 async def test_where_nobody_listens_it_is_unavailable() -> None:
     client = ExplainerClient()
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(IMAGE, Call("id", Deadline.after(5)))
+        await explain(client, Query(), Call("id", Deadline.after(5)))
     await client.connect(Address("127.0.0.1", 1))
     with pytest.raises(ExplainerUnavailable):
-        await client.explain(IMAGE, Call("id", Deadline.after(5)))
+        await explain(client, Query(), Call("id", Deadline.after(5)))
     await client.disconnect()
 
 
@@ -120,7 +123,7 @@ async def test_a_call_under_way_fails_clearly_when_the_sidecar_is_lost(
     client: ExplainerClient, servicer: Servicer
 ) -> None:
     under_way = asyncio.create_task(
-        client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(5)))
+        explain(client, Query(layer="slow"), Call("id", Deadline.after(5)))
     )
     await asyncio.wait_for(servicer.busy.wait(), 5)
     await client.disconnect()
@@ -130,7 +133,7 @@ async def test_a_call_under_way_fails_clearly_when_the_sidecar_is_lost(
 
 async def test_a_caller_who_leaves_is_not_held(client: ExplainerClient, servicer: Servicer) -> None:
     under_way = asyncio.create_task(
-        client.explain(pb.ExplainRequest(layer="slow"), Call("id", Deadline.after(5)))
+        explain(client, Query(layer="slow"), Call("id", Deadline.after(5)))
     )
     await asyncio.wait_for(servicer.busy.wait(), 5)
     under_way.cancel()
@@ -173,6 +176,6 @@ async def test_a_slow_way_to_the_sidecar_is_a_way(address: Address) -> None:
     client = ExplainerClient()
     async with slow(*address, 0.6) as port:
         await client.connect(Address("127.0.0.1", port))
-        response = await client.explain(IMAGE, Call("mine", Deadline.after(10)))
+        response = await explain(client, Query(), Call("mine", Deadline.after(10)))
         await client.disconnect()
     assert response.request_id == "mine"

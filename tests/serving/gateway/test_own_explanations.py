@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from pawsight_serving.admission import Admission
+from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ImageInvalid
-from pawsight_serving.explainer.explanations import ClassMap, Drawing, Query
+from pawsight_serving.explainer.explanations import Drawing, Query
 from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.gateway.own_explanations import OwnExplanations
+from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.workers import Workers
 from tests.serving.fakes import FakeEngine, manifest, picture
 
@@ -67,24 +69,27 @@ def test_it_has_what_one_pass_of_the_hot_graph_gives(
 async def test_it_explains_as_the_sidecar_does(own: OwnExplanations, engine: FakeEngine) -> None:
     name, method = find_method(MANIFEST, Query(target="all"))
     pictures = [picture("red"), picture("blue")]
-    explained = await own.explain(MANIFEST, name, method, pictures, Deadline.after(10))
+    call = Call("mine", Deadline.after(10))
+    answer = await own.answer(MANIFEST, name, method, pictures, call, tensors=True)
     assert engine.asked == [("tiny", "1", ("probabilities", "gradcam"), 2)]
-    assert [each.label for each in explained.predictions.predictions] == ["dog", "cat"]
-    maps = [each.maps for each in explained.explanations if isinstance(each.maps, ClassMap)]
-    assert [(each.target, each.evidence) for each in maps] == [
+    assert [each.label for each in answer.predictions] == ["dog", "cat"]
+    assert answer.request_id == "mine"
+    explanations = answer.explanations
+    assert [(each.target, each.evidence) for each in explanations] == [
         ("cat", False),
         ("dog", True),
         ("cat", True),
         ("dog", False),
     ]
-    np.testing.assert_array_equal(maps[1].values, np.ones((2, 2)))
-    assert (explained.weights_sha256, explained.precision) == ("0" * 64, "fp32")
+    np.testing.assert_array_equal(read_tensor(explanations[1].tensor), np.ones((2, 2)))
+    assert (explanations[0].weights_sha256, explanations[0].precision) == ("0" * 64, "fp32")
 
 
 async def test_a_bad_picture_is_the_callers_error(own: OwnExplanations) -> None:
     name, method = find_method(MANIFEST, Query())
+    call = Call("mine", Deadline.after(10))
     with pytest.raises(ImageInvalid):
-        await own.explain(MANIFEST, name, method, [b"nonsense"], Deadline.after(10))
+        await own.answer(MANIFEST, name, method, [b"nonsense"], call, tensors=True)
 
 
 def test_predictions_come_first(
@@ -102,6 +107,14 @@ def test_predictions_come_first(
         assert not own.keeps_nobody_waiting(), "the next prediction is on its way"
         now_s += 0.3
         assert own.keeps_nobody_waiting()
+    with predictions.stream() as stream, explanations.place(), explanations.place():
+        assert own.keeps_nobody_waiting(), "the stream brings nothing"
+        with stream.more(1):
+            assert not own.keeps_nobody_waiting()
+    with predictions.stream() as stream, explanations.place():
+        with stream.more(1):
+            pass
+        assert own.keeps_nobody_waiting(), "one caller's stream rests while it asks for this"
     with predictions.place():
         pass
     with explanations.place():

@@ -32,6 +32,7 @@ class Activations:
     channels: tuple[int, ...]
     top: int
     values_per_picture: int
+    shapes: tuple[tuple[int, int, int], ...]
 
     @staticmethod
     def offered(manifest: Manifest) -> bool:
@@ -56,7 +57,12 @@ class Activations:
             raise OptionInvalid("Name each of the `channels` once.")
         names = tuple(layer.name for layer in layers)
         values = values_in(manifest, manifest.explain_name, map(_output, names))
-        return cls(manifest.explain_name, names, query.channels, query.top or STRONGEST, values)
+        top = query.top or STRONGEST
+        shapes = tuple(
+            (len(query.channels) or min(top, layer.channels), layer.height, layer.width)
+            for layer in layers
+        )
+        return cls(manifest.explain_name, names, query.channels, top, values, shapes)
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return each layer's channels; one pass."""

@@ -33,6 +33,7 @@ class GradCam:
     outputs: Mapping[str, str]
     targets: Targets
     values_per_picture: int
+    shapes: tuple[tuple[int, int], ...]
 
     @staticmethod
     def offered(manifest: Manifest) -> bool:
@@ -50,7 +51,8 @@ class GradCam:
             LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
         """
         refuse(query, NAME, "channels", "top", "samples", "seed")
-        layers = [layer.name for layer in layers_of(manifest, query, conv_only=True)]
+        found = layers_of(manifest, query, conv_only=True)
+        layers = [layer.name for layer in found]
         if layers == [manifest.conv_layers[-1].name]:
             graph, outputs = manifest.name, {layers[0]: "gradcam"}
         else:
@@ -62,11 +64,13 @@ class GradCam:
                     f"This version of {manifest.name} has no {', '.join(sorted(missing))}; "
                     "ask for another layer."
                 )
+        targets = Targets.of(manifest, query)
         return cls(
             graph,
             outputs,
-            Targets.of(manifest, query),
+            targets,
             values_in(manifest, graph, outputs.values()),
+            targets.shapes((layer.height, layer.width) for layer in found),
         )
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:

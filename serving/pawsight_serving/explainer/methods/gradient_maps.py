@@ -54,17 +54,20 @@ class GradientMethod:
             LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit.
         """
         refuse(query, self.name, "channels", "top", "samples", "seed")
-        layers = tuple(layer.name for layer in layers_of(manifest, query, conv_only=True))
+        found = layers_of(manifest, query, conv_only=True)
+        layers = tuple(layer.name for layer in found)
         outputs = tuple(
             f"{kind}:{layer}" for layer in layers for kind in ("activation", "gradient")
         )
+        targets = Targets.of(manifest, query)
         return GradientMaps(
             manifest.explain_name,
             layers,
             outputs,
-            Targets.of(manifest, query),
+            targets,
             self.make,
             values_in(manifest, manifest.explain_name, outputs),
+            targets.shapes((layer.height, layer.width) for layer in found),
         )
 
 
@@ -78,6 +81,7 @@ class GradientMaps:
     targets: Targets
     make: Make
     values_per_picture: int
+    shapes: tuple[tuple[int, int], ...]
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps; one pass."""

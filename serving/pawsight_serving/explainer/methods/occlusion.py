@@ -42,6 +42,11 @@ class Occlusion:
         height, width = self.input_size
         return BATCH * height * width * 3 // 4
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Maps of the cells that the picture is cut into."""
+        return self.targets.shapes([(CELLS, CELLS)])
+
     @staticmethod
     def offered(manifest: Manifest) -> bool:  # noqa: ARG004
         """Return True: it needs predictions and nothing else."""

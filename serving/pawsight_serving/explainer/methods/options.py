@@ -63,6 +63,14 @@ class Targets:
                 find_target(manifest, name)
         return cls(tuple(names), manifest.classes)
 
+    def shapes(self, sizes: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        """Return the shapes of one picture's maps, as `maps` orders them.
+
+        Args:
+            sizes: (height, width) of each layer's map.
+        """
+        return tuple(size for size in sizes for _ in self.names)
+
     def maps(
         self, layers: Mapping[str, Callable[[int], Values]], probabilities: Values
     ) -> list[ClassMap]:

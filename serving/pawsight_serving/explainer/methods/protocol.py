@@ -53,6 +53,13 @@ class Method(Protocol):
     def values_per_picture(self) -> int:
         """Float32 values that are held at once for each picture."""
 
+    @property
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        """Shapes of a picture's explanations: [height, width] of a class map.
+
+        Of activation maps it is [channels, height, width].
+        """
+
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the maps of pictures, uint8 [batch, height, width, 3] in the model's size."""
 

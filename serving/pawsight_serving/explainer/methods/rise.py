@@ -53,6 +53,11 @@ class Rise:
         height, width = self.input_size
         return height * width * (BATCH * 5 + 4)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Maps in the input's size."""
+        return self.targets.shapes([self.input_size])
+
     @staticmethod
     def offered(manifest: Manifest) -> bool:  # noqa: ARG004
         """Return True: it needs predictions and nothing else."""

@@ -37,6 +37,7 @@ class Saliency:
     graph: str
     targets: Targets
     values_per_picture: int
+    shapes: tuple[tuple[int, int], ...]
 
     @staticmethod
     def offered(manifest: Manifest) -> bool:
@@ -53,7 +54,8 @@ class Saliency:
         refuse(query, NAME, "channels", "top", "samples", "seed")
         refuse_layer(query)
         values = values_in(manifest, manifest.explain_name, (GRADIENT,))
-        return cls(manifest.explain_name, Targets.of(manifest, query), values)
+        targets = Targets.of(manifest, query)
+        return cls(manifest.explain_name, targets, values, targets.shapes([manifest.input_size]))
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps in the input's size; one pass."""

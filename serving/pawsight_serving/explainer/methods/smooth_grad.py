@@ -44,6 +44,7 @@ class SmoothGrad:
     samples: int
     seed: int
     values_per_picture: int
+    shapes: tuple[tuple[int, int], ...]
 
     @staticmethod
     def offered(manifest: Manifest) -> bool:
@@ -60,12 +61,14 @@ class SmoothGrad:
         refuse(query, NAME, "channels", "top")
         refuse_layer(query)
         values = values_in(manifest, manifest.explain_name, (GRADIENT,))
+        targets = Targets.of(manifest, query)
         return cls(
             manifest.explain_name,
-            Targets.of(manifest, query),
+            targets,
             samples_of(query, SAMPLES, _MOST_SAMPLES),
             query.seed,
             values * (_BATCH + 1),
+            targets.shapes([manifest.input_size]),
         )
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:

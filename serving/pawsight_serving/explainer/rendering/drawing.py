@@ -10,19 +10,22 @@ from PIL import Image
 
 from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap
 from pawsight_serving.explainer.rendering.colormap import ACTIVATION, HEAT
-from pawsight_serving.explainer.rendering.grid import draw_grid
+from pawsight_serving.explainer.rendering.grid import draw_grid, grid_size
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
 from pawsight_serving.explainer.rendering.png import encode_png
-from pawsight_serving.explainer.rendering.sheet import GROUND, draw_sheet
+from pawsight_serving.explainer.rendering.sheet import GROUND, draw_sheet, most_pixels
 from pawsight_serving.pictures import open_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pawsight_serving.explainer.explanations import Drawing, Explanation
     from pawsight_serving.pictures import PictureLimits
     from pawsight_serving.predictions import Prediction
 
+_RGB_BYTES: Final = 3
+_ACTIVATIONS: Final = 3
+"""Dimensions of activation maps; those of a class are of two."""
 # Fast rather than small: a drawing is looked at once, and its caller waits for it.
 _WEBP: Final[dict[str, Any]] = {"quality": 85, "method": 1}
 
@@ -35,15 +38,22 @@ class Painter:
         drawing: what to draw, and how.
         limits: byte and pixel limits of the picture.
         max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
+        check: is called before each drawing, and raises where it is not wanted any more.
     """
 
     def __init__(
-        self, picture: bytes, drawing: Drawing, limits: PictureLimits, max_side: int
+        self,
+        picture: bytes,
+        drawing: Drawing,
+        limits: PictureLimits,
+        max_side: int,
+        check: Callable[[], None],
     ) -> None:
         self._picture = picture
         self._drawing = drawing
         self._limits = limits
         self._max_side = max_side
+        self._check = check
 
     def each(self, explanations: Sequence[Explanation]) -> list[bytes]:
         """Draw an overlay of each class map, a grid of each layer's activation maps.
@@ -77,6 +87,7 @@ class Painter:
         )
 
     def _draw(self, explanation: Explanation) -> Image.Image:
+        self._check()
         maps = explanation.maps
         if isinstance(maps, ActivationMaps):
             return draw_grid(maps, colormap=self._drawing.colormap or ACTIVATION)
@@ -100,6 +111,29 @@ class Painter:
         file = io.BytesIO()
         drawn.save(file, self._drawing.format, **_WEBP)
         return file.getvalue()
+
+
+def most_bytes(drawing: Drawing, shapes: Sequence[tuple[int, ...]], max_side: int) -> int:
+    """Return how many bytes the files of one picture's drawings have at the most.
+
+    Of noise a file has about as many as its pixels, of all else it has fewer.
+
+    Args:
+        drawing: what to draw, and how.
+        shapes: of the picture's explanations: [height, width] of a class map, [channels, height,
+            width] of activation maps.
+        max_side: pixels that an overlay's longer side may have.
+    """
+    grids = [grid_size(shape[0]) for shape in shapes if len(shape) == _ACTIVATIONS]
+    if grids and drawing.sheet:
+        pixels = max(width for width, _ in grids) * sum(height for _, height in grids)
+    elif grids:
+        pixels = sum(width * height for width, height in grids)
+    elif drawing.sheet:
+        pixels = most_pixels(len(shapes))
+    else:
+        pixels = len(shapes) * max_side**2
+    return pixels * _RGB_BYTES
 
 
 def _stack(drawn: Sequence[Image.Image]) -> Image.Image:

@@ -29,11 +29,8 @@ def draw_grid(maps: ActivationMaps, *, colormap: str = ACTIVATION) -> Image.Imag
     the mean and the share of zeros. A map of zeros is an empty cell: nothing is stretched to look
     like an answer.
     """
-    columns = math.ceil(math.sqrt(len(maps.channels)))
-    rows = math.ceil(len(maps.channels) / columns)
-    width = columns * (_CELL + _GAP) + _GAP
-    height = _HEADING + rows * (_CELL + _CAPTION + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, height), _SHEET)
+    columns = _columns(len(maps.channels))
+    sheet = Image.new("RGB", grid_size(len(maps.channels)), _SHEET)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, _HEADING // 2 + 2), maps.layer, _TEXT, ImageFont.load_default(14), anchor="lm")
     font = ImageFont.load_default(11)
@@ -49,6 +46,17 @@ def draw_grid(maps: ActivationMaps, *, colormap: str = ACTIVATION) -> Image.Imag
             pen.text((left, below + 14), f"mean {channel.mean:.2g}", _SOFT, font)
             pen.text((right, below + 14), f"{channel.zeros:.0%} zeros", _SOFT, font, anchor="ra")
     return sheet
+
+
+def grid_size(channels: int) -> tuple[int, int]:
+    """Return (width, height) of the grid of so many channels, in pixels."""
+    columns = _columns(channels)
+    rows = math.ceil(channels / columns)
+    return columns * (_CELL + _GAP) + _GAP, _HEADING + rows * (_CELL + _CAPTION + _GAP) + _GAP
+
+
+def _columns(channels: int) -> int:
+    return math.ceil(math.sqrt(channels))
 
 
 def _cell(channel: ChannelMap, colormap: str) -> Image.Image:

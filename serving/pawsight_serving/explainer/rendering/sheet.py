@@ -87,6 +87,15 @@ def draw_sheet(
     return _lay_out(cells, heading, columns)
 
 
+def most_pixels(maps: int) -> int:
+    """Return how many pixels a sheet of so many maps has at the most."""
+    side = _LARGE if maps == 1 else _SMALL
+    # Each with a share of the margins and of the heading, however few there are.
+    width, height = side + 2 * _GAP, _HEADING + side + _CAPTION + bar.HEIGHT + _GAP
+    # Beside the maps the picture itself, and empty cells in its row and in the last one.
+    return (maps + 1 + 2 * (_COLUMNS - 1)) * width * height
+
+
 class _Cell:
     def __init__(self, image: Image.Image, caption: str, scale: Image.Image | None = None) -> None:
         self.image = image

@@ -30,6 +30,7 @@ from pawsight_serving.errors import InternalError, PawsightError
 from pawsight_serving.explainer.methods.registry import offered_methods
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.messages.predictions import error_message, predict_response
+from pawsight_serving.messages.queries import query_of
 from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:
@@ -109,15 +110,19 @@ class PawsightServicer(PawsightMethods):
                 return PredictStreamResponse(id=request.id, response=response)
             return PredictStreamResponse(id=request.id, error=failure)
 
-        with self._gateway.admission.place() as place:
+        with self._gateway.admission.stream() as place:
             async for response in in_order(requests, answer, self._at_once):
                 yield response
 
     @unary
     async def Explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:  # noqa: N802
         """Classify pictures and say why."""
-        with self._gateway.explain_admission.place(sum(map(len, request.images))):
-            return await self._gateway.explain(request, call)
+        # Each look into a message copies: the pictures are taken out once.
+        pictures = list(request.images)
+        with self._gateway.explain_admission.place(sum(map(len, pictures))):
+            return await self._gateway.explain(
+                query_of(request), pictures, call, tensors=request.tensors
+            )
 
     @unary
     async def ListModels(  # noqa: N802

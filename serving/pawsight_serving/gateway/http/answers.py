@@ -12,7 +12,7 @@ from pawsight_serving.explainer.methods.registry import offered_methods
 from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pawsight_proto.v1 import pawsight_pb2 as pb
     from pawsight_serving.predictions import Prediction, Predictions
@@ -46,7 +46,8 @@ def explain_answer(response: pb.ExplainResponse, classes: tuple[str, ...]) -> di
 
     Args:
         response: the sidecar's, with tensors.
-        classes: the model's, as a message keeps no order of the probabilities.
+        classes: the model's, in whose order the probabilities come: a message keeps none. Those
+            of another version that are not among them follow by name.
     """
     answer = {
         "model": response.model,
@@ -83,12 +84,17 @@ def _predictions(
         {
             "label": each.label,
             "score": each.score,
-            "probabilities": {
-                name: each.probabilities[name] for name in classes or each.probabilities
-            },
+            "probabilities": dict(each.probabilities)
+            if classes is None
+            else _in_order(each.probabilities, classes),
         }
         for each in predictions
     ]
+
+
+def _in_order(probabilities: Mapping[str, float], classes: tuple[str, ...]) -> dict[str, float]:
+    others = sorted(probabilities.keys() - set(classes))
+    return {name: probabilities[name] for name in (*classes, *others) if name in probabilities}
 
 
 def _explanation(explanation: pb.Explanation) -> dict[str, Any]:

@@ -31,5 +31,9 @@ class CrossOrigin(CORSMiddleware):
                 *("authorization", "content-type", HEADER, "x-request-id", "x-request-timeout"),
                 *("inference-header-content-length", "traceparent"),
             ),
-            expose_headers=("x-request-id", "retry-after", "inference-header-content-length"),
+            expose_headers=(
+                *("x-request-id", "retry-after", "inference-header-content-length"),
+                *("x-pawsight-digest", "x-pawsight-layer", "x-pawsight-target"),
+                "x-pawsight-channels",
+            ),
         )

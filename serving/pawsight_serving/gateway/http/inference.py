@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 from starlette.responses import Response
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
@@ -18,19 +18,14 @@ from pawsight_serving.gateway.http.options import ExplainOptions, open_call
 from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
     from starlette.requests import Request
 
+    from pawsight_proto.v1 import pawsight_pb2 as pb
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.settings import GatewaySettings
-
-_RENDERINGS: Final[Mapping[str, pb.Rendering.ValueType]] = {
-    "image/png": pb.RENDERING_PNG,
-    "image/webp": pb.RENDERING_WEBP,
-    NPY: pb.RENDERING_UNSPECIFIED,
-}
 
 
 class InferenceEndpoints:
@@ -69,20 +64,18 @@ class InferenceEndpoints:
                     raise OptionInvalid(
                         f"{wanted} is for one picture; send one, or ask for application/json."
                     )
-                rendering: pb.Rendering.ValueType
-                if wanted in _RENDERINGS:
-                    rendering, sheet = _RENDERINGS[wanted], options.sheet or options.several
-                else:
-                    rendering = pb.RENDERING_PNG if options.overlay else pb.RENDERING_UNSPECIFIED
-                    sheet = options.sheet
-                asked = options.message(*_model(request), pictures, rendering, sheet=sheet)
-                response = await self._gateway.explain(asked, call)
+                query = options.query(*_model(request), wanted)
+                # Before the sidecar answers: it may be ahead with a version that is not here yet.
+                classes = self._gateway.model(query.model, query.version).classes
+                response = await self._gateway.explain(query, pictures, call, tensors=True)
         if wanted == NPY:
             return _raw(response)
         if wanted != "application/json":
-            drawing = response.sheets[0] if sheet else response.explanations[0].overlay_png
+            drawing = (
+                response.sheets[0] if response.sheets else response.explanations[0].overlay_png
+            )
             return Response(drawing, media_type=wanted)
-        classes = self._gateway.model(response.model, response.version).classes
+        query.check_values(each.tensor.shape for each in response.explanations)
         return Json(explain_answer(response, classes))
 
 
@@ -105,8 +98,8 @@ def _raw(response: pb.ExplainResponse) -> Response:
     channels = ",".join(str(channel.channel) for channel in explanations[0].channels)
     headers = {
         "x-pawsight-digest": response.digest,
-        "x-pawsight-layer": ",".join(dict.fromkeys(each.layer for each in explanations)),
-        "x-pawsight-target": ",".join(dict.fromkeys(each.target for each in explanations)),
+        "x-pawsight-layer": _names(each.layer for each in explanations),
+        "x-pawsight-target": _names(each.target for each in explanations),
         "x-pawsight-channels": channels,
     }
     return Response(
@@ -114,3 +107,11 @@ def _raw(response: pb.ExplainResponse) -> Response:
         media_type=NPY,
         headers={name: value for name, value in headers.items() if value},
     )
+
+
+def _names(names: Iterable[str]) -> str:
+    """Return each name once, for a header: percent-encoded UTF-8 (RFC 3986), with commas between.
+
+    A header takes few characters besides ASCII's, and a name may have any.
+    """
+    return ",".join(quote(name, safe="") for name in dict.fromkeys(names))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.explanations import Drawing, Query
+from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
+    from pawsight_serving.gateway.http.media_types import MediaType
+
 TIMEOUT_HEADER = "X-Request-Timeout"
+_FORMATS: Final[Mapping[MediaType, Literal["PNG", "WEBP"]]] = {
+    "image/png": "PNG",
+    "image/webp": "WEBP",
+}
 
 
 class ExplainOptions(BaseModel):
@@ -89,39 +98,40 @@ class ExplainOptions(BaseModel):
                 f"the options are: {', '.join(cls.model_fields)}."
             ) from error
 
-    @property
-    def several(self) -> bool:
-        """Whether there may be several explanations of a picture."""
-        return any(name == "all" or "," in name for name in (self.layer, self.target))
+    def query(self, model: str, version: str, wanted: MediaType) -> Query:
+        """Return what is asked of a model, for an answer of that media type.
 
-    def message(
-        self,
-        model: str,
-        version: str,
-        pictures: list[bytes],
-        rendering: pb.Rendering.ValueType,
-        *,
-        sheet: bool = False,
-    ) -> pb.ExplainRequest:
-        """Return the request to the sidecar."""
-        return pb.ExplainRequest(
+        Raises:
+            OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn.
+        """
+        picture = wanted in _FORMATS
+        drawing = Drawing(
+            _FORMATS.get(wanted, "PNG"),
+            self.alpha,
+            self.colormap,
+            # One picture has to show all of them.
+            self.sheet or (picture and self._several),
+        )
+        json = wanted == "application/json"
+        return Query(
             model=model,
             version=version,
-            images=pictures,
             method=self.method,
             layer=self.layer,
             target=self.target,
-            channels=map(int, filter(None, self.channels.split(","))),
+            channels=tuple(map(int, filter(None, self.channels.split(",")))),
             top=self.top,
-            rendering=rendering,
-            sheet=sheet,
-            alpha=self.alpha,
-            colormap=self.colormap,
-            faithfulness=self.faithfulness,
             samples=self.samples,
             seed=self.seed,
-            tensors=True,
+            faithfulness=self.faithfulness,
+            drawing=drawing if picture or (json and self.overlay) else None,
+            max_values=MAX_NUMBERS if json else None,
         )
+
+    @property
+    def _several(self) -> bool:
+        """Whether there may be several explanations of a picture."""
+        return any(name == "all" or "," in name for name in (self.layer, self.target))
 
 
 def open_call(request: Request, limit_s: float) -> Call:

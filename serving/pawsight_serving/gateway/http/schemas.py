@@ -71,8 +71,14 @@ class ExplanationAnswer(BaseModel):
     evidence: bool = Field(description="False where the map is all zeros.")
     overlay_png: str = Field("", description="The overlay or the grid of maps, PNG in base64.")
     digest: str = Field(description='"sha256:…" of the graph that the map is of.')
-    weights_sha256: str = Field(description="sha256 of the weights in that graph.")
-    precision: str = Field(description="fp32, fp16 or int8.")
+    weights_sha256: str = Field(
+        description="sha256 of the training run's weights that the graph was made of, before any "
+        "rounding."
+    )
+    precision: str = Field(
+        description="What that graph computes in: fp32, fp16 or int8. Layers that the prediction's "
+        "own graph does not have come from one that computes in fp32."
+    )
     probability: float | SkipJsonSchema[None] = Field(
         None, description="Of the target, by the pass that gave the map; not of activations."
     )

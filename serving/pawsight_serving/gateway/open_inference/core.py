@@ -106,9 +106,15 @@ class OpenInference:
 
     async def graph_ready(self, graph: ServedGraph) -> bool:
         """Return whether this graph answers now."""
-        if graph.hot:
-            return self._readiness.model_ready(graph.name)
-        return await self._sidecar.ready()
+        (ready,) = await self.graphs_ready([graph])
+        return ready
+
+    async def graphs_ready(self, graphs: Sequence[ServedGraph]) -> list[bool]:
+        """Return for each graph whether it answers now; the sidecar is asked once for all."""
+        explains = not all(graph.hot for graph in graphs) and await self._sidecar.ready()
+        return [
+            self._readiness.model_ready(graph.name) if graph.hot else explains for graph in graphs
+        ]
 
     def place(
         self, graph: ServedGraph, deadline: Deadline, size: int = 0

@@ -82,10 +82,10 @@ def model_statistics(graphs: Iterable[ServedGraph], statistics: Statistics) -> J
 
 
 async def repository_index(inference: OpenInference, *, ready_only: bool) -> list[Json]:
-    """List every graph of every version, or those that answer."""
+    """List every graph of every version, or those that answer; the sidecar is asked once."""
+    graphs = inference.graphs()
     index = []
-    for graph in inference.graphs():
-        ready = await inference.graph_ready(graph)
+    for graph, ready in zip(graphs, await inference.graphs_ready(graphs), strict=True):
         if ready or not ready_only:
             index.append(
                 {

@@ -9,7 +9,7 @@ from PIL import Image
 from pawsight_serving.explainer.rendering.png import encode_png
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (64, 48), (301, 199)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (64, 48), (301, 199), (3, 1025)])
 def test_every_pixel_comes_back(size: tuple[int, int]) -> None:
     width, height = size
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)

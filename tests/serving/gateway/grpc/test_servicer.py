@@ -14,6 +14,7 @@ from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.fakes import LAYERS, FakeEngine, manifest, picture
 from tests.serving.grpc_client import trailing
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -140,6 +141,20 @@ async def test_a_streams_answers_keep_order_and_ids_and_fail_alone(stub: Pawsigh
     assert responses[1].error.code == "IMAGE_INVALID"
     assert responses[1].error.request_id == "mine"
     assert responses[2].response.predictions[0].label == "cat"
+
+
+async def test_a_stream_between_two_pictures_keeps_its_place_and_nobody_waiting(
+    stub: PawsightAsyncStub, gateway: Gateway
+) -> None:
+    call = stub.PredictStream()
+    await call.write(pb.PredictStreamRequest(id="1", image=RED))
+    answer = await call.read()
+    assert isinstance(answer, pb.PredictStreamResponse)
+    assert answer.id == "1"
+    await until(lambda: gateway.admission.served == 0)
+    assert gateway.admission.in_flight == 1
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
 
 
 async def test_an_unforeseen_failure_in_a_stream_tells_nothing(

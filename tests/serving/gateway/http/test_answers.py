@@ -31,6 +31,14 @@ def test_probabilities_keep_the_order_of_the_classes() -> None:
         assert tuple(answer["predictions"][0]["probabilities"]) == classes
 
 
+def test_classes_that_the_model_was_not_known_to_have_follow_by_name() -> None:
+    response = pb.ExplainResponse(
+        predictions=[pb.Prediction(label="b", probabilities={"d": 0.25, "c": 0.25, "b": 0.5})]
+    )
+    answer = explain_answer(response, ("b", "a"))
+    assert list(answer["predictions"][0]["probabilities"]) == ["b", "c", "d"]
+
+
 def test_no_drawing_no_field() -> None:
     explanation = pb.Explanation(
         tensor=tensor_message("map", np.zeros((1, 1), np.float32)), evidence=False

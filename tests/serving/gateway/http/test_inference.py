@@ -5,18 +5,20 @@ import base64
 import io
 import zlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
     LayerUnknown,
     TargetUnknown,
 )
-from tests.serving.fakes import picture
+from pawsight_serving.explainer.explanations import Query
+from pawsight_serving.settings import MAX_NUMBERS
+from tests.serving.fakes import LAYERS, manifest, picture
 
 if TYPE_CHECKING:
     import httpx
@@ -113,16 +115,14 @@ async def test_the_options_reach_the_sidecar(
 ) -> None:
     query = "?method=activations&layer=conv1&channels=3,0,17&overlay=false"
     body = (await http.post(EXPLAIN + query, content=RED, headers=JPEG)).json()
-    (request, call), *_ = explainer.asked
-    assert request == pb.ExplainRequest(
+    (asked, call), *_ = explainer.asked
+    assert asked == Query(
         model="tiny",
         version="1",
-        images=[RED],
         method="activations",
         layer="conv1",
-        channels=[3, 0, 17],
-        alpha=0.75,
-        tensors=True,
+        channels=(3, 0, 17),
+        max_values=MAX_NUMBERS,
     )
     assert call.request_id == "mine"
     assert "overlay_png" not in body["explanations"][0]
@@ -180,6 +180,53 @@ async def test_raw_values_are_numpys_file(http: httpx.AsyncClient) -> None:
     answer = await http.post(EXPLAIN, content=RED, headers=npy)
     assert np.load(io.BytesIO(answer.content)).shape == (2, 3)
     assert answer.headers["x-pawsight-target"] == "dog"
+
+
+async def test_names_of_any_script_stand_in_the_headers_percent_encoded(
+    http: httpx.AsyncClient, engine: FakeEngine, explainer: FakeExplainer
+) -> None:
+    explainer.classes = ("犬, groß", "cat")
+    engine.served = [manifest().model_copy(update={"classes": explainer.classes})]
+    npy = {**JPEG, "accept": "application/x-npy"}
+    answer = await http.post(EXPLAIN, content=RED, headers=npy)
+    assert answer.status_code == 200
+    assert answer.headers["x-pawsight-target"] == "%E7%8A%AC%2C%20gro%C3%9F"
+    assert unquote(answer.headers["x-pawsight-target"]) == explainer.classes[0]
+
+
+async def test_a_version_that_the_sidecar_alone_has_is_answered(
+    http: httpx.AsyncClient, explainer: FakeExplainer
+) -> None:
+    explainer.without, explainer.version = "1", "2"
+    explainer.classes = ("dog", "bird")
+    answer = await http.post(EXPLAIN, content=RED, headers=JPEG)
+    assert (answer.status_code, answer.json()["version"]) == (200, "2")
+    assert list(answer.json()["predictions"][0]["probabilities"]) == ["dog", "bird"]
+
+
+async def test_more_numbers_than_json_takes_are_refused_before_the_sidecar_is_asked(
+    http: httpx.AsyncClient, engine: FakeEngine, explainer: FakeExplainer
+) -> None:
+    wide = LAYERS[0].model_copy(update={"height": 1000, "width": 1001})
+    engine.served = [manifest().model_copy(update={"layers": (wide, *LAYERS[1:])})]
+    path = f"{EXPLAIN}?layer=conv1&target=all"
+    sentence = failed(await http.post(path, content=RED, headers=JPEG), 400, "OPTION_INVALID")
+    assert "2002000 numbers" in sentence
+    assert "application/x-npy" in sentence
+    assert explainer.asked == []
+    npy = {**JPEG, "accept": "application/x-npy"}
+    assert (await http.post(path, content=RED, headers=npy)).status_code == 200
+    one = await http.post(f"{EXPLAIN}?layer=conv1", content=RED, headers=JPEG)
+    assert one.status_code == 200
+
+
+async def test_more_numbers_than_the_manifest_told_are_refused_too(
+    http: httpx.AsyncClient, explainer: FakeExplainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.http.options.MAX_NUMBERS", 5)
+    sentence = failed(await http.post(EXPLAIN, content=RED, headers=JPEG), 400, "OPTION_INVALID")
+    assert "6 numbers" in sentence
+    assert len(explainer.asked) == 1
 
 
 @pytest.mark.parametrize(

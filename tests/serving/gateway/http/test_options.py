@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from starlette.requests import Request
 
-from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explainer.explanations import Drawing, Query
 from pawsight_serving.gateway.http.options import ExplainOptions, open_call
+from pawsight_serving.settings import MAX_NUMBERS
+
+if TYPE_CHECKING:
+    from pawsight_serving.gateway.http.media_types import MediaType
 
 
 def request(query: str = "", **headers: str) -> Request:
@@ -34,45 +40,65 @@ def test_a_deadline_must_be_a_time(value: str) -> None:
         open_call(request(x_request_timeout=value), 5)
 
 
-def message(query: str) -> pb.ExplainRequest:
-    return ExplainOptions.of(request(query)).message("tiny", "1", [b"x"], pb.RENDERING_PNG)
+def query(text: str, wanted: MediaType = "application/json") -> Query:
+    return ExplainOptions.of(request(text)).query("tiny", "1", wanted)
 
 
-def test_options_become_the_sidecars_request() -> None:
-    asked = message(
+def test_options_become_what_is_asked() -> None:
+    asked = query(
         "method=activations&layer=conv1&channels=3,17&top=4&alpha=0.5&colormap=magma"
         "&faithfulness=true&samples=9&seed=8"
     )
-    assert asked == pb.ExplainRequest(
+    assert asked == Query(
         model="tiny",
         version="1",
-        images=[b"x"],
         method="activations",
         layer="conv1",
-        channels=[3, 17],
+        channels=(3, 17),
         top=4,
-        rendering=pb.RENDERING_PNG,
-        alpha=0.5,
-        colormap="magma",
+        drawing=Drawing("PNG", 0.5, "magma"),
         faithfulness=True,
         samples=9,
         seed=8,
-        tensors=True,
+        max_values=MAX_NUMBERS,
     )
 
 
 def test_what_is_not_asked_for_is_left_to_the_server() -> None:
-    asked = message("")
+    asked = query("")
     assert (asked.method, asked.layer, asked.target) == ("grad-cam", "", "")
-    assert (list(asked.channels), asked.top, asked.samples) == ([], 0, 0)
+    assert (asked.channels, asked.top, asked.samples) == ((), 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("query", "several"),
-    [("", False), ("layer=conv1&target=cat", False), ("layer=all", True), ("target=cat,dog", True)],
+    ("text", "sheet"),
+    [
+        ("", False),
+        ("layer=conv1&target=cat", False),
+        ("sheet=true", True),
+        ("layer=all", True),
+        ("target=cat,dog", True),
+    ],
 )
-def test_several_explanations_of_a_picture_are_foreseen(query: str, several: bool) -> None:
-    assert ExplainOptions.of(request(query)).several is several
+def test_a_picture_of_several_explanations_is_a_sheet(text: str, sheet: bool) -> None:
+    assert query(text, "image/webp").drawing == Drawing("WEBP", sheet=sheet)
+
+
+def test_json_has_a_drawing_unless_it_is_not_wanted_and_raw_values_have_none() -> None:
+    assert query("").drawing == Drawing()
+    assert query("layer=all&sheet=true").drawing == Drawing(sheet=True)
+    assert query("overlay=false").drawing is None
+    assert query("sheet=true", "application/x-npy").drawing is None
+
+
+def test_only_numbers_that_are_written_out_are_bounded() -> None:
+    assert query("", "application/x-npy").max_values is None
+    assert query("", "image/png").max_values is None
+
+
+def test_a_drawing_that_cannot_be_is_refused_also_where_none_is_wanted() -> None:
+    with pytest.raises(OptionInvalid, match="'jet'"):
+        query("colormap=jet&overlay=false")
 
 
 def test_an_unknown_option_is_told_the_known_ones() -> None:

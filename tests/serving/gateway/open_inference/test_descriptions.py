@@ -14,6 +14,8 @@ from tests.serving.fakes import manifest
 
 if TYPE_CHECKING:
     from pawsight_serving.gateway.open_inference.core import OpenInference
+    from tests.serving.fakes import FakeEngine
+    from tests.serving.gateway.conftest import FakeSidecar
 
 GRAPH = find_graph([manifest()], "tiny_explain")
 
@@ -42,3 +44,13 @@ async def test_the_index_names_every_graph_of_every_version(open_inference: Open
         ("tiny", "1", "READY"),
         ("tiny_explain", "1", "READY"),
     ]
+
+
+async def test_the_index_asks_the_sidecar_once_for_all_versions(
+    open_inference: OpenInference, engine: FakeEngine, sidecar: FakeSidecar
+) -> None:
+    engine.served = [manifest(version=version) for version in "123"]
+    sidecar.alive = False
+    index = await descriptions.repository_index(open_inference, ready_only=False)
+    assert [each["state"] for each in index] == ["READY", "UNAVAILABLE"] * 3
+    assert sidecar.probed == 1

@@ -9,8 +9,9 @@ import orjson
 from starlette.responses import Response
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, MAX_JSON_NUMBERS
+from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH
 from pawsight_serving.gateway.open_inference.tensors import FP32
+from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
     from pawsight_serving.gateway.http.open_inference.requests import InferRequest
@@ -28,9 +29,9 @@ def infer_answer(answered: Answered, request: InferRequest) -> Response:
     numbers = sum(
         output.values.size for output in answered.outputs if not request.wants_binary(output.name)
     )
-    if numbers > MAX_JSON_NUMBERS:
+    if numbers > MAX_NUMBERS:
         raise OptionInvalid(
-            f"The outputs asked for have {numbers} numbers, and JSON takes {MAX_JSON_NUMBERS}; "
+            f"The outputs asked for have {numbers} numbers, and JSON takes {MAX_NUMBERS}; "
             "ask for fewer outputs, or for their binary form with binary_data."
         )
     outputs, tail = [], []

@@ -100,9 +100,12 @@ class OpenInferenceEndpoints:
 
     async def index(self, request: Request) -> Json:
         """List the models, or those that answer."""
-        body = await read_body(request, _MAX_INDEX_BYTES)
-        ready_only = _ready_only(body, self._settings.max_json_depth)
-        return Json(await descriptions.repository_index(self._inference, ready_only=ready_only))
+        call = open_call(request, self._settings.timeout_s)
+        async with call.deadline.enforced():
+            body = await read_body(request, _MAX_INDEX_BYTES)
+            ready_only = _ready_only(body, self._settings.max_json_depth)
+            index = await descriptions.repository_index(self._inference, ready_only=ready_only)
+        return Json(index)
 
     async def infer(self, request: Request) -> Response:
         """Run a model."""

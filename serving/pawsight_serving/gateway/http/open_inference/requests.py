@@ -16,11 +16,9 @@ from pawsight_serving.gateway.open_inference.refusals import (
     refuse_shared_memory,
 )
 from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
-from pawsight_serving.settings import MAX_JSON_DEPTH
+from pawsight_serving.settings import MAX_JSON_DEPTH, MAX_NUMBERS
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
-# More would hold up every other request while they are read or written.
-MAX_JSON_NUMBERS: Final = 2_000_000
 _SHAPE: Final = (
     '{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["<base64>"]}]}'
 )
@@ -157,7 +155,7 @@ def _length(header: str | None, size: int) -> int:
 
 
 def _parse(text: bytes, max_depth: int) -> InferBody:
-    document = read_json(text, max_depth, MAX_JSON_NUMBERS, _SHAPE)
+    document = read_json(text, max_depth, MAX_NUMBERS, _SHAPE)
     try:
         return InferBody.model_validate(document)
     except ValidationError as error:

@@ -157,6 +157,14 @@ async def test_the_index_can_be_of_what_answers(
     assert [each["name"] for each in answering.json()] == ["tiny"]
 
 
+async def test_the_index_waits_for_the_sidecar_no_longer_than_its_caller(
+    http: httpx.AsyncClient, sidecar: FakeSidecar
+) -> None:
+    sidecar.may_answer.clear()
+    answer = await http.post("/v2/repository/index", headers={"x-request-timeout": "0.05"})
+    assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+
+
 @pytest.mark.parametrize("levels", [31, 900, 2_000])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 @pytest.mark.parametrize("field", [b"data", b"shape", b"parameters"])

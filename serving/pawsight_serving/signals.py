@@ -1,4 +1,4 @@
-"""What every serving process does around its servers."""
+"""The signals that ask a process to stop."""
 
 from __future__ import annotations
 
@@ -12,11 +12,3 @@ async def stop_signal() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
-
-
-def unfinished_tasks() -> int:
-    """Return how many tasks of the running loop are not done; 0 where no loop runs."""
-    try:
-        return len(asyncio.all_tasks())
-    except RuntimeError:
-        return 0

@@ -1,0 +1,102 @@
+"""The drawings of one request: how large they may become, and how they are made in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pawsight_serving.explainer.rendering.drawing import Painter, most_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.explainer.explanations import Drawing, Explained, Explanation
+    from pawsight_serving.pictures import PictureLimits
+    from pawsight_serving.predictions import Prediction
+    from pawsight_serving.workers import Workers
+
+
+class Drawings:
+    """Draws explanations over their pictures.
+
+    Args:
+        painters: the threads to draw in.
+        limits: byte and pixel limits of the pictures.
+        max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
+    """
+
+    def __init__(self, painters: Workers, limits: PictureLimits, max_side: int) -> None:
+        self._painters = painters
+        self._limits = limits
+        self._max_side = max_side
+
+    def most_bytes(self, drawing: Drawing | None, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return how many bytes the drawings of one picture have at the most.
+
+        Args:
+            drawing: what to draw, and how; None draws nothing.
+            shapes: of the picture's explanations, as `Method.shapes`.
+        """
+        return 0 if drawing is None else most_bytes(drawing, shapes, self._max_side)
+
+    async def draw(
+        self, explained: Explained, drawing: Drawing, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Explained:
+        """Return the explanations with their drawings, or with a sheet for each picture.
+
+        Nothing more is drawn once the deadline has passed or the caller has left.
+
+        Raises:
+            DeadlineExceeded: the deadline passed first.
+            ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+        """
+        per_picture = len(explained.explanations) // len(pictures)
+        groups = [
+            explained.explanations[start : start + per_picture]
+            for start in range(0, len(explained.explanations), per_picture)
+        ]
+        predictions = explained.predictions
+        heading = f"{predictions.model} {predictions.version}, {explained.method}"
+        wanted = _Wanted(deadline)
+
+        # A painter keeps its picture's pixels, and lives in its thread's call alone.
+        def painter(picture: bytes) -> Painter:
+            return Painter(picture, drawing, self._limits, self._max_side, wanted.check)
+
+        def sheet(
+            picture: bytes, group: Sequence[Explanation], prediction: Prediction
+        ) -> list[bytes]:
+            return [painter(picture).sheet(group, heading, prediction)]
+
+        def each(picture: bytes, group: Sequence[Explanation], _: Prediction) -> list[bytes]:
+            return painter(picture).each(group)
+
+        draw = sheet if drawing.sheet else each
+        try:
+            drawn = await self._painters.run_each(
+                [
+                    partial(draw, *of_picture)
+                    for of_picture in zip(pictures, groups, predictions.predictions, strict=True)
+                ],
+                deadline,
+            )
+        finally:
+            wanted.ended = True
+        files = [file for of_picture in drawn for file in of_picture]
+        return explained.with_sheets(files) if drawing.sheet else explained.with_drawings(files)
+
+
+class _Wanted:
+    """Tells the threads at a request's drawings whether anybody still waits for them."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self.ended = False
+
+    def check(self) -> None:
+        """Raise where nobody waits any more."""
+        if self.ended:
+            raise asyncio.CancelledError
+        self._deadline.check()
