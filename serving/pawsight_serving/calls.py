@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pawsight_serving.deadlines import Deadline
 
 UNFORESEEN: Final = "The server failed; try again, and report the request id if it fails again."
+STOPPING: Final = (
+    "The server is stopping and did not finish the request; send it again in a moment."
+)
+"""What an `Unavailable` says where a server's end cuts a request off."""
 
 _FIT_FOR_LOGS: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 

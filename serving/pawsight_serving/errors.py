@@ -15,7 +15,7 @@
     │   │   └── RouteNotFound
     │   └── Unauthenticated
     ├── Overloaded                  too many requests in flight
-    ├── Unavailable                 something behind us is down
+    ├── Unavailable                 the server is stopping, or something behind it is down
     │   ├── EngineUnavailable
     │   └── ExplainerUnavailable
     ├── DeadlineExceeded
@@ -149,7 +149,7 @@ class Overloaded(PawsightError):
 
 
 class Unavailable(PawsightError):
-    """Something that this process depends on is down."""
+    """The server is stopping, or something that it depends on is down."""
 
     code = "UNAVAILABLE"
     retry_after_s = 1.0

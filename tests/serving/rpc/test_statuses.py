@@ -53,6 +53,7 @@ def test_no_two_kinds_share_a_code() -> None:
         (errors.VersionNotFound, grpc.StatusCode.NOT_FOUND),
         (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
         (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
         (errors.EngineUnavailable, grpc.StatusCode.UNAVAILABLE),
         (errors.ExplainerUnavailable, grpc.StatusCode.UNAVAILABLE),
         (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),

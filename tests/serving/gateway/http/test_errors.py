@@ -34,6 +34,7 @@ def made(kind: type[PawsightError]) -> PawsightError:
         (errors.RouteNotFound, 404),
         (errors.Unauthenticated, 401),
         (errors.Overloaded, 429),
+        (errors.Unavailable, 503),
         (errors.EngineUnavailable, 503),
         (errors.ExplainerUnavailable, 503),
         (errors.DeadlineExceeded, 504),
