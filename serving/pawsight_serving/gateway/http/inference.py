@@ -14,7 +14,7 @@ from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_
 from pawsight_serving.gateway.http.bodies import read_pictures
 from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.media_types import NPY, wanted_media_type
-from pawsight_serving.gateway.http.options import ExplainOptions, open_call
+from pawsight_serving.gateway.http.options import ExplainOptions, open_call, without_options
 from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class InferenceEndpoints:
         self._gateway = gateway
         self._settings = settings
 
+    @without_options
     async def predict(self, request: Request) -> Response:
         """Classify one or more pictures."""
         call = open_call(request, self._settings.timeout_s)

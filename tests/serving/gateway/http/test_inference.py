@@ -227,6 +227,27 @@ async def test_a_bad_option_is_named(http: httpx.AsyncClient, query: str, word: 
 
 
 @pytest.mark.parametrize(
+    ("query", "word"), [("version=2", "/versions/2"), ("layer=conv1", "'layer'"), ("x=", "'x'")]
+)
+@pytest.mark.parametrize("path", [PREDICT, "/v1/models/tiny/versions/1:predict"])
+async def test_a_prediction_has_no_options(
+    http: httpx.AsyncClient, path: str, query: str, word: str
+) -> None:
+    answer = await http.post(f"{path}?{query}", content=RED, headers=JPEG)
+    assert word in failed(answer, 400, "OPTION_INVALID")
+
+
+async def test_options_sent_several_times_reach_the_sidecar(
+    http: httpx.AsyncClient, explainer: FakeExplainer
+) -> None:
+    query = "?method=activations&channels=3&channels=0,17&layer=conv1"
+    await http.post(EXPLAIN + query, content=RED, headers=JPEG)
+    assert list(explainer.asked[0][0].channels) == [3, 0, 17]
+    twice = await http.post(f"{EXPLAIN}?top=1&top=2", content=RED, headers=JPEG)
+    assert "'top'" in failed(twice, 400, "OPTION_INVALID")
+
+
+@pytest.mark.parametrize(
     ("error", "status", "code"),
     [
         (LayerUnknown("x", ("conv1",)), 400, "LAYER_UNKNOWN"),
@@ -299,7 +320,7 @@ async def test_the_callers_deadline_ends_the_request(
     failed(await http.post(PREDICT, content=RED, headers=headers), 504, "DEADLINE_EXCEEDED")
 
 
-@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", ""])
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1_0", ""])
 async def test_a_bad_deadline_is_refused(http: httpx.AsyncClient, value: str) -> None:
     headers = {**JPEG, "x-request-timeout": value}
     answer = await http.post(PREDICT, content=RED, headers=headers)

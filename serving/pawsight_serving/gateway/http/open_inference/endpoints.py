@@ -14,7 +14,7 @@ from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
-from pawsight_serving.gateway.http.options import open_call
+from pawsight_serving.gateway.http.options import open_call, without_options
 from pawsight_serving.gateway.open_inference import descriptions
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class OpenInferenceEndpoints:
             ),
         ]
 
+    @without_options
     async def server(self, request: Request) -> Json:  # noqa: ARG002
         """Describe the server."""
         return Json(descriptions.server_metadata())
@@ -76,11 +77,13 @@ class OpenInferenceEndpoints:
             raise EngineUnavailable("The models do not answer now; try again in a moment.")
         return Json({"ready": True})
 
+    @without_options
     async def model(self, request: Request) -> Json:
         """Describe a model's versions, input and outputs."""
         graph = self._graph(request)
         return Json(descriptions.model_metadata(graph, self._inference.graphs(graph.name)))
 
+    @without_options
     async def model_ready(self, request: Request) -> Json:
         """Say whether one model answers."""
         graph = self._graph(request)
@@ -89,21 +92,25 @@ class OpenInferenceEndpoints:
             raise down(f"{graph.name} does not answer now; try again in a moment.")
         return Json({"name": graph.name, "ready": True})
 
+    @without_options
     async def config(self, request: Request) -> Json:
         """Describe a model as Triton does."""
         return Json(descriptions.model_config(self._graph(request), self._inference.max_pictures))
 
+    @without_options
     async def statistics(self, request: Request) -> Json:
         """Say how often models ran, and for how long."""
         graphs = self._inference.graphs(*_named(request))
         return Json(descriptions.model_statistics(graphs, self._inference.statistics))
 
+    @without_options
     async def index(self, request: Request) -> Json:
         """List the models, or those that answer."""
         body = await read_body(request, _MAX_INDEX_BYTES)
         ready_only = _ready_only(body, self._settings.max_json_depth)
         return Json(await descriptions.repository_index(self._inference, ready_only=ready_only))
 
+    @without_options
     async def infer(self, request: Request) -> Response:
         """Run a model."""
         call = open_call(request, self._settings.timeout_s)

@@ -75,6 +75,8 @@ async def test_versions_in_the_path(http: httpx.AsyncClient, engine: FakeEngine)
             400,
             "OPTION_INVALID",
         ),
+        (f"{INFER}?x=1", {"json": body(RED)}, 400, "OPTION_INVALID"),
+        ("/v2/repository/index?ready=true", {}, 400, "OPTION_INVALID"),
         ("/v2/models/x/infer", {"json": body(RED)}, 404, "MODEL_NOT_FOUND"),
         ("/v2/models/tiny/versions/9/infer", {"json": body(RED)}, 404, "VERSION_NOT_FOUND"),
         ("/v2/models/tiny/generate", {"json": body(RED)}, 404, "ROUTE_NOT_FOUND"),
@@ -133,6 +135,12 @@ async def test_descriptions(http: httpx.AsyncClient) -> None:
     assert "activation:pool1" in {each["name"] for each in metadata["outputs"]}
     config = (await http.get("/v2/models/tiny/versions/1/config")).json()
     assert config["output"][0] == {"name": "probabilities", "data_type": "TYPE_FP32", "dims": [2]}
+
+
+@pytest.mark.parametrize("path", ["", "/models/tiny", "/models/tiny/config", "/models/stats"])
+async def test_descriptions_have_no_options(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"/v2{path}?version=1")
+    assert (answer.status_code, answer.json()["code"]) == (400, "OPTION_INVALID")
 
 
 async def test_statistics(http: httpx.AsyncClient) -> None:
