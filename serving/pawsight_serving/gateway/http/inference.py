@@ -49,6 +49,7 @@ class InferenceEndpoints:
     async def predict(self, request: Request) -> Response:
         """Classify one or more pictures."""
         call = open_call(request, self._settings.timeout_s)
+        self._check_served(request)
         # A crowd is turned away before its bodies are read.
         with self._gateway.admission.place(deadline=call.deadline) as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
@@ -62,6 +63,7 @@ class InferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         options = ExplainOptions.of(request)
         wanted = wanted_media_type(request)
+        self._check_served(request)
         with self._gateway.explain_admission.place() as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
@@ -85,6 +87,10 @@ class InferenceEndpoints:
             return Response(drawing, media_type=wanted)
         classes = self._gateway.model(response.model, response.version).classes
         return Json(explain_answer(response, classes))
+
+    def _check_served(self, request: Request) -> None:
+        """Refuse what is not served before a body is sent for it."""
+        self._gateway.model(*_model(request))
 
 
 def _model(request: Request) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from tests.serving.fakes import picture
 if TYPE_CHECKING:
     import httpx
 
+    from pawsight_serving.addresses import Address
     from pawsight_serving.gateway.core import Gateway
     from tests.serving.fakes import FakeEngine
     from tests.serving.gateway.conftest import FakeExplainer
@@ -359,3 +360,15 @@ async def test_deep_json_is_a_clear_400(
     answer = await http.post(path, content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
     assert "32 levels" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["other:predict", "other:explain", "tiny/versions/9:predict"])
+async def test_no_body_is_sent_for_what_is_not_served(http_address: Address, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*http_address)
+    writer.write(
+        f"POST /v1/models/{path} HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\n"
+        "content-length: 9000\r\n\r\n".encode()
+    )
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 404 ")
