@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    ExplainerUnavailable,
+    ImageTooLarge,
+    MediaTypeUnsupported,
+    RequestError,
+)
 from pawsight_serving.gateway.http.answers import Json
-from pawsight_serving.gateway.http.bodies import off_the_loop, read_body
+from pawsight_serving.gateway.http.bodies import RAW, media_type_of, off_the_loop, read_body
 from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _MAX_INDEX_BYTES: Final = 1024
+_INDEX_FORM: Final = 'an empty body or {"ready": true}'
 
 
 class OpenInferenceEndpoints:
@@ -106,7 +113,10 @@ class OpenInferenceEndpoints:
     @without_options
     async def index(self, request: Request) -> Json:
         """List the models, or those that answer."""
-        body = await read_body(request, _MAX_INDEX_BYTES)
+        try:
+            body = await read_body(request, _MAX_INDEX_BYTES)
+        except ImageTooLarge as error:
+            raise RequestError(f"The body is no index's; send {_INDEX_FORM}.") from error
         ready_only = _ready_only(body, self._settings.max_json_depth)
         return Json(await descriptions.repository_index(self._inference, ready_only=ready_only))
 
@@ -114,6 +124,11 @@ class OpenInferenceEndpoints:
     async def infer(self, request: Request) -> Response:
         """Run a model."""
         call = open_call(request, self._settings.timeout_s)
+        if (media_type := media_type_of(request)) not in {RAW, "application/json"}:
+            raise MediaTypeUnsupported(
+                f"The media type {media_type!r} is not read here; send application/json, or "
+                f"application/octet-stream and {HEADER_LENGTH}."
+            )
         # A crowd is turned away before its bodies are read.
         with self._inference.place(self._graph(request), call.deadline) as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
@@ -141,9 +156,8 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 def _ready_only(body: bytes, max_json_depth: int) -> bool:
-    form = 'an empty body or {"ready": true}'
-    document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, form)
+    document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, _INDEX_FORM)
     ready = document.get("ready", False) if isinstance(document, dict) else None
     if not isinstance(ready, bool):
-        raise RequestError(f"The body says nothing that is known here; send {form}.")
+        raise RequestError(f"The body says nothing that is known here; send {_INDEX_FORM}.")
     return ready
