@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def start_logging(log_format: LogFormat = "text") -> None:
     """Write the log to standard error, in this form from now on."""
-    # Its warnings are about single requests, and those have a line of their own.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # Their warnings are about single requests, and those have a line of their own.
+    for library in ("uvicorn", "python_multipart"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     # As are those about odd pictures, which are decoded or refused whatever Pillow thinks of them.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     handler = logging.StreamHandler()

@@ -109,6 +109,19 @@ async def test_infer(ask: Ask, library: Any, values: NDArray[Any]) -> None:
     assert named["id"] == "mine"
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("library", ["http", "http-aio"], indirect=True)
+async def test_infer_compressed(ask: Ask, library: Any, algorithm: str) -> None:
+    result = await ask(
+        "infer",
+        "tiny",
+        [image(library, PIXELS)],
+        request_compression_algorithm=algorithm,
+        response_compression_algorithm=algorithm,
+    )
+    assert result.as_numpy("probabilities").argmax(axis=1).tolist() == [1, 0]
+
+
 async def test_outputs_of_both_graphs_by_name_in_a_version(ask: Ask, library: Any) -> None:
     outputs = [library.InferRequestedOutput(name) for name in ("activation:conv1", "probabilities")]
     result = await ask(

@@ -56,13 +56,16 @@ def create_app(
     if keys is not None:
         middleware.append(Middleware(ApiKeyMiddleware, keys=keys))
 
-    async def no_action(request: Request) -> Json:  # noqa: ARG001
+    async def no_action(request: Request) -> Json:
+        if request.path_params["action"] in {"predict", "explain"}:
+            raise HTTPException(405, headers={"allow": "POST"})
         raise HTTPException(404)
 
     async def openapi(request: Request) -> Json:  # noqa: ARG001
         return Json(document)
 
-    return Starlette(
+    both = ["GET", "POST"]
+    app = Starlette(
         routes=[
             Route("/v1/models/{name}:predict", inference.predict, methods=["POST"]),
             Route("/v1/models/{name}:explain", inference.explain, methods=["POST"]),
@@ -72,8 +75,13 @@ def create_app(
             Route(
                 "/v1/models/{name}/versions/{version}:explain", inference.explain, methods=["POST"]
             ),
+            # Before the descriptions, which would take the action for a part of the name.
+            Route("/v1/models/{name}:{action}", no_action, methods=both, include_in_schema=False),
             Route(
-                "/v1/models/{name}:{action}", no_action, methods=["POST"], include_in_schema=False
+                "/v1/models/{name}/versions/{version}:{action}",
+                no_action,
+                methods=both,
+                include_in_schema=False,
             ),
             Route("/v1/models", models.list_models),
             Route("/v1/models/{name}", models.get_model),
@@ -92,3 +100,6 @@ def create_app(
         middleware=middleware,
         exception_handlers={PawsightError: on_error, HTTPException: on_no_route},
     )
+    # A redirect would lead to whatever host the caller has named.
+    app.router.redirect_slashes = False
+    return app

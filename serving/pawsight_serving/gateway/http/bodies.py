@@ -7,9 +7,6 @@ import binascii
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-
 from pawsight_serving.errors import (
     ImageInvalid,
     ImageMissing,
@@ -17,10 +14,12 @@ from pawsight_serving.errors import (
     MediaTypeUnsupported,
     RequestError,
 )
+from pawsight_serving.gateway.http.content_encodings import unpacked
+from pawsight_serving.gateway.http.forms import read_form
 from pawsight_serving.gateway.http.json_bodies import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from starlette.requests import Request
 
@@ -29,13 +28,14 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
-_RAW: Final = "application/octet-stream"
+RAW: Final = "application/octet-stream"
 # Python refuses to read numbers of thousands of digits, and no body has so many bytes.
 _MAX_DIGITS: Final = 18
 # Parsed within a millisecond or so; a thread costs a tenth of that.
 _SMALL_BYTES: Final = 256 * 1024
 # Far more than as many pictures have, whatever their callers write beside them.
 _MAX_VALUES: Final = 100_000
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _INSTANCES_SHAPE = '{"instances": [{"b64": "…"}]}'
 
 
@@ -46,21 +46,22 @@ async def read_pictures(
 
     Three kinds of body are read: a picture as it is (`image/*`, `application/octet-stream`, or
     no media type at all), `multipart/form-data` with files named `image`, and the JSON of
-    KServe's and TF-Serving's v1 protocol.
+    KServe's and TF-Serving's v1 protocol. Each may be compressed, by gzip or deflate.
 
     Raises:
-        MediaTypeUnsupported: another media type, or a compressed body.
+        MediaTypeUnsupported: another media type, or another compression.
         ImageMissing: no picture in it.
         ImageTooLarge: over the byte limit of a picture or of a request.
         ImageInvalid: a picture's base64 is broken.
         RequestError: the body is not what its media type says.
         Overloaded: `place` cannot hold so many bytes more.
     """
-    media_type = request.headers.get("content-type", _RAW).partition(";")[0].strip().lower()
-    if media_type == _RAW or media_type.startswith("image/"):
+    media_type = media_type_of(request)
+    if media_type == RAW or media_type.startswith("image/"):
         return [await read_body(request, settings.max_picture_bytes, place)]
     if media_type == "multipart/form-data":
-        return await _from_form(request, settings, place)
+        chunks = _limited(request, settings.max_request_bytes, place)
+        return await read_form(chunks, request.headers["content-type"], settings.max_pictures)
     if media_type == "application/json":
         body = await read_body(request, settings.max_request_bytes, place)
         return await off_the_loop(partial(_from_instances, body, settings), len(body))
@@ -70,16 +71,22 @@ async def read_pictures(
     )
 
 
+def media_type_of(request: Request) -> str:
+    """Return the media type of a body; one that says nothing is bytes."""
+    return request.headers.get("content-type", RAW).partition(";")[0].strip().lower()
+
+
 async def off_the_loop(parse: Callable[[], A], size: int) -> A:
     """Return what `parse` returns; a thread runs it where so many bytes would hold up others."""
     return parse() if size <= _SMALL_BYTES else await asyncio.to_thread(parse)
 
 
 async def read_body(request: Request, max_bytes: int, place: Place | None = None) -> bytes:
-    """Return a body as it is, whose bytes `place` holds from when they come.
+    """Return a body, unpacked, whose bytes `place` holds from when they come.
 
     Raises:
-        MediaTypeUnsupported: it is compressed.
+        MediaTypeUnsupported: it is compressed otherwise than by gzip or deflate.
+        RequestError: it is not compressed as its header says.
         ImageTooLarge: it has more than `max_bytes`.
         Overloaded: `place` cannot hold so many bytes more.
     """
@@ -96,47 +103,29 @@ async def _limited(
     request: Request, max_bytes: int, place: Place | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the body's chunks, and stop reading as soon as it is known to be too large."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise MediaTypeUnsupported("Send the body as it is, without a Content-Encoding.")
-    too_large = ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
     if (announced_bytes(request.headers.get("content-length", "")) or 0) > max_bytes:
-        raise too_large
-    read = 0
-    async for chunk in request.stream():
-        read += len(chunk)
-        if read > max_bytes:
-            raise too_large
+        raise _too_large(max_bytes)
+    encoding = ",".join(request.headers.getlist("content-encoding")) or "identity"
+    # Neither what comes nor what it unpacks to may be more.
+    came = _bounded(request.stream(), max_bytes)
+    async for chunk in _bounded(unpacked(came, encoding), max_bytes):
         if place is not None:
             place.grow(len(chunk))
         if chunk:
             yield chunk
 
 
-async def _from_form(
-    request: Request, settings: GatewaySettings, place: Place | None
-) -> list[bytes]:
-    parser = MultiPartParser(
-        request.headers,
-        _limited(request, settings.max_request_bytes, place),
-        max_files=settings.max_pictures,
-        max_fields=0,
-    )
-    # A caller's pictures never come to lie in a file.
-    parser.spool_max_size = settings.max_request_bytes
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError) as error:
-        raise RequestError(
-            "The multipart body cannot be read; send up to "
-            f"{settings.max_pictures} files named image, and no other fields."
-        ) from error
-    try:
-        files = [file for file in form.getlist("image") if isinstance(file, UploadFile)]
-        if len(files) < len(form.multi_items()) or not files:
-            raise ImageMissing("Send the pictures as files named image, and no other files.")
-        return [await file.read() for file in files]
-    finally:
-        await form.close()
+async def _bounded(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes, None]:
+    read = 0
+    async for chunk in chunks:
+        read += len(chunk)
+        if read > max_bytes:
+            raise _too_large(max_bytes)
+        yield chunk
+
+
+def _too_large(max_bytes: int) -> ImageTooLarge:
+    return ImageTooLarge(f"The body has more than {max_bytes} bytes; send less.")
 
 
 def _from_instances(body: bytes, settings: GatewaySettings) -> list[bytes]:
@@ -165,10 +154,24 @@ def _from_instance(instance: Any, number: int) -> bytes:
 def from_base64(text: str, number: int) -> bytes:
     """Return the bytes of the picture of this number in its request.
 
+    Both alphabets of RFC 4648 are read, with padding or without, and in lines.
+
     Raises:
         ImageInvalid: the text is not base64.
     """
     try:
         return binascii.a2b_base64(text, strict_mode=True)
-    except (binascii.Error, ValueError) as error:
-        raise ImageInvalid(f"Picture {number}: it is not base64; encode its bytes so.") from error
+    except ValueError:
+        pass
+    try:
+        plain = text.encode("ascii").translate(_URL_SAFE, b" \t\r\n")
+        return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
+    except ValueError as error:
+        if text.startswith("data:"):
+            raise ImageInvalid(
+                f"Picture {number}: it is a data: URL; send what stands behind its comma alone."
+            ) from error
+        raise ImageInvalid(
+            f"Picture {number}: it is not base64; send its bytes in the letters A-Z, a-z, 0-9, "
+            "+ and / of RFC 4648."
+        ) from error

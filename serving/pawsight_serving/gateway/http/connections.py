@@ -29,7 +29,8 @@ REFUSED_WITH: Final = "refused"
 
 # A caller that is refused early may still be sending; it should see why.
 _LINGER_S: Final = 2.0
-_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+_CODING: Final = b"transfer-encoding"
+_BODY: Final = frozenset({b"content-length", _CODING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > self.limits.max_header_bytes:
             self._refuse_headers()
             return
-        if self.parser.should_upgrade() and _BODY & {name for name, _ in self.headers}:
-            # The parser takes such a body for another protocol.
-            self._refuse(
-                HTTPStatus.BAD_REQUEST,
-                RequestError("This server speaks HTTP/1.1 alone; ask without an Upgrade header."),
-            )
+        if (wrong := self._wrong_in_headers()) is not None:
+            self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
             return
         self._wait(self.limits.body_timeout_s)
         super().on_headers_complete()
@@ -149,9 +146,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's words
-        """Refuse what is not HTTP."""
+        """Refuse what the parser cannot read."""
         self._refuse(
-            HTTPStatus.BAD_REQUEST, RequestError("This is not HTTP/1.1; check the client.")
+            HTTPStatus.BAD_REQUEST,
+            RequestError(
+                "The request is not well-formed HTTP/1.1: check its method, its headers, and the "
+                "lengths of its body or of the body's chunks."
+            ),
         )
 
     def _wait(self, timeout_s: float | None) -> None:
@@ -172,6 +173,19 @@ class BoundedProtocol(HttpToolsProtocol):
                 HTTPStatus.REQUEST_TIMEOUT,
                 DeadlineExceeded("The request came too slowly; send it faster or in parts."),
             )
+
+    def _wrong_in_headers(self) -> str | None:
+        """Say what is wrong with headers that the parser lets pass; None where nothing is."""
+        names = [name for name, _ in self.headers]
+        codings = [value.strip().lower() for name, value in self.headers if name == _CODING]
+        if self.parser.should_upgrade() and _BODY & set(names):
+            # The parser takes such a body for another protocol.
+            return "This server speaks HTTP/1.1 alone; ask without an Upgrade header."
+        if codings not in ([], [b"chunked"]):
+            return "The Transfer-Encoding is not read here; send the body as it is, or chunked."
+        if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
+            return "A request of HTTP/1.1 has one Host header; send it once."
+        return None
 
     def _is_cycles_request(self) -> bool:
         """Return whether the request that is being read is the one that was last handed on."""

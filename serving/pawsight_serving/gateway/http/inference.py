@@ -14,7 +14,7 @@ from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_
 from pawsight_serving.gateway.http.bodies import read_pictures
 from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.media_types import NPY, wanted_media_type
-from pawsight_serving.gateway.http.options import ExplainOptions, open_call
+from pawsight_serving.gateway.http.options import ExplainOptions, open_call, without_options
 from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ class InferenceEndpoints:
         self._gateway = gateway
         self._settings = settings
 
+    @without_options
     async def predict(self, request: Request) -> Response:
         """Classify one or more pictures."""
         call = open_call(request, self._settings.timeout_s)
+        self._check_served(request)
         # A crowd is turned away before its bodies are read.
         with self._gateway.admission.place(deadline=call.deadline) as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
@@ -56,6 +58,7 @@ class InferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         options = ExplainOptions.of(request)
         wanted = wanted_media_type(request)
+        self._check_served(request)
         with self._gateway.explain_admission.place() as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
                 pictures = await read_pictures(request, self._settings, place)
@@ -77,6 +80,10 @@ class InferenceEndpoints:
             return Response(drawing, media_type=wanted)
         query.check_values(each.tensor.shape for each in response.explanations)
         return Json(explain_answer(response, classes))
+
+    def _check_served(self, request: Request) -> None:
+        """Refuse what is not served before a body is sent for it."""
+        self._gateway.model(*_model(request))
 
 
 def _model(request: Request) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ def read_json(text: bytes, max_depth: int, max_values: int, form: str) -> Any:
             f"JSON takes {max_values} values here; send fewer pictures, or their binary form."
         )
     try:
-        document = orjson.loads(text)
+        document = orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         # Where it nests a thousand deep, too.
         raise RequestError(

@@ -20,8 +20,11 @@ _OFFERED: Final[tuple[MediaType, ...]] = (
 
 
 def wanted_media_type(request: Request) -> MediaType:
-    """Return what the `Accept` header would rather have; JSON where it says nothing of them."""
-    quality: dict[MediaType, float] = dict.fromkeys(_OFFERED, 0.0)
+    """Return what the `Accept` header would rather have.
+
+    JSON where it says nothing of them, unless it will not have JSON and leaves another one.
+    """
+    quality: dict[MediaType, float] = {}
     named: set[MediaType] = set()
     for part in request.headers.get("accept", "").lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
@@ -31,7 +34,10 @@ def wanted_media_type(request: Request) -> MediaType:
                 named.add(kind)
             elif media_range == f"{kind.partition('/')[0]}/*" and kind not in named:
                 quality[kind] = _quality(parameters)
-    return max(_OFFERED, key=lambda kind: quality[kind])
+    best = max(_OFFERED, key=lambda kind: quality.get(kind, 0.0))
+    if quality.get(best, 0.0) > 0:
+        return best
+    return next((kind for kind in _OFFERED if kind not in quality), best)
 
 
 def _quality(parameters: list[str]) -> float:

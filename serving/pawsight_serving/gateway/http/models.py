@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from pawsight_serving.gateway.http.answers import Json, model_answer
+from pawsight_serving.gateway.http.options import without_options
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,15 +29,18 @@ class ModelEndpoints:
         self._gateway = gateway
         self._readiness = readiness
 
+    @without_options
     async def list_models(self, request: Request) -> Json:  # noqa: ARG002
         """Describe every version of every model."""
         return Json({"models": [self._describe(each) for each in self._gateway.models()]})
 
+    @without_options
     async def get_model(self, request: Request) -> Json:
         """Describe one version of a model, the newest where none is named."""
         name, version = request.path_params["name"], request.path_params.get("version", "")
         return Json(self._describe(self._gateway.model(name, version)))
 
+    @without_options
     async def get_filters(self, request: Request) -> Response:
         """Show what the filters of a layer respond to most, as PNG."""
         name, version = request.path_params["name"], request.path_params.get("version", "")

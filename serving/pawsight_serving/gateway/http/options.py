@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Final, Literal
+import re
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,17 +16,23 @@ from pawsight_serving.explainer.explanations import Drawing, Query
 from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
     from pawsight_serving.gateway.http.media_types import MediaType
 
-TIMEOUT_HEADER = "X-Request-Timeout"
+E = TypeVar("E")
+R = TypeVar("R")
+
+TIMEOUT_HEADER: Final = "X-Request-Timeout"
+
 _FORMATS: Final[Mapping[MediaType, Literal["PNG", "WEBP"]]] = {
     "image/png": "PNG",
     "image/webp": "WEBP",
 }
+_SECONDS: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_OF_SEVERAL: Final = frozenset({"layer", "target", "channels"})
 
 
 class ExplainOptions(BaseModel):
@@ -49,7 +57,7 @@ class ExplainOptions(BaseModel):
     )
     channels: str = Field(
         "",
-        pattern=r"^(\d{1,9}(,\d{1,9})*)?$",
+        pattern=r"^([0-9]{1,9}(,[0-9]{1,9})*)?$",
         description="Channels to return, as `0,3,17`, for activations alone [default: the 16 with "
         "the largest mean, strongest first].",
     )
@@ -84,18 +92,28 @@ class ExplainOptions(BaseModel):
 
     @classmethod
     def of(cls, request: Request) -> ExplainOptions:
-        """Read the query of a request.
+        """Read the query of a request; an option that takes several may be sent several times.
 
         Raises:
             OptionInvalid: an option that does not exist, or a value that does not fit.
         """
+        given: dict[str, str] = {}
+        for name, value in request.query_params.multi_items():
+            if name not in given:
+                given[name] = value
+            elif name in _OF_SEVERAL:
+                given[name] += f",{value}"
+            else:
+                raise OptionInvalid(f"The option {name!r} was sent more than once; send it once.")
         try:
-            return cls.model_validate(dict(request.query_params))
+            return cls.model_validate(given)
         except ValidationError as error:
-            name = error.errors()[0]["loc"][0]
+            problem = error.errors()[0]
+            name = str(problem["loc"][0])
+            if name not in cls.model_fields:
+                raise _unknown(name, tuple(cls.model_fields)) from error
             raise OptionInvalid(
-                f"The option {name!r} is unknown or its value does not fit; "
-                f"the options are: {', '.join(cls.model_fields)}."
+                f"The value of the option {name!r} does not fit; it takes {_values_of(name)}."
             ) from error
 
     def query(self, model: str, version: str, wanted: MediaType) -> Query:
@@ -134,6 +152,20 @@ class ExplainOptions(BaseModel):
         return any(name == "all" or "," in name for name in (self.layer, self.target))
 
 
+def without_options(
+    endpoint: Callable[[E, Request], Awaitable[R]],
+) -> Callable[[E, Request], Awaitable[R]]:
+    """Have a method that answers requests refuse a query, which would else be ignored unseen."""
+
+    @functools.wraps(endpoint)
+    async def checked(endpoints: E, request: Request) -> R:
+        for name in request.query_params:
+            raise _unknown(name, ())
+        return await endpoint(endpoints, request)
+
+    return checked
+
+
 def open_call(request: Request, limit_s: float) -> Call:
     """Return the request's id and deadline.
 
@@ -158,12 +190,30 @@ def request_id_of(request: Request) -> str:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not seconds > 0:
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
+    if not 0 < seconds < math.inf:
         raise OptionInvalid(
             f"{TIMEOUT_HEADER} must be a number of seconds above zero, such as 2.5."
         )
     return seconds
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> OptionInvalid:
+    if name == "version":
+        return OptionInvalid(
+            "A version is not named in the query; name it in the path, behind the model as in "
+            "/v1/models/NAME/versions/2."
+        )
+    options = f"the options are: {', '.join(known)}" if known else "there are none here"
+    return OptionInvalid(f"The option {name!r} is unknown; {options}.")
+
+
+def _values_of(name: str) -> str:
+    """Return what values an option takes, in words."""
+    schema = ExplainOptions.model_json_schema()["properties"][name]
+    if schema["type"] == "boolean":
+        return "true or false"
+    if schema["type"] == "string":
+        return "numbers of channels, such as 0,3,17"
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    return f"a {kind} from {schema['minimum']} to {schema['maximum']}"

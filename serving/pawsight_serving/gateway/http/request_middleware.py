@@ -1,4 +1,4 @@
-"""Middleware: every request has an id and is observed, and nothing unforeseen gets out."""
+"""Middleware: every request has an id, is observed and answered; nothing unforeseen gets out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from pawsight_serving.calls import UNFORESEEN, accept_request_id
-from pawsight_serving.errors import InternalError
+from pawsight_serving.calls import STOPPING, UNFORESEEN, accept_request_id, caller_left
+from pawsight_serving.errors import InternalError, Unavailable
 from pawsight_serving.gateway.http.connections import REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
@@ -18,6 +18,7 @@ from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.observation import Observer
     from pawsight_serving.observed import Observed
 
@@ -28,7 +29,7 @@ _ENCRYPTED: Final = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000
 
 
 class RequestMiddleware:
-    """Gives every request an id and echoes it; answers for what fails unforeseen.
+    """Gives every request an id and echoes it; answers for what fails unforeseen or is cut off.
 
     Args:
         app: what answers otherwise.
@@ -68,14 +69,22 @@ class RequestMiddleware:
                     message["headers"].append((b"server-timing", said.encode()))
             await send(message)
 
+        failure: PawsightError = InternalError(UNFORESEEN)
         try:
             await self._app(scope, receive, send_with_id)
-        except (ClientDisconnect, asyncio.CancelledError) as error:
+        except ClientDisconnect:
             observed.code = CANCELLED
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            return
+        except asyncio.CancelledError:
+            # Nobody but the server's end cancels a request here; its caller may be there still.
+            if caller_left():
+                failure = Unavailable(STOPPING)
+            else:
+                logger.exception("request %s waited for what was cancelled", request_id)
         except Exception:
             logger.exception("request %s failed", request_id)
-            if not started:
-                answer = error_answer(InternalError(UNFORESEEN), request_id)
-                await answer(scope, receive, send_with_id)
+        else:
+            return
+        observed.code = failure.code
+        if not started:
+            await error_answer(failure, request_id)(scope, receive, send_with_id)

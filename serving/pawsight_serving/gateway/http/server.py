@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from pawsight_serving.tls import Tls
+
+# Enough to write an answer to whoever still reads.
+_ANSWERS_S: Final = 1.0
 
 
 class HttpServer:
@@ -90,10 +93,15 @@ class HttpServer:
         return Address(address.host, port)
 
     async def stop(self) -> None:
-        """Accept no more, finish the requests under way within the grace, then cancel them."""
+        """Accept no more, finish the requests under way within the grace, then cancel them.
+
+        A request that is cancelled has a moment for its answer, which says that it was cut off.
+        """
         if self._serving is not None:
             self._server.should_exit = True
             await self._serving
+            if cancelled := self._server.server_state.tasks:
+                await asyncio.wait(cancelled, timeout=_ANSWERS_S)
 
 
 class _Uvicorn(uvicorn.Server):

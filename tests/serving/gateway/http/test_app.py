@@ -33,3 +33,20 @@ async def test_a_wrong_method_is_told_the_right_one(
     assert answer.status_code == 405
     assert answer.json()["code"] == "ROUTE_NOT_FOUND"
     assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+@pytest.mark.parametrize("model", ["tiny", "other", "tiny/versions/1"])
+@pytest.mark.parametrize("action", ["predict", "explain"])
+async def test_what_is_posted_is_no_part_of_a_models_name(
+    http: httpx.AsyncClient, method: str, model: str, action: str
+) -> None:
+    answer = await http.request(method, f"/v1/models/{model}:{action}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/v1/models/", "/v2/", "/healthz/", "/docs/", "/v1/models/tiny/"])
+async def test_a_slash_at_the_end_is_another_route(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path, headers={"host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "ROUTE_NOT_FOUND")
+    assert "location" not in answer.headers

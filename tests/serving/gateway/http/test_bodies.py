@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import tracemalloc
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 from starlette.requests import Request
 
+from pawsight_serving.admission import Admission, Place
 from pawsight_serving.errors import (
     ImageInvalid,
     ImageMissing,
@@ -14,7 +18,7 @@ from pawsight_serving.errors import (
     PawsightError,
     RequestError,
 )
-from pawsight_serving.gateway.http.bodies import read_pictures
+from pawsight_serving.gateway.http.bodies import from_base64, read_pictures
 from pawsight_serving.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -81,28 +85,6 @@ async def test_files_of_a_form_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "error"),
-    [
-        (b"--b--\r\n", ImageMissing),
-        (part("picture", b"x") + b"--b--\r\n", ImageMissing),
-        (part("image", b"x") + part("other", b"x") + b"--b--\r\n", ImageMissing),
-        (part("image", b"x", file=False) + b"--b--\r\n", RequestError),
-        (part("image", b"x") * 3 + b"--b--\r\n", RequestError),
-        (b"nonsense", RequestError),
-    ],
-)
-async def test_a_form_that_is_none_of_ours(form: bytes, error: type[PawsightError]) -> None:
-    with pytest.raises(error) as raised:
-        await read(form, BOUNDARY)
-    assert type(raised.value) is error
-
-
-async def test_a_form_without_its_boundary() -> None:
-    with pytest.raises(RequestError, match="multipart"):
-        await read(b"x", "multipart/form-data")
-
-
-@pytest.mark.parametrize(
     ("body", "error"),
     [
         (b"{", RequestError),
@@ -113,7 +95,7 @@ async def test_a_form_without_its_boundary() -> None:
         (b'{"instances": ["eA=="]}', RequestError),
         (b'{"instances": [{"b64": 3}]}', RequestError),
         (b'{"instances": [{"image_bytes": "eA=="}]}', RequestError),
-        (b'{"instances": [{"b64": "not base64"}]}', ImageInvalid),
+        (b'{"instances": [{"b64": "not base64!"}]}', ImageInvalid),
         ('{"instances": [{"b64": "ü"}]}'.encode(), ImageInvalid),
         (b"[" * 900 + b"]" * 90, RequestError),
     ],
@@ -130,7 +112,28 @@ async def test_instances_in_their_order() -> None:
     assert await read(body.encode(), "application/json; charset=utf-8") == [b"one", b"two"]
 
 
-@pytest.mark.parametrize("second", ['{"b64": "not base64"}', '{"image_bytes": {}}', "3"])
+@pytest.mark.parametrize("sent", ["-_8-", "+/8+", "-_8-\r\n", "-/ 8\n+"])
+def test_both_alphabets_of_base64_are_read_and_in_lines(sent: str) -> None:
+    assert from_base64(sent, 1) == b"\xfb\xff\x3e"
+
+
+@pytest.mark.parametrize("sent", ["eHk=", "eHk", "eH k", " eHk= "])
+def test_the_padding_of_base64_may_be_left_out(sent: str) -> None:
+    assert from_base64(sent, 1) == b"xy"
+
+
+@pytest.mark.parametrize("sent", ["e", "eHk=eHk=", "eHk==", "e*", "ü", "=", "eA\x00"])
+def test_what_is_no_base64_is_told_which_is_wanted(sent: str) -> None:
+    with pytest.raises(ImageInvalid, match=r"Picture 3: .*RFC 4648"):
+        from_base64(sent, 3)
+
+
+def test_a_data_url_is_told_what_to_send() -> None:
+    with pytest.raises(ImageInvalid, match="behind its comma"):
+        from_base64("data:image/png;base64,eA==", 1)
+
+
+@pytest.mark.parametrize("second", ['{"b64": "not base64!"}', '{"image_bytes": {}}', "3"])
 async def test_the_broken_one_of_several_instances_is_named(second: str) -> None:
     with pytest.raises(RequestError, match=r"^Picture 2: "):
         await read(f'{{"instances": [{{"b64": "eA=="}}, {second}]}}'.encode(), "application/json")
@@ -142,9 +145,43 @@ async def test_another_media_type(media_type: str) -> None:
         await read(b"x", media_type)
 
 
-async def test_a_compressed_body() -> None:
-    body = Body([b"x"], content_type="image/png", content_encoding="gzip")
+@pytest.mark.parametrize("media_type", ["image/png", BOUNDARY, "application/json"])
+async def test_a_compressed_body(media_type: str) -> None:
+    plain = {
+        "image/png": b"one",
+        BOUNDARY: part("image", b"one") + b"--b--\r\n",
+        "application/json": b'{"instances": [{"b64": "b25l"}]}',
+    }[media_type]
+    packed = gzip.compress(plain)
+    body = Body([packed[:9], packed[9:]], content_type=media_type, content_encoding="gzip")
+    assert await read_pictures(body.request, SETTINGS) == [b"one"]
+
+
+async def test_another_compression() -> None:
+    body = Body([b"x"], content_type="image/png", content_encoding="br")
     with pytest.raises(MediaTypeUnsupported, match="Content-Encoding"):
+        await read_pictures(body.request, SETTINGS)
+    assert body.taken == 0
+
+
+async def test_a_bomb_is_never_held() -> None:
+    bomb = zlib.compress(bytes(64 << 20))
+    place = Place(Admission(1, 10_000_000))
+    chunks = [bomb[start : start + 1000] for start in range(0, len(bomb), 1000)]
+    body = Body(chunks, content_type="image/png", content_encoding="deflate")
+    settings = GatewaySettings(max_picture_bytes=1_000_000)
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge, match="1000000"):
+        await read_pictures(body.request, settings, place)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+    assert body.taken < len(chunks) / 10
+
+
+async def test_what_comes_is_bounded_whatever_it_unpacks_to() -> None:
+    blocks_of_nothing = b"\x78\x9c" + b"\x00\x00\x00\xff\xff" * 1000
+    body = Body([blocks_of_nothing[:90], blocks_of_nothing[90:]], content_encoding="deflate")
+    with pytest.raises(ImageTooLarge):
         await read_pictures(body.request, SETTINGS)
 
 

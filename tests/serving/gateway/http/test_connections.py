@@ -147,11 +147,48 @@ async def test_more_connections_than_may_be_are_refused_at_once() -> None:
             writer.close()
 
 
-async def test_what_is_not_http_is_one_sentence() -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\r\n\r\n",
+        GET.replace(b"GET", b"FETCH"),
+        GET.replace(b"host", b"content-length: many\r\nhost"),
+        HALF_A_BODY.replace(b"host", b"content-length: 8\r\nhost"),
+        HALF_A_BODY.replace(b"host", CHUNKED + b"\r\nhost"),
+        HALF_A_BODY.replace(b"content-length: 9", CHUNKED),
+    ],
+)
+async def test_what_is_not_well_formed_is_one_sentence(sent: bytes) -> None:
     async with serving() as address:
-        assert "HTTP" in refused(
-            await said(address, b"\x16\x03\x01\r\n\r\n"), 400, "REQUEST_INVALID"
-        )
+        answer = refused(await said(address, sent), 400, "REQUEST_INVALID")
+        assert "not well-formed HTTP/1.1" in answer
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"identity", b"chunked, chunked", b"gzip"])
+async def test_a_body_coded_otherwise_than_in_chunks_is_refused(coding: bytes) -> None:
+    body = HALF_A_BODY.replace(b"content-length: 9", b"transfer-encoding: " + coding)
+    async with serving() as address:
+        refused(await said(address, body), 400, "REQUEST_INVALID")
+
+
+async def test_the_coding_in_chunks_has_any_case() -> None:
+    head = HALF_A_BODY.replace(b"content-length: 9", b"Transfer-Encoding: Chunked")[:-4]
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head + b"4\r\ndone\r\n0\r\n\r\n")
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+@pytest.mark.parametrize("hosts", [b"", b"host: here\r\nhost: there\r\n"])
+async def test_a_request_has_one_host(hosts: bytes) -> None:
+    heard = Heard()
+    async with serving(heard) as address:
+        sent = GET.replace(b"host: here\r\n", hosts)
+        assert "Host" in refused(await said(address, sent), 400, "REQUEST_INVALID")
+        older = await said(address, b"GET / HTTP/1.0\r\n\r\n")
+        assert older.startswith(b"HTTP/1.1 200")
+    assert heard.said() == [("refused", "REQUEST_INVALID"), ("answer", "OK")]
 
 
 @pytest.mark.parametrize(

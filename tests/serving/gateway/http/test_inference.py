@@ -23,6 +23,7 @@ from tests.serving.fakes import LAYERS, manifest, picture
 if TYPE_CHECKING:
     import httpx
 
+    from pawsight_serving.addresses import Address
     from pawsight_serving.gateway.core import Gateway
     from tests.serving.fakes import FakeEngine
     from tests.serving.gateway.conftest import FakeExplainer
@@ -274,6 +275,27 @@ async def test_a_bad_option_is_named(http: httpx.AsyncClient, query: str, word: 
 
 
 @pytest.mark.parametrize(
+    ("query", "word"), [("version=2", "/versions/2"), ("layer=conv1", "'layer'"), ("x=", "'x'")]
+)
+@pytest.mark.parametrize("path", [PREDICT, "/v1/models/tiny/versions/1:predict"])
+async def test_a_prediction_has_no_options(
+    http: httpx.AsyncClient, path: str, query: str, word: str
+) -> None:
+    answer = await http.post(f"{path}?{query}", content=RED, headers=JPEG)
+    assert word in failed(answer, 400, "OPTION_INVALID")
+
+
+async def test_options_sent_several_times_reach_the_sidecar(
+    http: httpx.AsyncClient, explainer: FakeExplainer
+) -> None:
+    query = "?method=activations&channels=3&channels=0,17&layer=conv1"
+    await http.post(EXPLAIN + query, content=RED, headers=JPEG)
+    assert list(explainer.asked[0][0].channels) == [3, 0, 17]
+    twice = await http.post(f"{EXPLAIN}?top=1&top=2", content=RED, headers=JPEG)
+    assert "'top'" in failed(twice, 400, "OPTION_INVALID")
+
+
+@pytest.mark.parametrize(
     ("error", "status", "code"),
     [
         (LayerUnknown("x", ("conv1",)), 400, "LAYER_UNKNOWN"),
@@ -346,7 +368,7 @@ async def test_the_callers_deadline_ends_the_request(
     failed(await http.post(PREDICT, content=RED, headers=headers), 504, "DEADLINE_EXCEEDED")
 
 
-@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", ""])
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1_0", ""])
 async def test_a_bad_deadline_is_refused(http: httpx.AsyncClient, value: str) -> None:
     headers = {**JPEG, "x-request-timeout": value}
     answer = await http.post(PREDICT, content=RED, headers=headers)
@@ -385,3 +407,15 @@ async def test_deep_json_is_a_clear_400(
     answer = await http.post(path, content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
     assert "32 levels" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["other:predict", "other:explain", "tiny/versions/9:predict"])
+async def test_no_body_is_sent_for_what_is_not_served(http_address: Address, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*http_address)
+    writer.write(
+        f"POST /v1/models/{path} HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\n"
+        "content-length: 9000\r\n\r\n".encode()
+    )
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 404 ")

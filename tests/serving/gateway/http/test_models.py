@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pawsight_serving.explainer.methods.registry import METHODS
 from tests.serving.fakes import LAYERS, FakeEngine, manifest
 
@@ -53,3 +55,9 @@ async def test_what_is_not_served_is_not_found(http: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "MODEL_NOT_FOUND")
     answer = await http.get("/v1/models/tiny/versions/9")
     assert (answer.status_code, answer.json()["code"]) == (404, "VERSION_NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/tiny", "/v1/models/tiny/versions/1"])
+async def test_descriptions_have_no_options(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"{path}?version=2")
+    assert (answer.status_code, answer.json()["code"]) == (400, "OPTION_INVALID")

@@ -34,7 +34,15 @@ def test_the_deadline_is_the_callers_within_the_servers() -> None:
     assert open_call(request(), 5).request_id == "mine"
 
 
-@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", ""])
+@pytest.mark.parametrize("value", ["2", "2.5", "2.", ".5", "25e-1", "0.001"])
+def test_a_deadline_is_any_decimal_number(value: str) -> None:
+    deadline = open_call(request(x_request_timeout=value), 5).deadline
+    assert deadline.remaining_s() <= float(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "0", "0.0", "-1", "+1", "nan", "inf", "1e999", "1e-999", "1_0", "٣", ".", ""]
+)
 def test_a_deadline_must_be_a_time(value: str) -> None:
     with pytest.raises(OptionInvalid, match="X-Request-Timeout"):
         open_call(request(x_request_timeout=value), 5)
@@ -103,10 +111,50 @@ def test_a_drawing_that_cannot_be_is_refused_also_where_none_is_wanted() -> None
 
 def test_an_unknown_option_is_told_the_known_ones() -> None:
     with pytest.raises(OptionInvalid, match="method, layer, target, channels, top, overlay"):
-        ExplainOptions.of(request("layr=conv1"))
+        ExplainOptions.of(request("layr=conv1&alpha=1"))
 
 
-@pytest.mark.parametrize("query", ["alpha=2", "alpha=x", "top=-1", "samples=1e9", "seed=-1"])
-def test_a_value_that_does_not_fit_is_told_by_its_option(query: str) -> None:
-    with pytest.raises(OptionInvalid, match=f"'{query.partition('=')[0]}'"):
+def test_who_names_a_version_in_the_query_is_told_where_it_stands() -> None:
+    with pytest.raises(OptionInvalid, match="/versions/2"):
+        ExplainOptions.of(request("version=2"))
+
+
+@pytest.mark.parametrize(
+    ("query", "takes"),
+    [
+        ("alpha=2", "a number from 0 to 1"),
+        ("alpha=x", "a number from 0 to 1"),
+        ("top=-1", "a whole number from 0 to 65535"),
+        ("samples=1e9", "a whole number from 0 to 65535"),
+        ("seed=-1", "a whole number from 0 to 9223372036854775807"),
+        ("sheet=perhaps", "true or false"),
+        ("channels=one", "numbers of channels, such as 0,3,17"),
+        ("channels=%D9%A3", "numbers of channels, such as 0,3,17"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_what_does(query: str, takes: str) -> None:
+    with pytest.raises(OptionInvalid) as raised:
+        ExplainOptions.of(request(query))
+    name = query.partition("=")[0]
+    assert f"{name!r}" in str(raised.value)
+    assert str(raised.value).endswith(f"it takes {takes}.")
+
+
+def test_what_may_be_several_may_be_sent_several_times() -> None:
+    often = "layer=conv1&target=cat&channels=1&layer=conv2&target=dog&channels=2,3"
+    assert query(often) == query("layer=conv1,conv2&target=cat,dog&channels=1,2,3")
+    assert query("layer=conv1&layer=conv2", "image/png").drawing == Drawing(sheet=True)
+
+
+@pytest.mark.parametrize(
+    "query", ["method=rise&method=grad-cam", "alpha=1&alpha=1", "sheet=true&top=1&sheet=false"]
+)
+def test_what_is_one_is_sent_once(query: str) -> None:
+    with pytest.raises(OptionInvalid, match=r"'(method|alpha|sheet)' was sent more than once"):
+        ExplainOptions.of(request(query))
+
+
+@pytest.mark.parametrize("query", ["channels=1&channels=two", "channels=one&channels=2"])
+def test_each_of_several_is_checked(query: str) -> None:
+    with pytest.raises(OptionInvalid, match="'channels'"):
         ExplainOptions.of(request(query))

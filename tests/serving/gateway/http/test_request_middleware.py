@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
@@ -64,3 +65,16 @@ async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture)
     await RequestMiddleware(left, Observer())({"type": "http", "headers": []}, unused, send)
     assert sent == []
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_what_is_cancelled_behind_a_request_is_a_failure_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        never = asyncio.get_running_loop().create_future()
+        never.cancel()
+        await never
+
+    answer = await get(waiting)
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert "was cancelled" in caplog.text

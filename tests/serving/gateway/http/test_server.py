@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,10 @@ from starlette.routing import Route
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.gateway.http import server as server_module
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.observation import Observer
+from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,10 +30,11 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
-        self.app = Starlette(routes=[Route("/", self._answer)])
+        self.app = Starlette(routes=[Route("/", self._answer, methods=["GET", "POST"])])
 
     async def _answer(self, request: Request) -> PlainTextResponse:
         self.asked.set()
+        await request.body()
         await self.may_answer.wait()
         return PlainTextResponse("done")
 
@@ -60,16 +65,29 @@ async def test_a_request_under_way_is_finished() -> None:
         await asyncio.wait_for(stopping, 5)
 
 
-async def test_the_grace_is_bounded() -> None:
-    slow = Slow()
-    server = HttpServer(slow.app, grace_s=1)
-    address = await server.start(HERE)
-    async with httpx.AsyncClient(base_url=f"http://{address}") as client:
-        under_way = asyncio.create_task(client.get("/"))
-        await asyncio.wait_for(slow.asked.wait(), 5)
-        await asyncio.wait_for(server.stop(), 5)
-        with pytest.raises(httpx.HTTPError):
-            (await under_way).raise_for_status()
+@pytest.mark.parametrize("stalls", ["the answer", "the body"])
+async def test_the_grace_is_bounded_and_who_is_cut_off_is_told(
+    stalls: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, heard = Slow(), Heard()
+    server = HttpServer(RequestMiddleware(slow.app, Observer(heard)), grace_s=1)
+    reader, writer = await asyncio.open_connection(*await server.start(HERE))
+    announced = 0 if stalls == "the answer" else 9
+    writer.write(
+        b"POST / HTTP/1.1\r\nhost: here\r\nx-request-id: mine\r\n"
+        b"content-length: %d\r\n\r\n" % announced
+    )
+    await asyncio.wait_for(slow.asked.wait(), 5)
+    await asyncio.wait_for(server.stop(), 10)
+    head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert {b"retry-after: 1", b"x-request-id: mine", b"connection: close"} <= {*head.splitlines()}
+    answer = json.loads(body)
+    assert answer.pop("error").startswith("The server is stopping")
+    assert answer == {"code": "UNAVAILABLE", "request_id": "mine"}
+    assert heard.said() == [("_answer", "UNAVAILABLE")]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_taken_port_is_one_sentence() -> None:

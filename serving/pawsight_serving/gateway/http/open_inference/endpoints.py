@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RequestError
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    ExplainerUnavailable,
+    ImageTooLarge,
+    MediaTypeUnsupported,
+    RequestError,
+)
 from pawsight_serving.gateway.http.answers import Json
-from pawsight_serving.gateway.http.bodies import off_the_loop, read_body
+from pawsight_serving.gateway.http.bodies import RAW, media_type_of, off_the_loop, read_body
 from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
-from pawsight_serving.gateway.http.options import open_call
+from pawsight_serving.gateway.http.options import open_call, without_options
 from pawsight_serving.gateway.open_inference import descriptions
 
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _MAX_INDEX_BYTES: Final = 1024
+_INDEX_FORM: Final = 'an empty body or {"ready": true}'
 
 
 class OpenInferenceEndpoints:
@@ -62,6 +69,7 @@ class OpenInferenceEndpoints:
             ),
         ]
 
+    @without_options
     async def server(self, request: Request) -> Json:  # noqa: ARG002
         """Describe the server."""
         return Json(descriptions.server_metadata())
@@ -76,11 +84,13 @@ class OpenInferenceEndpoints:
             raise EngineUnavailable("The models do not answer now; try again in a moment.")
         return Json({"ready": True})
 
+    @without_options
     async def model(self, request: Request) -> Json:
         """Describe a model's versions, input and outputs."""
         graph = self._graph(request)
         return Json(descriptions.model_metadata(graph, self._inference.graphs(graph.name)))
 
+    @without_options
     async def model_ready(self, request: Request) -> Json:
         """Say whether one model answers."""
         graph = self._graph(request)
@@ -89,27 +99,39 @@ class OpenInferenceEndpoints:
             raise down(f"{graph.name} does not answer now; try again in a moment.")
         return Json({"name": graph.name, "ready": True})
 
+    @without_options
     async def config(self, request: Request) -> Json:
         """Describe a model as Triton does."""
         return Json(descriptions.model_config(self._graph(request), self._inference.max_pictures))
 
+    @without_options
     async def statistics(self, request: Request) -> Json:
         """Say how often models ran, and for how long."""
         graphs = self._inference.graphs(*_named(request))
         return Json(descriptions.model_statistics(graphs, self._inference.statistics))
 
+    @without_options
     async def index(self, request: Request) -> Json:
         """List the models, or those that answer."""
         call = open_call(request, self._settings.timeout_s)
         async with call.deadline.enforced():
-            body = await read_body(request, _MAX_INDEX_BYTES)
+            try:
+                body = await read_body(request, _MAX_INDEX_BYTES)
+            except ImageTooLarge as error:
+                raise RequestError(f"The body is no index's; send {_INDEX_FORM}.") from error
             ready_only = _ready_only(body, self._settings.max_json_depth)
             index = await descriptions.repository_index(self._inference, ready_only=ready_only)
         return Json(index)
 
+    @without_options
     async def infer(self, request: Request) -> Response:
         """Run a model."""
         call = open_call(request, self._settings.timeout_s)
+        if (media_type := media_type_of(request)) not in {RAW, "application/json"}:
+            raise MediaTypeUnsupported(
+                f"The media type {media_type!r} is not read here; send application/json, or "
+                f"application/octet-stream and {HEADER_LENGTH}."
+            )
         # A crowd is turned away before its bodies are read.
         with self._inference.place(self._graph(request), call.deadline) as place:
             async with call.deadline.enforced(), CancelOnDisconnect(request) as leaving:
@@ -137,9 +159,8 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 def _ready_only(body: bytes, max_json_depth: int) -> bool:
-    form = 'an empty body or {"ready": true}'
-    document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, form)
+    document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, _INDEX_FORM)
     ready = document.get("ready", False) if isinstance(document, dict) else None
     if not isinstance(ready, bool):
-        raise RequestError(f"The body says nothing that is known here; send {form}.")
+        raise RequestError(f"The body says nothing that is known here; send {_INDEX_FORM}.")
     return ready

@@ -159,10 +159,11 @@ def _parse(text: bytes, max_depth: int) -> InferBody:
     try:
         return InferBody.model_validate(document)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
-        raise RequestError(
-            f"The JSON's {place} is missing or does not fit; send {_SHAPE}."
-        ) from error
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        what = (
+            f"The JSON's {place} is missing or does not fit" if place else "The JSON is no object"
+        )
+        raise RequestError(f"{what}; send {_SHAPE}.") from error
 
 
 def _binary(output: Output, default: bool) -> bool:
@@ -202,6 +203,8 @@ def _from_json(tensor: Input) -> InputTensor:
     if tensor.parameters.content_type not in {None, "base64"}:
         raise OptionInvalid("The content_type of pictures is base64; send their bytes so.")
     if not all(isinstance(element, str) for element in tensor.data):
-        raise RequestError(f"The data of the input {tensor.name!r} are pictures in base64.")
+        raise RequestError(
+            f"The data of the input {tensor.name!r} are not strings; send pictures in base64."
+        )
     pictures = [from_base64(text, number) for number, text in enumerate(tensor.data, 1)]
     return InputTensor(tensor.name, tensor.datatype, shape, pictures)

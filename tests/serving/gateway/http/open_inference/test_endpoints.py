@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.serving.gateway.conftest import FakeSidecar
 
 RED = picture("red")
+UNSUPPORTED = "MEDIA_TYPE_UNSUPPORTED"
 INFER = "/v2/models/tiny/infer"
 
 
@@ -36,6 +38,20 @@ async def test_json_in_and_out(http: httpx.AsyncClient) -> None:
     assert probabilities["shape"] == [1, 2]
     assert probabilities["data"][1] > 0.9
     assert gradcam["shape"] == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_json_by_its_name(http: httpx.AsyncClient, media_type: str) -> None:
+    sent = orjson.dumps(body(RED))
+    answer = await http.post(INFER, content=sent, headers={"Content-Type": media_type})
+    assert answer.status_code == 200
+
+
+async def test_a_bomb_is_too_large(http: httpx.AsyncClient) -> None:
+    bomb = gzip.compress(bytes(1 << 20))
+    assert len(bomb) < 20_000
+    answer = await http.post(INFER, content=bomb, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "IMAGE_TOO_LARGE")
 
 
 async def test_a_picture_as_the_whole_body(http: httpx.AsyncClient) -> None:
@@ -65,9 +81,9 @@ async def test_versions_in_the_path(http: httpx.AsyncClient, engine: FakeEngine)
         (INFER, {"content": b"x" * 20_001}, 413, "IMAGE_TOO_LARGE"),
         (
             INFER,
-            {"content": b"x", "headers": {"Content-Encoding": "gzip"}},
+            {"content": b"x", "headers": {"Content-Encoding": "br"}},
             415,
-            "MEDIA_TYPE_UNSUPPORTED",
+            UNSUPPORTED,
         ),
         (
             INFER,
@@ -75,9 +91,16 @@ async def test_versions_in_the_path(http: httpx.AsyncClient, engine: FakeEngine)
             400,
             "OPTION_INVALID",
         ),
+        (f"{INFER}?x=1", {"json": body(RED)}, 400, "OPTION_INVALID"),
+        ("/v2/repository/index?ready=true", {}, 400, "OPTION_INVALID"),
         ("/v2/models/x/infer", {"json": body(RED)}, 404, "MODEL_NOT_FOUND"),
         ("/v2/models/tiny/versions/9/infer", {"json": body(RED)}, 404, "VERSION_NOT_FOUND"),
         ("/v2/models/tiny/generate", {"json": body(RED)}, 404, "ROUTE_NOT_FOUND"),
+        *(
+            (INFER, {"content": RED, "headers": {"Content-Type": kind}}, 415, UNSUPPORTED)
+            for kind in ("image/png", "text/plain", "multipart/form-data; boundary=b", "")
+        ),
+        ("/v2/repository/index", {"content": b" " * 1025}, 400, "REQUEST_INVALID"),
         ("/v2/repository/index", {"content": b"[]"}, 400, "REQUEST_INVALID"),
         ("/v2/repository/index", {"json": {"ready": 1}}, 400, "REQUEST_INVALID"),
         ("/v2/repository/models/tiny/load", {}, 404, "ROUTE_NOT_FOUND"),
@@ -133,6 +156,12 @@ async def test_descriptions(http: httpx.AsyncClient) -> None:
     assert "activation:pool1" in {each["name"] for each in metadata["outputs"]}
     config = (await http.get("/v2/models/tiny/versions/1/config")).json()
     assert config["output"][0] == {"name": "probabilities", "data_type": "TYPE_FP32", "dims": [2]}
+
+
+@pytest.mark.parametrize("path", ["", "/models/tiny", "/models/tiny/config", "/models/stats"])
+async def test_descriptions_have_no_options(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"/v2{path}?version=1")
+    assert (answer.status_code, answer.json()["code"]) == (400, "OPTION_INVALID")
 
 
 async def test_statistics(http: httpx.AsyncClient) -> None:

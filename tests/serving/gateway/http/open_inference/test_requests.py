@@ -100,7 +100,7 @@ def test_parameters_that_mean_nothing_here_are_left() -> None:
         ([image()], {}, RequestError),
         ([image(data=B64)], {}, RequestError),
         ([image(data=[1])], {}, RequestError),
-        ([image(data=["not base64"])], {}, ImageInvalid),
+        ([image(data=["not base64!"])], {}, ImageInvalid),
         ([image(data=["ü"])], {}, ImageInvalid),
         ([image(data=[B64], shape=[-1])], {}, RequestError),
         ([image(data=[B64], shape=["1"])], {}, RequestError),
@@ -133,7 +133,7 @@ def test_json_that_is_not_the_protocols(
 
 def test_the_broken_base64_of_several_is_named() -> None:
     with pytest.raises(ImageInvalid, match=r"^Picture 2: "):
-        read([image(shape=[2], data=[B64, "not base64"])])
+        read([image(shape=[2], data=[B64, "not base64!"])])
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,21 @@ def test_a_length_that_is_none(length: str) -> None:
 def test_a_body_that_is_not_json(body: bytes) -> None:
     with pytest.raises(RequestError, match=r"send \{"):
         read_request(body, None, "tiny", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [(b"[]", "The JSON is no object; send {"), (b"{}", "The JSON's inputs is missing or does not")],
+)
+def test_what_is_wrong_with_the_json_is_said(body: bytes, sentence: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        read_request(body, None, "tiny", "")
+    assert str(raised.value).startswith(sentence)
+
+
+def test_pictures_that_are_no_strings_are_told_what_to_send() -> None:
+    with pytest.raises(RequestError, match="are not strings; send pictures in base64"):
+        read([image(data=[1])])
 
 
 def test_more_numbers_than_json_takes_are_not_even_parsed() -> None:

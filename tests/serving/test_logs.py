@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("library", ["uvicorn.error", "python_multipart.multipart"])
+def test_what_a_library_says_of_one_request_is_left_to_the_requests_own_line(library: str) -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import logging; from pawsight_serving.logs import start_logging; start_logging(); "
+            f"logger = logging.getLogger({library!r}); "
+            "logger.warning('left'); logger.error('told')",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert "told" in told
+    assert "left" not in told
