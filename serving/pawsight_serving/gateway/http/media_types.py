@@ -1,4 +1,4 @@
-"""Which media type a caller would rather have."""
+"""Chooses the media type of an answer by the `Accept` header."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OFFERED: Final[tuple[MediaType, ...]] = (
 
 
 def wanted_media_type(request: Request) -> MediaType:
-    """Return what the `Accept` header would rather have; JSON where it says nothing of them."""
+    """Return the media type that the `Accept` header prefers; JSON where it names none of ours."""
     quality: dict[MediaType, float] = dict.fromkeys(_OFFERED, 0.0)
     named: set[MediaType] = set()
     for part in request.headers.get("accept", "").lower().split(","):

@@ -1,4 +1,4 @@
-"""Middleware: every request has an id and is observed, and nothing unforeseen gets out."""
+"""Middleware that gives every request an id, observes it, and answers for unforeseen errors."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _ENCRYPTED: Final = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000
 
 
 class RequestMiddleware:
-    """Gives every request an id and echoes it; answers for what fails unforeseen.
+    """Gives every request an id and returns it; an unforeseen error becomes an `INTERNAL` one.
 
     Args:
         app: what answers otherwise.
-        observer: hears of every request.
+        observer: is told of every request.
     """
 
     def __init__(self, app: ASGIApp, observer: Observer) -> None:
