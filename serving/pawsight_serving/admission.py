@@ -1,6 +1,6 @@
-"""Who is let in: nobody whose answer would come too late, and no more than fit.
+"""Bounds on what is served at once: by the number of requests, their bytes and the time left.
 
-Whoever is refused hears so at once, and can go elsewhere.
+A request that does not fit is refused at once, so that its caller can try elsewhere.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _EXPECTED: Final = 0.7
 
 
 class Admission:
-    """Knows the requests in flight, the bytes that they brought, and when they will be done.
+    """Counts the requests in flight and their bytes, and estimates when they will be done.
 
     Args:
-        limit: how many requests are let in at once, however patient.
+        limit: how many requests may be in flight at once, however long they may wait.
         max_bytes: how many bytes they may hold together.
     """
 
@@ -48,12 +48,12 @@ class Admission:
 
     @property
     def served(self) -> int:
-        """How many requests are being served: not streams that bring nothing at the moment."""
+        """How many requests are being served now; a stream between two pictures is not."""
         return self._served
 
     @property
     def bytes_in_flight(self) -> int:
-        """How many bytes they hold."""
+        """How many bytes the requests in flight hold."""
         return self._bytes
 
     @property
@@ -67,9 +67,10 @@ class Admission:
 
     @contextmanager
     def place(self, size: int = 0, deadline: Deadline | None = None) -> Iterator[Place]:
-        """Serve a request of so many bytes in the body, or raise `Overloaded` at once.
+        """Count the `with` body as one request of `size` bytes, or raise `Overloaded` at once.
 
-        With a deadline it is raised too where what is in work leaves no time for one more picture.
+        With a deadline, `Overloaded` is raised also where the work in progress leaves no time for
+        one more picture.
         """
         if deadline is not None:
             self._check(1, deadline)
@@ -78,9 +79,9 @@ class Admission:
 
     @contextmanager
     def stream(self) -> Iterator[Place]:
-        """Hold a place for a stream, or raise `Overloaded` at once; it may rest in the body.
+        """Hold a place for a stream during the `with` body, or raise `Overloaded` at once.
 
-        What it brings is served in the body of `Place.more`.
+        The stream counts as served only within `Place.more`, called for each request on it.
         """
         if self._in_flight >= self._limit:
             self._refuse(f"{self._limit} requests")
@@ -94,7 +95,7 @@ class Admission:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Count the body as the service of one request."""
+        """Count one request as served during the `with` body."""
         self._served += 1
         try:
             yield
@@ -104,10 +105,11 @@ class Admission:
 
     @contextmanager
     def work(self, pictures: int, deadline: Deadline) -> Iterator[None]:
-        """Work on so many pictures in the body, or raise `Overloaded` where it would be too late.
+        """Count the `with` body as work on so many pictures.
 
-        Who holds a place may be sending still, or be a stream that rests; what others wait for is
-        counted here. Whoever took a place in a calm may find a crowd before it now.
+        Raise `Overloaded` where they would be done too late. This is checked again here, as other
+        work may have come since the request took its place: holding a place is not yet work, for
+        a caller may still be sending, and a stream may be idle.
         """
         self._check(pictures, deadline)
         with self._service_time.work(pictures):
@@ -120,7 +122,7 @@ class Admission:
         self._bytes += size
 
     def give(self, size: int) -> None:
-        """Count bytes as held no more."""
+        """Stop counting bytes as held."""
         self._bytes -= size
 
     def _check(self, pictures: int, deadline: Deadline) -> None:
@@ -149,13 +151,13 @@ class Place:
         self.grown = 0
 
     def grow(self, size: int) -> None:
-        """Hold so many bytes more until the place is left, or raise `Overloaded` at once."""
+        """Hold `size` more bytes until the place is left, or raise `Overloaded` at once."""
         self._admission.take(size)
         self.grown += size
 
     @contextmanager
     def more(self, size: int) -> Iterator[None]:
-        """Serve so many bytes more in the body, or raise `Overloaded` at once."""
+        """Serve `size` more bytes during the `with` body, or raise `Overloaded` at once."""
         self._admission.take(size)
         try:
             with self._admission.serving():

@@ -23,10 +23,10 @@ _LINE: Final = re.compile(rf"({NAME.pattern}):([0-9a-f]{{64}})")
 
 
 class ApiKeys:
-    """Knows each key by its hash.
+    """The API keys that may call, known by their hashes.
 
     Args:
-        hashes: SHA-256 of each key in hex, by the name of who has it.
+        hashes: SHA-256 of each key in hex, by the name of its owner.
     """
 
     def __init__(self, hashes: dict[str, str]) -> None:
@@ -48,7 +48,7 @@ class ApiKeys:
         return cls(hashes)
 
     def name_of(self, authorization: str | None, key: str | None) -> str:
-        """Return whose key came with a request.
+        """Return the name of the key that came with a request.
 
         Args:
             authorization: the header `Authorization`, `Bearer KEY`.

@@ -1,4 +1,4 @@
-"""What every request carries through each stage and each process."""
+"""A request's id and deadline, which go with it through every stage and process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIT_FOR_LOGS: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The id that stands in every log line and answer, and the time that is left."""
+    """One request's id, as in every log line and answer, and its deadline."""
 
     request_id: str
     deadline: Deadline
@@ -33,9 +33,9 @@ _CUT_OFF: Final = WeakSet[asyncio.Task[Any]]()
 
 
 def caller_left() -> bool:
-    """Whether the running task itself was cancelled, and not something that it waits for.
+    """Return whether the running task itself was cancelled, and not something that it waits for.
 
-    To be asked where `asyncio.CancelledError` is caught: an answer is owed unless its caller left.
+    Use it where `asyncio.CancelledError` is caught: unless the caller left, it must get an answer.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0 and task not in _CUT_OFF
@@ -53,7 +53,7 @@ def is_cut_off() -> bool:
 
 
 def accept_request_id(given: str | None) -> str:
-    """Return the caller's id where it is fit for headers and logs, else a new one."""
+    """Return the caller's request id if headers and logs can hold it, else a new one."""
     if given is not None and _FIT_FOR_LOGS.fullmatch(given):
         return given
     return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""Which manifest a request means."""
+"""Finds the model version, layer or class that a request names."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ class Deadline:
             raise _passed()
 
     def enforced(self) -> Enforced:
-        """Cancel the body at the deadline, and raise `DeadlineExceeded` then."""
+        """Cancel the `async with` body at the deadline, and raise `DeadlineExceeded`."""
         return Enforced(self.remaining_s())
 
 
 class Enforced:
-    """What `Deadline.enforced` returns: `async with` it."""
+    """The asynchronous context manager that `Deadline.enforced` returns."""
 
     __slots__ = ("_remaining_s", "_timeout")
 

@@ -1,4 +1,4 @@
-"""A request's pictures to one batch, in threads."""
+"""Decodes a request's pictures into one batch, in threads."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class Decoder:
     def preparing(
         self, pictures: Sequence[bytes], size: tuple[int, int]
     ) -> Callable[[], NDArray[np.uint8]]:
-        """Return what decodes the one picture as `decode` does, in whichever thread calls it.
+        """Return a function that decodes the one picture as `decode` does, in the calling thread.
 
-        It is taken out of its sequence then and not before: a gRPC message gives a copy of it.
+        It takes the picture out of `pictures` only then: a gRPC message copies it on each access.
         """
         observed = current()
 

@@ -26,10 +26,10 @@ _AHEAD: Final = 2
 
 
 class DynamicBatcher(Generic[P, A]):
-    """Work of one kind, in two steps: each item is prepared by itself, what is ready done at once.
+    """Prepares items one by one, and then runs those that are ready in one batch.
 
-    Every thread prepares, and waits while enough is ready. One of them leads: it does what is
-    ready, until nothing is.
+    Every thread prepares items, and pauses while enough are ready. One thread at a time leads: it
+    runs what is ready until nothing is left.
 
     Args:
         work: does several prepared items in one go; returns each one's result, or its failure.
@@ -52,13 +52,13 @@ class DynamicBatcher(Generic[P, A]):
         self._leads = Semaphore(leaders)
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> ThreadCall[A]:
-        """Let an item wait for a thread."""
+        """Queue an item until a thread calls `run`."""
         item = ThreadCall[A](deadline)
         self._waiting.append((item, prepare))
         return item
 
     def run(self) -> None:
-        """Prepare an item, in a thread, and do what is ready unless another thread does already."""
+        """Prepare one item in this thread; then run what is ready, unless another thread does."""
         try:
             item, prepare = self._waiting.popleft()
         except IndexError:
@@ -76,7 +76,7 @@ class DynamicBatcher(Generic[P, A]):
                 self._leads.release()
 
     def drop(self) -> None:
-        """Cancel what waits."""
+        """Cancel the items that wait."""
         while self._waiting:
             item, _ = self._waiting.popleft()
             item.drop()

@@ -1,4 +1,4 @@
-"""Which graph a request means, and which graph has an output."""
+"""Finds the graph that a request names, and the graph that has an output."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServedGraph:
-    """A graph as a model of its own: `NAME`, or `NAME_explain`."""
+    """One graph of a model version, served as a model of its own: `NAME` or `NAME_explain`."""
 
     manifest: Manifest
     name: str
 
     @property
     def hot(self) -> bool:
-        """Whether it is the one that gives predictions."""
+        """Whether this is the graph of the predictions, `NAME`."""
         return self.name == self.manifest.name
 
     @property
@@ -36,7 +36,7 @@ class ServedGraph:
         return self.manifest.graphs[self.name].outputs
 
     def sources(self, outputs: Iterable[str]) -> list[tuple[ServedGraph, list[str]]]:
-        """Return which graph gives which outputs: this one and, beside `NAME`, `NAME_explain`.
+        """Return which graph gives which outputs: this one first, then `NAME_explain`.
 
         Raises:
             OptionInvalid: an output that neither has.

@@ -1,4 +1,4 @@
-"""How a process writes its log: text for people, or one JSON object a line for machines."""
+"""The form of a process's log: text for people, or one JSON object a line for programs."""
 
 from __future__ import annotations
 

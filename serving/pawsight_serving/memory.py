@@ -1,4 +1,4 @@
-"""Keeping what the C library holds small: one heap, given back once it is not needed any more."""
+"""Keeps the C library's heap small: one heap, whose free memory is returned to the system."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _GROWTH_BYTES: Final = 32 * 1024 * 1024
 
 
 def keep_one_heap() -> None:
-    """Have the C library keep one heap instead of one a thread, where it can be asked to.
+    """Make the C library use one heap instead of one a thread, where it can.
 
-    It must be asked before there are threads. What one thread has freed another can use then, and
-    a crowd leaves less behind (`benchmarks/gateway_memory.py`).
+    Call it before threads are started. One thread can then use what another has freed, and a burst
+    of requests leaves less memory behind (`benchmarks/gateway_memory.py`).
     """
     _ask("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
-    """Return to the system what the C library keeps of freed memory, where it can be asked to.
+    """Return the freed memory that the C library keeps to the system, where it can.
 
-    Without this, a process holds what was needed to make its sessions, and grows with every reload
+    Without this, a process keeps the memory that loading its models took, and grows at each reload
     (`benchmarks/repository_churn.py`).
     """
     _ask("malloc_trim", 0)
 
 
 def resident_bytes() -> int:
-    """Return the memory that this process has in RAM; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 where the system does not say."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -50,7 +50,7 @@ def resident_bytes() -> int:
 async def giving_back_after_crowds(
     idle_s: Callable[[], float], look_s: float = _LOOK_S
 ) -> AsyncIterator[None]:
-    """Give back, during the body, what a crowd needed, once it has gone.
+    """During the `async with` body, call `give_back` when a burst of requests is over.
 
     Args:
         idle_s: returns for how many seconds nobody has been served.

@@ -1,7 +1,7 @@
-"""One request as it is seen from outside: its outcome, its time by stage, its answers.
+"""What metrics, log, traces and audit learn of each request: outcome, times by stage, predictions.
 
-An edge opens an `Observed` for each request; stages deep inside find it by `stage` without its
-being handed through, and whoever listens hears of it at the end.
+An edge opens an `Observed` for each request. Code further inside finds it in a context variable,
+so that it need not be passed as an argument; at the end every `Listener` is called with it.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Listener(Protocol):
-    """Who hears of requests."""
+    """Is called as requests begin, predict and end: the metrics, the log, the traces, the audit."""
 
     def began(self, observed: Observed) -> None:
-        """Hear of a request at its start."""
+        """Be called when a request begins."""
 
     def ended(self, observed: Observed) -> None:
-        """Hear of it at its end."""
+        """Be called when a request has ended."""
 
     def predicted(
         self, observed: Observed, predictions: Predictions, pictures: Sequence[Picture]
     ) -> None:
-        """Hear of an answer, and of the pictures that it is about, as they came."""
+        """Be called with a request's predictions and its pictures, as they were sent."""
 
 
 _CURRENT: ContextVar[Observed | None] = ContextVar("observed", default=None)
@@ -61,32 +61,32 @@ _CALLER: ContextVar[str] = ContextVar("caller", default="")
 
 
 def current() -> Observed | None:
-    """Return the request that this code works for; None where it works for none."""
+    """Return the request that the running code serves; None where it serves none."""
     return _CURRENT.get()
 
 
 def identified_as(name: str) -> None:
-    """Note whose key came with the request that this code works for, or is about to."""
+    """Record the name of the API key of the current request, or of the one about to begin."""
     _CALLER.set(name)
     if (observed := current()) is not None:
         observed.caller = name
 
 
 def explaining_by(method: str) -> None:
-    """Note by which method the request that this code works for is explained."""
+    """Record the method of explanation of the current request."""
     if (observed := current()) is not None:
         observed.explanation = method
 
 
 def failed_with(code: str) -> None:
-    """Note that the request that this code works for fails."""
+    """Record the error code that the current request fails with."""
     if (observed := current()) is not None:
         observed.code = code
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Time the body as a stage of the request that it works for."""
+    """Time the `with` body as a stage of the current request."""
     observed = current()
     if observed is None:
         yield
@@ -101,7 +101,7 @@ def stage(name: str) -> Iterator[None]:
 
 
 def timing() -> str:
-    """Return the stages' times so far, as the header `Server-Timing` has them."""
+    """Return the times of the stages so far, in the form of the header `Server-Timing`."""
     observed = current()
     if observed is None:
         return ""
@@ -109,20 +109,28 @@ def timing() -> str:
 
 
 def heard_timing(text: str, name: str) -> None:
-    """Count the time of one stage of another process, which said it by `timing`."""
+    """Add a stage's time in another process to the current request.
+
+    Args:
+        text: what `timing` returned there.
+        name: the stage.
+    """
     observed, found = current(), re.search(rf"\b{name};dur=(\d+\.\d+)", text)
     if observed is not None and found is not None:
         observed.add(name, float(found[1]) / 1e3)
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:
-    """Return the metadata by which the next process joins the trace of this request."""
+    """Return the gRPC metadata that lets the next process join the trace of this request."""
     observed = current()
     return ((TRACEPARENT, observed.traceparent),) if observed and observed.traceparent else ()
 
 
 class Observer:
-    """Opens requests, and tells its listeners; one that fails is logged, and harms no request."""
+    """Observes requests and calls its listeners.
+
+    A listener that fails is logged, and the request goes on.
+    """
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
@@ -131,7 +139,7 @@ class Observer:
     def request(
         self, protocol: str, method: str, request_id: str, traceparent: str | None = None
     ) -> Iterator[Observed]:
-        """Observe the body as one request; `traceparent` is the caller's, if it sent one."""
+        """Observe the `with` body as one request; `traceparent` is the caller's, if it sent one."""
         observed = Observed(protocol, method, request_id, caller=_CALLER.get())
         if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
             observed.traceparent = traceparent
@@ -146,7 +154,7 @@ class Observer:
             _CALLER.set("")
 
     def refused(self, protocol: str, request_id: str, code: str, waited_s: float = 0.0) -> None:
-        """Tell of a request that ended before it was known what it asks for.
+        """Report a request that was refused before its method was known.
 
         Args:
             protocol: "http" or "grpc".
@@ -159,7 +167,7 @@ class Observer:
             observed.started_s -= waited_s
 
     def predicted(self, predictions: Predictions, pictures: Sequence[Picture] = ()) -> None:
-        """Tell of an answer to the request that this code works for."""
+        """Report predictions of the current request to the listeners."""
         observed = current()
         if observed is None:
             return

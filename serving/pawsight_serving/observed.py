@@ -30,8 +30,8 @@ class Observed:
     counts as the stage `queue` and not as the stage that waited; `explanation` is the method of
     explanation, where one was asked for.
 
-    Threads add times to it, and may be at it still when the request has ended, as that of a caller
-    who left: from then on nothing changes any more.
+    Threads add times to it. They may do so after the request has ended, when its caller has left;
+    what they add then is ignored.
     """
 
     protocol: str
@@ -55,7 +55,7 @@ class Observed:
     _ended: bool = False
 
     def add(self, name: str, seconds: float) -> None:
-        """Count time for a stage."""
+        """Add time to a stage."""
         with self._lock:
             self._add(name, seconds)
 
@@ -65,7 +65,7 @@ class Observed:
             return dict(self.seconds)
 
     def add_stage(self, span: Span, elapsed_s: float, before: dict[str, float]) -> None:
-        """Count a stage that has ended, without what others counted meanwhile.
+        """Add a stage that has ended, less the time that other stages counted meanwhile.
 
         Args:
             span: when it was.
@@ -83,7 +83,7 @@ class Observed:
                 self.spans.append(span)
 
     def end(self) -> None:
-        """Change no more."""
+        """Fix the total time; later calls change nothing any more."""
         with self._lock:
             self.total_s = time.perf_counter() - self.started_s
             self._ended = True

@@ -13,7 +13,7 @@ _STDERR: Final = 2
 
 
 class Parent:
-    """The parent, as its child sees it; see `ChildProcess` for the other end.
+    """A child's connection to its parent process; `ChildProcess` is the other end.
 
     Standard output is the parent's alone from now on: what a library prints must not be taken
     for an announcement.
@@ -39,5 +39,5 @@ class Parent:
             await self._reader.read()
 
     def announce(self, **news: object) -> None:
-        """Say that calls are taken, and where: one line of JSON."""
+        """Report to the parent, in one line of JSON, that calls are taken and where."""
         os.write(self._announcement, json.dumps(news).encode() + b"\n")

@@ -23,7 +23,7 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """What a picture may weigh before it is decoded."""
+    """Bounds on the bytes and pixels of an encoded picture."""
 
     max_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 50_000_000

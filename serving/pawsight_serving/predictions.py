@@ -1,4 +1,4 @@
-"""What a model says of pictures."""
+"""The predictions of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """One request's predictions, in the order of its pictures, and who made them."""
+    """One request's predictions, in the order of its pictures, and the graph that made them."""
 
     model: str
     version: str

@@ -52,16 +52,16 @@ class Readiness:
         return name in self._answering
 
     def saw_answer(self, name: str) -> None:
-        """Hear that this model has just answered a caller."""
+        """Record that this model has just answered a caller."""
         self._answered_s[name] = time.monotonic()
 
     async def start(
         self, tell: Callable[[bool], Awaitable[None]], see: Callable[..., None] | None = None
     ) -> None:
-        """Ask once, then again and again.
+        """Check every model once, then again and again in the background.
 
         Args:
-            tell: hears of each change.
+            tell: is called at each change.
             see: is shown, after each round, which models answer, and whether all do; its
                 arguments are those of `Metrics.saw_readiness`.
         """
@@ -70,7 +70,7 @@ class Readiness:
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Be not ready from now on."""
+        """Stop checking, and report not ready from now on."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)

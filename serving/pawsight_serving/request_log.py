@@ -38,7 +38,7 @@ class RequestLog:
 
 
 def request_fields(observed: Observed) -> dict[str, Any]:
-    """Return what a line says of a request; times in milliseconds."""
+    """Return the fields of a request's log line; times in milliseconds."""
     return {
         "request_id": observed.request_id,
         "protocol": observed.protocol,

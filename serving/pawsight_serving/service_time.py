@@ -1,4 +1,4 @@
-"""How long what is in work will take, by how long the last pictures took.
+"""Estimates how long the pictures in work will take, from how long the last ones took.
 
 What an engine does at once is not known here: threads, batches, a Triton's instances. So a
 picture's place in the queue is noted when it comes, and when it is done, its time is shared among
@@ -37,9 +37,9 @@ class ServiceTime:
     def until_done_s(self, pictures: int = 1) -> float:
         """Return the seconds until so many more pictures would be done.
 
-        It is 0 while nothing is in work: who waits for nobody is never too late, and what is
-        learned of a slow day would otherwise never be unlearned. It is 0 as well before the first
-        answer. While nothing moves, it is no less than the time for which nothing has moved.
+        It is 0 while nothing is in work: a request that waits for none is let in, and so a slow
+        estimate is corrected. It is 0 as well before the first answer. While no picture is done,
+        it is no less than the time since the last one was.
         """
         if not self._in_work:
             return 0.0
@@ -48,7 +48,7 @@ class ServiceTime:
 
     @contextmanager
     def work(self, pictures: int) -> Iterator[None]:
-        """Count the body as the work on so many pictures, and learn from how long it takes."""
+        """Count the `with` body as work on so many pictures, and learn from how long it takes."""
         started_s = time.monotonic()
         if not self._in_work:
             self._moved_s = started_s

@@ -1,4 +1,4 @@
-"""What can be set, from flags and `PAWSIGHT_*` variables: one field, one sentence each."""
+"""The settings, read from flags and `PAWSIGHT_*` variables: one field, one sentence each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(st
 
 
 class EngineSettings(BaseModel):
-    """What gateway and explainer share: where the models are, and what a picture may weigh."""
+    """Settings that gateway and explainer share: the models, and the limits of a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

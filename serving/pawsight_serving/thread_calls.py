@@ -1,4 +1,4 @@
-"""A call's way from the event loop into a thread, and its result's way back.
+"""A call that the event loop hands to a thread, and its result.
 
 Not `concurrent.futures`: its futures bring a lock and a condition each, and a second future on the
 loop's side; at hundreds of requests a second that is as dear as the rest of a hand-over.
@@ -24,7 +24,7 @@ A = TypeVar("A")
 
 
 class ThreadCall(Generic[A]):
-    """Waits for a thread; `future` is its result's, on the loop that asked."""
+    """A call that waits for a thread; `future` is its result, on the loop that made the call."""
 
     __slots__ = ("_deadline", "_loop", "_observed", "_since_s", "future")
 
@@ -36,7 +36,11 @@ class ThreadCall(Generic[A]):
         self.future: asyncio.Future[A] = self._loop.create_future()
 
     def begin(self) -> bool:
-        """Return, in a thread, whether somebody still waits; whose time is up hears so."""
+        """Return, in a thread, whether the call is still to be run.
+
+        It is not where its caller has left, nor past its deadline: then it fails with
+        `DeadlineExceeded`.
+        """
         if self.future.cancelled():
             return False
         if self._observed is not None:
@@ -49,19 +53,19 @@ class ThreadCall(Generic[A]):
         return True
 
     def wait(self) -> None:
-        """Count the time from now on as waiting, until it begins again."""
+        """Count the time until the next `begin` as waiting."""
         self._since_s = time.perf_counter()
 
     def succeed(self, result: A) -> None:
-        """Give the result, from any thread."""
+        """Set the result; call it from any thread."""
         self._tell(self._set_result, result)
 
     def fail(self, error: BaseException) -> None:
-        """Give the failure, from any thread."""
+        """Set the failure; call it from any thread."""
         self._tell(self._set_exception, error)
 
     def drop(self) -> None:
-        """Cancel what was not begun."""
+        """Cancel a call that has not begun."""
         self._tell(self.future.cancel)
 
     def _tell(self, what: Callable[..., object], *arguments: object) -> None:

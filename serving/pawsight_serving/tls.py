@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """A server's certificate, in the forms that its two servers want.
+    """A certificate and its key, for the HTTP server and for the gRPC server.
 
     Args:
         certificate: PEM file of the certificate and its chain.
@@ -30,7 +30,7 @@ class Tls:
     client_ca: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Return what an HTTP server speaks TLS with.
+        """Return the TLS context of the HTTP server.
 
         Raises:
             ConfigurationInvalid: a file cannot be read, or key and certificate do not belong
@@ -57,7 +57,7 @@ class Tls:
         return context
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return what a gRPC server speaks TLS with.
+        """Return the TLS credentials of the gRPC server.
 
         Raises:
             ConfigurationInvalid: as `context`.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Tracing:
-    """Makes the spans; a `Listener`.
+    """Makes spans of requests and their stages; a `Listener`.
 
     Args:
         service: name of this process in the traces.
@@ -96,6 +96,6 @@ class Tracing:
         """See `Listener.predicted`."""
 
     def close(self) -> None:
-        """Send what was not sent yet, within a bound, and end."""
+        """Send the spans that wait, within a bounded time, and end."""
         self._provider.force_flush(2_000)
         self._provider.shutdown()

@@ -59,7 +59,7 @@ class Workers:
     async def run_jointly(
         self, work: DynamicBatcher[P, A], prepare: Callable[[], P], deadline: Deadline
     ) -> A:
-        """Return what `work` makes of what is prepared, alone or with others that wait.
+        """Prepare an item in a thread, and return its result from the batch that it is run in.
 
         Raises:
             DeadlineExceeded: the deadline passed before a thread was free.
@@ -105,7 +105,7 @@ class Workers:
 
 
 class _Turn(Protocol):
-    """What a thread does next."""
+    """A piece of work for a thread."""
 
     def run(self) -> None:
         """Do it."""

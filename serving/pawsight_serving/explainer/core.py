@@ -1,4 +1,4 @@
-"""What the explainer does, whichever protocol asks for it."""
+"""The explainer's core: explains and draws, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 
 class Explainer:
-    """Explains with an engine's graphs, and draws what it found.
+    """Explains pictures with an engine's graphs, and draws the explanations.
 
     Args:
         engine: a started engine.
-        decoder: what decodes pictures.
+        decoder: decodes pictures.
         painters: the threads to draw in, and to compute maps in.
-        queue: who waits and who works.
-        readiness: hears of every answer of the engine.
-        metrics: what Prometheus is told.
+        queue: bounds what is worked on at once.
+        readiness: is told of every answer of the engine.
+        metrics: the metrics of this process.
         default_model: answers requests that name none.
         max_overlay_side: pixels that a drawing over a picture may have, on its longer side.
     """
@@ -150,11 +150,11 @@ class Explainer:
             return Outputs(values, found.manifest.graph_digest(found.name))
 
     def metrics(self) -> bytes:
-        """Return what Prometheus is told, in its text format."""
+        """Return the metrics in Prometheus' text format."""
         return self._metrics.exposition()
 
     async def _catch_up(self, name: str, version: str, deadline: Deadline) -> None:
-        """Load what the gateway has seen already: it may be a moment ahead."""
+        """Load a version that the gateway has loaded before this process did."""
         if name and version:
             await self._engine.catch_up(name, version, deadline)
 

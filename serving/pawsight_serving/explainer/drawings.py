@@ -89,14 +89,14 @@ class Drawings:
 
 
 class _Wanted:
-    """Tells the threads at a request's drawings whether anybody still waits for them."""
+    """Lets the threads that draw for a request find out whether it still wants the drawings."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self.ended = False
 
     def check(self) -> None:
-        """Raise where nobody waits any more."""
+        """Raise where the caller has left or the deadline has passed."""
         if self.ended:
             raise asyncio.CancelledError
         self._deadline.check()

@@ -1,4 +1,4 @@
-"""What can be asked of the explainer, and what it answers."""
+"""The explainer's questions and answers, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class ClassMap:
 
     @cached_property
     def ceiling(self) -> float:
-        """The value that drawings give the last colour to; zero without evidence."""
+        """The value that drawings show in their last colour; zero without evidence."""
         highest = float(self.values.max())
         if self.layer != INPUT:
             return highest
@@ -136,7 +136,7 @@ class ClassMap:
 
 @dataclass(frozen=True)
 class ChannelMap:
-    """What one channel of a layer answered: `values` is float32 [height, width]."""
+    """The activation map of one channel: `values` is float32 [height, width]."""
 
     channel: int
     values: NDArray[np.float32]
@@ -166,7 +166,7 @@ class ActivationMaps:
 
     @property
     def evidence(self) -> bool:
-        """Whether any of the channels answered at all."""
+        """Whether any of the channels has a value above zero."""
         return any(channel.values.any() for channel in self.channels)
 
 

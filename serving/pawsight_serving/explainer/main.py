@@ -1,4 +1,4 @@
-"""The explainer's process, put together."""
+"""Puts the parts of the explainer's process together, and runs it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def serve(
         settings: the explainer's.
         engine: is started and closed here.
         stop: returns when it is time to end.
-        started: is told where the explainer takes calls, once it does.
+        started: is called with the address, once calls are taken.
         shared_port: whether another process holds the port for this one.
     """
     decoders = Workers(settings.decode_threads, "decode")

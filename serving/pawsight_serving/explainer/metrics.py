@@ -1,4 +1,4 @@
-"""What the explainer tells Prometheus, by way of the gateway's `/metrics`."""
+"""The explainer's metrics for Prometheus; the gateway's `/metrics` shows them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ExplainerMetrics:
         """See `Listener.predicted`; the gateway counts them."""
 
     def watch(self, admission: Admission) -> None:
-        """Show how many requests are in, waiting ones included, and how many were refused."""
+        """Add gauges of the requests in flight, waiting ones included, and of those refused."""
         in_flight = Gauge(
             "pawsight_explainer_in_flight", "Requests in flight.", registry=self._registry
         )

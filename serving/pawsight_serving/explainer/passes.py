@@ -1,4 +1,4 @@
-"""One request's way to the engine."""
+"""Runs the passes of one request on the engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class EnginePasses:
     """Runs graphs of one version within one deadline; see `methods.protocol.Passes`.
 
-    Between two passes a caller who left is noticed, and no further one is run.
+    Once the caller has left, no further pass is run.
     """
 
     def __init__(self, engine: Engine, workers: Workers, version: str, deadline: Deadline) -> None:

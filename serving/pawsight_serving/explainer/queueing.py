@@ -1,4 +1,4 @@
-"""The explainer's queue: who waits, who works, and what one request may hold."""
+"""The explainer's queue, and the bound on the memory of one request."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ class Queue:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it for the body; one who leaves is forgotten."""
+        """Wait for a turn, and hold it during the `async with` body.
+
+        A request that is cancelled while it waits leaves the queue.
+        """
         with stage(QUEUE):
             await self._turns.acquire()
         try:

@@ -1,4 +1,4 @@
-"""What a method found, as explanations."""
+"""Turns a method's result into explanations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def explanations_of(manifest: Manifest, found: MethodResult) -> list[Explanation]:
-    """Return each map with the probability of its class, by the pass that it is of."""
+    """Return each map with the probability of its class, from the same pass."""
     return [
         Explanation(
             each,
@@ -33,7 +33,7 @@ def explained_by(
     found: MethodResult,
     explanations: Sequence[Explanation],
 ) -> Explained:
-    """Return explanations with the predictions of the same pass and where both come from.
+    """Return explanations with the predictions of the same pass, and the graph that gave both.
 
     Args:
         method: its name.

@@ -27,7 +27,7 @@ class ExplainerServicer(ExplainerMethods):
     Args:
         explainer: the core.
         timeout_s: seconds that a call may take where its caller does not ask for less.
-        observer: hears of every call.
+        observer: is told of every call.
     """
 
     def __init__(
@@ -62,5 +62,5 @@ class ExplainerServicer(ExplainerMethods):
         request: pb.GetMetricsRequest,  # noqa: ARG002
         context: ServicerContext[pb.GetMetricsRequest, pb.Metrics],  # noqa: ARG002
     ) -> pb.Metrics:
-        """Return what Prometheus is told."""
+        """Return the metrics for Prometheus."""
         return pb.Metrics(text=self._explainer.metrics())

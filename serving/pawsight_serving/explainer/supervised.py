@@ -1,4 +1,4 @@
-"""The explainer as a gateway's child: settings in by a pipe, address out by a pipe."""
+"""The explainer as a gateway's child process; it talks to its parent by pipes."""
 
 from __future__ import annotations
 

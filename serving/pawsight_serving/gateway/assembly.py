@@ -1,4 +1,4 @@
-"""One gateway's parts, put together, started and ended in order."""
+"""Puts the parts of one gateway together, and starts and ends them in order."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Assembly:
         return http, rpc
 
     def idle_s(self) -> float:
-        """Return the seconds since the last request left; 0 while one is in."""
+        """Return the seconds since the last request was served; 0 while one is."""
         resources = self._resources
         return min(resources.admission.idle_s(), resources.explain_admission.idle_s())
 
@@ -196,7 +196,7 @@ def _tls_of(settings: GatewaySettings) -> Tls | None:
 
 
 def _listeners_of(settings: GatewaySettings) -> list[Audit | Tracing]:
-    """Return the listeners that hold something, and must be closed."""
+    """Return the listeners that hold a file or a connection, and must be closed."""
     listeners: list[Audit | Tracing] = []
     if settings.audit is not None:
         listeners.append(Audit(settings.audit, settings.audit_max_bytes))

@@ -1,6 +1,6 @@
-"""The prediction log: which model said what of which picture, so that it can be asked again.
+"""The prediction log: for each picture its hash, the prediction and the model that made it.
 
-Answers never wait for it: a thread writes, what it cannot keep up with or has no room for is
+Answers never wait for it: a thread writes, and what it cannot keep up with or has no room for is
 dropped and counted.
 """
 
@@ -116,7 +116,7 @@ class Audit:
             self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the lines that wait, and end."""
         with self._changed:
             self._closing = True
             self._changed.notify()

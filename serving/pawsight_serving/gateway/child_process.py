@@ -33,7 +33,7 @@ _LOOK_S: Final = 1.0
 
 
 class Peer(Protocol):
-    """Who calls a process."""
+    """The client of a child process."""
 
     async def connect(self, address: Address) -> None:
         """Send calls to this address from now on."""
@@ -54,11 +54,11 @@ class ChildProcess:
 
     Args:
         settings: the process's.
-        client: is told where the process takes calls.
+        client: is given the address of the process.
         command: what to run.
         name: what the log calls it.
         environment: its environment variables; those of this process where none are given.
-        ended: hears of the id of a process that has ended.
+        ended: is called with the id of a process that has ended.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the gateway does, whichever protocol asks for it."""
+"""The gateway's core: predictions and explanations, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Explainer(Protocol):
-    """The sidecar, which answers in a message: over gRPC it goes on to the caller as it is."""
+    """The sidecar. Its answer is a message, which goes on to callers over gRPC as it is."""
 
     @property
     def connected(self) -> bool:
@@ -46,14 +46,14 @@ class Explainer(Protocol):
 class Gateway:
     """Predicts with an engine, and asks the sidecar to explain.
 
-    Whoever calls `predict` or `explain` holds a place in `admission` or `explain_admission`: an
-    edge takes it before it reads a body.
+    An edge takes a place in `admission` before it calls `predict`, or in `explain_admission` before
+    it calls `explain`; it does so before it reads the body.
 
     Args:
-        resources: what it serves with.
+        resources: engine, decoder, bounds and observer.
         explainer: the sidecar, as seen from here.
         default_model: answers requests that name none.
-        own_explanations: answers what needs no sidecar; None leaves all to it.
+        own_explanations: makes the explanations that need no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
 
@@ -123,7 +123,7 @@ class Gateway:
     ) -> ExplainResponse:
         """Return predictions and explanations of encoded pictures.
 
-        They are the sidecar's, but where the prediction's own pass has what was asked for.
+        The sidecar makes them, except where the pass of the prediction has what was asked for.
 
         Args:
             query: what is asked.

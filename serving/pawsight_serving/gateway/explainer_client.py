@@ -1,4 +1,4 @@
-"""The sidecar, as the gateway sees it."""
+"""The gateway's client of the sidecar."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _DOWN: Final = (
 
 
 class ExplainerClient:
-    """Calls the sidecar, wherever it is at the moment."""
+    """Calls the sidecar at the address that it has at the moment."""
 
     def __init__(self) -> None:
         self._channel: grpc.aio.Channel | None = None

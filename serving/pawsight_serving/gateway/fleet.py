@@ -34,7 +34,7 @@ _START_S: Final = 120.0
 
 
 class _Unasked:
-    """A child that this process never calls; see `ChildProcess`."""
+    """The client of a child that this process never calls; see `ChildProcess`."""
 
     async def connect(self, address: Address) -> None:
         pass
@@ -58,7 +58,7 @@ async def serve_fleet(
     Args:
         settings: the gateway's.
         stop: returns when it is time to end.
-        started: is told what is served and where, once every process takes requests.
+        started: is called with a sentence of models and addresses, once all processes are ready.
         worker_command: what runs as a worker.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
 
@@ -127,5 +127,5 @@ def _held(address: Address) -> socket.socket:
 
 
 def _forget(pid: int, counts: Path) -> None:
-    """Count nothing as in flight any more in a process that has ended."""
+    """Take the requests in flight of a process that has ended out of the metrics."""
     mark_process_dead(pid, str(counts))  # type: ignore[no-untyped-call]

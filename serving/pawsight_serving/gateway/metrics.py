@@ -1,4 +1,4 @@
-"""What the gateway tells Prometheus."""
+"""The gateway's metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Metrics:
             self._scores.labels(model, version, each.label).observe(each.score)
 
     def saw_readiness(self, models: dict[str, bool], *, ready: bool) -> None:
-        """Hear which models answer, and whether the server is ready."""
+        """Record which models answer, and whether the server is ready."""
         self._ready.set(ready)
         for model, answers in models.items():
             self._model_ready.labels(model).set(answers)

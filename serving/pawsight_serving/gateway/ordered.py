@@ -1,4 +1,4 @@
-"""Work on a stream's items, several at once, results in the items' order."""
+"""Works on several items of a stream at once, and gives the results in the items' order."""
 
 from __future__ import annotations
 

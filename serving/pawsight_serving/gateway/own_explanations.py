@@ -1,8 +1,8 @@
-"""The explanations that the gateway has at hand: those of the prediction's own pass.
+"""Explanations that the gateway makes itself: those whose maps the prediction's graph gives.
 
-Sent to the sidecar such a one costs nearly two predictions, here it costs one. But predictions come
-first: while they are asked for, explanations are left to the sidecar's process, and while the
-sidecar is down, no explanation is answered, whatever it is of.
+Such an explanation costs nearly two predictions in the sidecar, and one here. But predictions come
+first: while there are any, explanations go to the sidecar's process. While the sidecar is down the
+gateway makes none either, so that explanations are one service that is up or down.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUIET_S: Final = 0.25
 
 
 class OwnExplanations:
-    """Answers with maps that the hot graph gives beside its prediction, at a prediction's price.
+    """Explains with the maps that the hot graph gives beside its prediction.
 
     Args:
         resources: what the gateway serves with.
@@ -48,9 +48,9 @@ class OwnExplanations:
         return plain and name == "grad-cam" and method.graph == manifest.name
 
     def keeps_nobody_waiting(self) -> bool:
-        """Return whether no prediction is asked for now; a stream at rest asks for none.
+        """Return whether no prediction is being served; an idle stream does not count.
 
-        One caller who asks for this and that in turn keeps nobody waiting either.
+        A caller who asks for a prediction and an explanation in turn is not kept waiting either.
         """
         return self._predictions.idle_s() > QUIET_S or (
             self._predictions.served == 0 and self._explanations.in_flight <= 1
@@ -66,7 +66,7 @@ class OwnExplanations:
         *,
         tensors: bool,
     ) -> ExplainResponse:
-        """Answer in the sidecar's message with what the sidecar would find; see `Gateway.explain`.
+        """Return the answer that the sidecar would give; see `Gateway.explain`.
 
         Args:
             manifest: of the version that explains.

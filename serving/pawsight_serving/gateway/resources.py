@@ -1,4 +1,4 @@
-"""What the cores under every protocol serve with."""
+"""The parts that the cores of both protocols share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One gateway's, shared by its protocols.
+    """The shared parts of one gateway.
 
     Args:
         engine: a started engine.
@@ -23,8 +23,8 @@ class Resources:
         admission: the bound on predictions in flight.
         explain_admission: the bound on explanations in flight: a crowd there keeps nobody out of
             predictions.
-        readiness: says which models answer, and hears of every answer of the engine.
-        observer: hears of every request and every prediction.
+        readiness: says which models answer, and is told of every answer of the engine.
+        observer: is told of every request and every prediction.
     """
 
     engine: Engine

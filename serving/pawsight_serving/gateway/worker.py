@@ -1,4 +1,4 @@
-"""A gateway as one of several processes on one port: settings in by a pipe, news out by a pipe."""
+"""One of several gateway processes on one port; it talks to its parent by pipes."""
 
 from __future__ import annotations
 

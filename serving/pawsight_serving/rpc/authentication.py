@@ -1,4 +1,4 @@
-"""Who may call over gRPC: an interceptor before every method."""
+"""Checks API keys over gRPC: an interceptor before every method."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ OPEN: Final = (
 
 
 class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
-    """Lets in who brings a known API key, and whoever asks for health.
+    """Lets calls with a known API key pass, and all calls for health.
 
     Args:
         keys: the known keys.
-        observer: hears of every call that is refused.
+        observer: is told of every call that is refused.
     """
 
     def __init__(self, keys: ApiKeys, observer: Observer) -> None:

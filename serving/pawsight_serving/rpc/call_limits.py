@@ -1,7 +1,7 @@
-"""What a call may do before its request has come: how many there are, and how slowly they send.
+"""Bounds on calls whose request has not come yet: their number, and the time they may take.
 
-gRPC waits for a message for ever, and refuses some calls in words of its own without telling
-anybody. Here each call is one that is counted, logged and answered like any other.
+gRPC itself waits for a message for ever, and refuses some calls with messages of its own that
+appear in no log. Here such calls are bounded, counted, logged and answered like any other.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class CallLimits:
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> CallLimits:
-        """Return those of the settings."""
+        """Return the bounds in the settings."""
         return cls(settings.max_connections, settings.body_timeout_s, settings.idle_timeout_s)
 
 
 class CallLimiter(grpc.aio.ServerInterceptor):
-    """Lets in so many calls at once, and waits so long for what they send.
+    """Bounds the number of calls at once, and the time that they may take to send.
 
     Args:
         limits: the bounds.
-        observer: hears of every call that ends before its method has begun.
+        observer: is told of every call that ends before its method has begun.
     """
 
     def __init__(self, limits: CallLimits, observer: Observer) -> None:
@@ -149,7 +149,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
         )
 
     def _tell(self, context: Context, code: str, since_s: float) -> str:
-        """Have a call counted and logged whose method never began, and return its id."""
+        """Report a call whose method never began to the observer, and return its id."""
         request_id = request_id_of(context.invocation_metadata())
         self._observer.refused("grpc", request_id, code, time.perf_counter() - since_s)
         return request_id

@@ -31,7 +31,7 @@ TIMING_KEY: Final = "server-timing"
 
 
 class Servicer(Protocol):
-    """What the decorators ask of a servicer."""
+    """The attributes that the decorators need of a servicer."""
 
     timeout_s: float
     observer: Observer
@@ -127,7 +127,7 @@ def _observed(
 
 
 def _failed(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> Any:
-    """Set the status of a call, whose answer is then none; cheaper than to abort it."""
+    """Set a call's status to the error and return no answer; this is cheaper than to abort it."""
     status, sentence, metadata = _mapped(call, error)
     context.set_code(status)
     context.set_details(sentence)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def refusing(
     error: PawsightError, request_id: str, observer: Observer
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return a handler that answers with an error, and have the call counted and logged.
+    """Return a handler that answers with an error, and report the refusal to the observer.
 
-    It is one of requests that stream, whatever the method is: so nothing of the request is read.
+    It handles the call as a stream of requests, whatever its method, so that none of it is read.
     """
     observer.refused("grpc", request_id, error.code)
 

@@ -13,5 +13,5 @@ REQUEST_ID_KEY: Final = "x-request-id"
 
 
 def request_id_of(metadata: Iterable[tuple[str, Any]] | None) -> str:
-    """Return the caller's id where it is fit for headers and logs, else a new one."""
+    """Return the caller's request id if headers and logs can hold it, else a new one."""
     return accept_request_id(str(dict(metadata or ()).get(REQUEST_ID_KEY, "")))

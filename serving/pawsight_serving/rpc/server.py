@@ -32,7 +32,7 @@ _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Who may call a server, and how many at once.
+    """Options of a server: its certificate, its callers' keys and its bounds.
 
     Args:
         tls: the server's certificate; without it, calls are not encrypted.
@@ -40,7 +40,7 @@ class ServerOptions:
         call_limits: the bounds on calls, streams and health's watchers included; without it, none.
         max_metadata_bytes: bytes that a call's metadata may have.
         handshake_timeout_s: how long a connection may take to be made.
-        observer: hears of every call that is refused.
+        observer: is told of every call that is refused.
     """
 
     tls: Tls | None = None
@@ -57,7 +57,7 @@ class RpcServer:
     Args:
         services: full service name to what adds its servicer to a server.
         max_message_bytes: larger requests are refused by the transport.
-        options: who may call, and how many at once.
+        options: certificate, keys and bounds.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class RpcServer:
         return Address(address.host, port)
 
     async def set_ready(self, ready: bool) -> None:
-        """Tell health's callers and watchers."""
+        """Report to the callers of the health service whether the services are ready."""
         for service in ("", *self._services):
             await self._health.set(service, _SERVING if ready else _NOT_SERVING)
 

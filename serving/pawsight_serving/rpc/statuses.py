@@ -1,4 +1,4 @@
-"""Errors to gRPC statuses, and back."""
+"""Converts errors to gRPC statuses, and back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def status_of(error: PawsightError) -> StatusCode:
 def ending_of(
     error: PawsightError, request_id: str
 ) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
-    """Return what a call ends with for an error: status, sentence and trailing metadata."""
+    """Return the status, sentence and trailing metadata that a call ends with for an error."""
     return status_of(error), str(error), ((REQUEST_ID_KEY, request_id), *metadata_of(error))
 
 

@@ -1,4 +1,4 @@
-"""Activation maps: what each filter of a layer answered to the picture."""
+"""Activation maps: the output of each filter of a layer for the picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STRONGEST: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Chosen channels of layers, or those that answered strongest."""
+    """Chosen channels of layers, or those with the largest mean."""
 
     graph: str
     layers: tuple[str, ...]

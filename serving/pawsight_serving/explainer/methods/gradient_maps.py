@@ -1,4 +1,4 @@
-"""What the methods have in common that make maps of a layer's activations and its gradient."""
+"""The common part of methods that make maps of a layer's activations and their gradient."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GradientMethod:
-    """A method by what it makes of a layer.
+    """A method that is one function of a layer's activations and gradient.
 
     Args:
         name: the method's.
@@ -108,7 +108,7 @@ class GradientMaps:
 
 
 def of_class(gradients: Values, target: int) -> Values:
-    """Return a class's gradient of the logits', [logits, ...].
+    """Return the gradient of one class, out of the gradients of the logits, [logits, ...].
 
     With one logit z the classes' logits are -z and z.
     """

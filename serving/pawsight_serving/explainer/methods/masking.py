@@ -1,4 +1,4 @@
-"""What methods put in the place of pixels that a model shall not see."""
+"""Covers pixels that a model shall not see, and runs the covered pictures."""
 
 from __future__ import annotations
 

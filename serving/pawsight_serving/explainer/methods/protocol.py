@@ -1,4 +1,4 @@
-"""What a method of explanation is."""
+"""The interface of a method of explanation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Passes(Protocol):
-    """One request's way to the engine: version and deadline are settled."""
+    """Runs passes for one request, on one version and within one deadline."""
 
     async def run(
         self, graph: str, images: NDArray[np.uint8], outputs: Sequence[str]
@@ -31,7 +31,7 @@ class Passes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """What a method found.
+    """The maps that a method made.
 
     Attributes:
         probabilities: float32 [batch, classes], of the pass that the maps are of.
@@ -43,7 +43,7 @@ class MethodResult:
 
 
 class Method(Protocol):
-    """One request's question to one model, its options checked; nothing has run yet."""
+    """A method with the checked options of one request; nothing has run yet."""
 
     @property
     def graph(self) -> str:
@@ -65,7 +65,7 @@ class Method(Protocol):
 
 
 class MethodKind(Protocol):
-    """A method before a question is asked."""
+    """A method without a request's options."""
 
     def offered(self, manifest: Manifest) -> bool:
         """Return whether the model's graphs have what the method needs."""

@@ -1,4 +1,4 @@
-"""Method names and what answers to them."""
+"""The methods by name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def offered_methods(manifest: Manifest) -> tuple[str, ...]:
 
 
 def find_method(manifest: Manifest, query: Query) -> tuple[str, Method]:
-    """Return the name of the method that a query asks for, and its question.
+    """Return the name of the method that a query asks for, and the method with its options.
 
     Raises:
         LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit, or the model's graphs

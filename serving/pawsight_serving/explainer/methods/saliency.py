@@ -32,7 +32,7 @@ GRADIENT: Final = f"gradient:{INPUT}"
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """How fast a class's logit moves with each pixel, whatever the direction."""
+    """How much a class's logit changes with each pixel, in either direction."""
 
     graph: str
     targets: Targets

@@ -37,7 +37,7 @@ NOISE: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class SmoothGrad:
-    """Saliency without the flicker of single pixels."""
+    """Saliency, averaged over noisy copies, so that single pixels flicker less."""
 
     graph: str
     targets: Targets

@@ -1,4 +1,4 @@
-"""Values to colours: matplotlib's perceptually even tables, applied by Pillow."""
+"""Turns values into colours: matplotlib's perceptually even tables, applied by Pillow."""
 
 from __future__ import annotations
 

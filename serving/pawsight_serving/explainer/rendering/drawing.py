@@ -1,4 +1,4 @@
-"""Maps to the files that show them."""
+"""Draws maps into PNG and WebP files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sheet for one picture: what was seen, where, and how much of it."""
+"""One sheet for a picture: the prediction, the maps, and the scales of their values."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
     Args:
         inference: the core.
-        observer: hears of every call.
+        observer: is told of every call.
         timeout_s: seconds that a call may take where its caller does not ask for less.
         stream_requests_at_once: requests of one stream that are worked on at once.
     """

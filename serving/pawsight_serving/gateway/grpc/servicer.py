@@ -53,7 +53,7 @@ class PawsightServicer(PawsightMethods):
     Args:
         gateway: the core.
         readiness: says which models answer.
-        observer: hears of every call.
+        observer: is told of every call.
         timeout_s: seconds that a call may take where its caller does not ask for less.
         stream_pictures_at_once: pictures of one stream that are worked on at once.
     """

@@ -1,4 +1,4 @@
-"""What the core says, as JSON."""
+"""The core's results as JSON."""
 
 from __future__ import annotations
 

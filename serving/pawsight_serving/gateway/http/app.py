@@ -1,4 +1,4 @@
-"""The core over HTTP."""
+"""The HTTP application: routes, middleware and handlers of errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def create_app(
     settings: GatewaySettings,
     keys: ApiKeys | None = None,
 ) -> Starlette:
-    """Return the application: the routes over the cores, behind keys where there are any."""
+    """Return the application; it checks API keys where there are any."""
     inference = InferenceEndpoints(gateway, settings)
     models = ModelEndpoints(gateway, readiness)
     health = HealthEndpoints(readiness, metrics, gateway)

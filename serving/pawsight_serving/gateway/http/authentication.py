@@ -1,4 +1,4 @@
-"""Middleware: who may call over HTTP."""
+"""Middleware that checks API keys over HTTP."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OPEN_FOLDER: Final = "/docs/assets/"
 
 
 class ApiKeyMiddleware:
-    """Lets in who brings a known API key, and whoever asks for health or a page.
+    """Lets requests with a known API key pass, and all requests for health or a page.
 
     Args:
-        app: what answers who is let in.
+        app: the application that answers requests with a key.
         keys: the known keys.
     """
 

@@ -1,4 +1,4 @@
-"""Request bodies to pictures; the limits hold while a body is read, not after."""
+"""Reads the pictures in a request's body; the limits are checked while it is read."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def media_type_of(request: Request) -> str:
 
 
 async def off_the_loop(parse: Callable[[], A], size: int) -> A:
-    """Return what `parse` returns; a thread runs it where so many bytes would hold up others."""
+    """Return what `parse` returns; it runs in a thread where there are many bytes."""
     return parse() if size <= _SMALL_BYTES else await asyncio.to_thread(parse)
 
 
 async def read_body(request: Request, max_bytes: int, place: Place | None = None) -> bytes:
-    """Return a body, unpacked, whose bytes `place` holds from when they come.
+    """Return a request's body, decompressed; its bytes are counted in `place` as they come.
 
     Raises:
         MediaTypeUnsupported: it is compressed otherwise than by gzip or deflate.

@@ -1,6 +1,6 @@
-"""What a connection may do before it has sent a whole request: how much, how many, how slowly.
+"""Bounds on connections that have not sent a whole request: their number, headers and time.
 
-uvicorn leaves these bounds to a proxy in front of it; here none is taken for granted.
+uvicorn leaves these bounds to a proxy in front of it; Pawsight does not need one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ConnectionLimits:
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> ConnectionLimits:
-        """Return those of the settings."""
+        """Return the bounds in the settings."""
         return cls(
             settings.max_connections,
             settings.max_header_bytes,
@@ -58,7 +58,7 @@ def bounded(limits: ConnectionLimits, observer: Observer) -> type[BoundedProtoco
 
     Args:
         limits: the bounds.
-        observer: hears of every request that is refused before the application knows of it.
+        observer: is told of every request that is refused before the application knows of it.
     """
     return type("Bounded", (BoundedProtocol,), {"limits": limits, "observer": observer})
 
@@ -140,7 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the answer; who is still sending the request has little time left for it."""
+        """End the answer; a caller still sending the request has little time left for it."""
         if self.cycle.more_body:
             self._wait(_LINGER_S)
         super().on_response_complete()
@@ -219,7 +219,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _tell(self, error: PawsightError) -> str:
-        """Have the refusal counted and logged, once, and return the request's id."""
+        """Report the refusal to the observer, once, and return the request's id."""
         sent = dict(self.headers or ()).get(b"x-request-id")
         request_id = accept_request_id(None if sent is None else sent.decode("latin-1"))
         waiting = {cycle for cycle, _ in self.pipeline}

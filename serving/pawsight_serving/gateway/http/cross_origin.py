@@ -1,4 +1,4 @@
-"""Middleware: from which other sites a page may call (CORS)."""
+"""Middleware that lets pages of other origins call (CORS)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CrossOrigin(CORSMiddleware):
-    """Lets the pages of these origins call.
+    """Lets pages of these origins call, and read what the answers' headers say.
 
     Args:
         app: what answers.

@@ -1,4 +1,4 @@
-"""A caller who closes the connection is not worked for any longer."""
+"""Cancels the work on a request when its caller closes the connection."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class CancelOnDisconnect:
-    """Cancels its body when the caller leaves, and raises `ClientDisconnect` then.
+    """Cancels the `async with` body when the caller leaves, and raises `ClientDisconnect`.
 
-    Until `watch` is called nothing is watched: a request's body is read from the same channel
-    that tells of its caller's leaving, and reading it raises `ClientDisconnect` by itself.
+    It watches from `watch` on. Before that the request's body is read from the channel that also
+    reports that the caller left, and reading it raises `ClientDisconnect` by itself.
     """
 
     def __init__(self, request: Request) -> None:

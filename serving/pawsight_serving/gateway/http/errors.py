@@ -1,4 +1,4 @@
-"""Errors to HTTP answers."""
+"""Converts errors to HTTP answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it is of use, and how it fares."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HealthEndpoints:
 
     Args:
         readiness: says whether the models answer.
-        metrics: what Prometheus is told.
+        metrics: the metrics of this process.
         gateway: knows what the sidecar tells it.
     """
 

@@ -1,4 +1,4 @@
-"""JSON from callers whom nobody trusts: bounded in its values and in its depth."""
+"""Reads JSON of untrusted callers, with bounds on its values and its depth."""
 
 from __future__ import annotations
 

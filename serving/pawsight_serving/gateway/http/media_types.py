@@ -1,4 +1,4 @@
-"""Which media type a caller would rather have."""
+"""Chooses the media type of an answer by the `Accept` header."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _OFFERED: Final[tuple[MediaType, ...]] = (
 
 
 def wanted_media_type(request: Request) -> MediaType:
-    """Return what the `Accept` header would rather have.
+    """Return the media type that the `Accept` header prefers.
 
-    JSON where it says nothing of them, unless it will not have JSON and leaves another one.
+    JSON where it names none of ours, unless it excludes JSON and leaves another one.
     """
     quality: dict[MediaType, float] = {}
     named: set[MediaType] = set()

@@ -1,4 +1,4 @@
-"""What is served."""
+"""`/v1/models`: descriptions of the served models."""
 
 from __future__ import annotations
 

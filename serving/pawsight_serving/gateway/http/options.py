@@ -1,4 +1,4 @@
-"""What a request may say in its query and headers."""
+"""The options in a request's query and headers."""
 
 from __future__ import annotations
 

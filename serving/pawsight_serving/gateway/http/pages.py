@@ -1,4 +1,4 @@
-"""What a browser is shown: the page, and the documentation with its assets from here."""
+"""The web page, and the documentation of the HTTP interface with its assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Middleware: every request has an id, is observed and answered; nothing unforeseen gets out."""
+"""Middleware that gives every request an id, observes it, and answers for unforeseen errors."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _ENCRYPTED: Final = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000
 
 
 class RequestMiddleware:
-    """Gives every request an id and echoes it; answers for what fails unforeseen or is cut off.
+    """Gives every request an id and returns it, and answers for what fails or is cut off.
 
     Args:
         app: what answers otherwise.
-        observer: hears of every request.
+        observer: is told of every request.
     """
 
     def __init__(self, app: ASGIApp, observer: Observer) -> None:

@@ -127,6 +127,6 @@ class ModelsAnswer(BaseModel):
 
 
 class StatusAnswer(BaseModel):
-    """How the server is."""
+    """The state of the server."""
 
     status: str

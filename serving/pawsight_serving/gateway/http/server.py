@@ -1,4 +1,4 @@
-"""uvicorn, inside a process that has other servers too."""
+"""Runs uvicorn in a process that has other servers too."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class HttpServer:
         app: what answers.
         grace_s: seconds that requests under way may take at the end.
         limits: the bounds on connections.
-        observer: hears of every request that is refused before the application knows of it.
+        observer: is told of every request that is refused before the application knows of it.
         tls: the server's certificate; without it, nothing is encrypted.
     """
 

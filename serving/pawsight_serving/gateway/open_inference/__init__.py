@@ -1,1 +1,1 @@
-"""The Open Inference Protocol v2, apart from how it is carried."""
+"""The Open Inference Protocol v2, independent of HTTP and gRPC."""

@@ -1,4 +1,4 @@
-"""What the gateway does for clients of the Open Inference Protocol, however they call."""
+"""The core of the Open Inference Protocol, under both HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FLOAT32_BYTES = 4
 
 
 class Sidecar(Protocol):
-    """Who runs the `_explain` graphs."""
+    """The process that runs the `_explain` graphs."""
 
     async def infer(
         self,
@@ -47,16 +47,16 @@ class Sidecar(Protocol):
         """Run a graph; see `ExplainerClient.infer`."""
 
     async def ready(self) -> bool:
-        """Return whether it answers."""
+        """Return whether the sidecar answers."""
 
 
 class OpenInference:
     """Runs the hot graphs with an engine, and asks the sidecar for the others' outputs.
 
     Args:
-        resources: what it serves with.
-        sidecar: who runs the `_explain` graphs.
-        statistics: hears of every execution of the sidecar; the engine tells it of its own.
+        resources: engine, decoder, bounds and observer.
+        sidecar: the process that runs the `_explain` graphs.
+        statistics: counts every execution of the sidecar; the engine tells it of its own.
         settings: default model and limits.
     """
 
@@ -125,9 +125,9 @@ class OpenInference:
         return self._explain_admission.place(size)
 
     async def infer(self, asked: Asked, call: Call) -> Answered:
-        """Return the outputs asked for, of one pass a graph.
+        """Return the outputs asked for; each graph that has some of them runs once.
 
-        Whoever calls holds a `place` of the graph that is named; one for outputs of the other
+        The caller holds a `place` for the graph that is named; one for the outputs of the other
         graph is taken here.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What the server says of itself and its models, in the protocol's own JSON.
+"""Descriptions of the server and its models, in the protocol's own JSON.
 
 The fields are named as in the messages of `inference.GRPCInferenceService`, so that both
 protocols say the same.
@@ -77,7 +77,7 @@ def model_config(graph: ServedGraph, max_batch_size: int) -> Json:
 
 
 def model_statistics(graphs: Iterable[ServedGraph], statistics: Statistics) -> Json:
-    """Say how often each graph ran, and for how long."""
+    """Return how often each graph ran, and for how long."""
     return {"model_stats": [_statistics(graph, statistics) for graph in graphs]}
 
 

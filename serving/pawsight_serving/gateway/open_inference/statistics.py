@@ -1,4 +1,4 @@
-"""How often each graph ran for callers of this gateway, and for how long."""
+"""Counts and times the executions of each graph for callers of this gateway."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Duration:
-    """So many calls, and their time together."""
+    """A number of calls, and their total time in nanoseconds."""
 
     count: int = 0
     ns: int = 0
@@ -67,7 +67,7 @@ class CountingEngine:
 
     Args:
         engine: what runs the graphs.
-        statistics: hears of every execution.
+        statistics: counts every execution.
     """
 
     def __init__(self, engine: Engine, statistics: Statistics) -> None:

@@ -1,4 +1,4 @@
-"""What is asked and answered: tensors by name."""
+"""Requests and answers of the protocol: tensors by name."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class InputTensor:
     def from_numbers(
         cls, name: str, datatype: str, shape: tuple[int, ...], numbers: Sequence[Any]
     ) -> InputTensor:
-        """Read a tensor of numbers, flat or nested; those of another datatype than UINT8 are left.
+        """Read a tensor of numbers, flat or nested.
+
+        Of another datatype than UINT8 the numbers are ignored.
 
         Raises:
             RequestError: not whole numbers from 0 to 255, or rows of different lengths.

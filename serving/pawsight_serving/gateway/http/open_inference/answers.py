@@ -1,4 +1,4 @@
-"""What the core answers, as JSON with or without binary tensors behind it."""
+"""The core's answers as JSON, with or without binary tensors behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of `infer` to what is asked."""
+"""Reads the bodies of `infer`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SHAPE: Final = (
 
 
 class _Open(BaseModel):
-    """Parameters and fields that mean nothing here are left, as the protocol has it."""
+    """Ignores parameters and fields that it does not know, as the protocol asks."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
 
 class InputParameters(_Open):
-    """What stands beside an input."""
+    """The parameters of an input."""
 
     binary_data_size: NonNegativeInt | None = Field(
         None, description="Bytes of this tensor behind the JSON, in the inputs' order."
@@ -57,7 +57,7 @@ class Input(_Open):
 
 
 class OutputParameters(_Open):
-    """What stands beside a requested output."""
+    """The parameters of a requested output."""
 
     binary_data: bool | None = Field(None, description="Whether it is answered in binary form.")
     classification: int = Field(0, description="Not offered here.")
@@ -72,7 +72,7 @@ class Output(_Open):
 
 
 class RequestParameters(_Open):
-    """What stands beside a request."""
+    """The parameters of a request."""
 
     binary_data_output: bool = Field(
         False, description="Whether outputs that do not say otherwise are answered in binary form."
