@@ -22,7 +22,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -31,7 +30,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.served import children, draw, gateway
+from benchmarks.served import children, drawn, gateway
 from pawsight_client import AsyncClient, PawsightError, Unavailable
 
 if TYPE_CHECKING:
@@ -113,8 +112,8 @@ def main() -> None:
     arguments.add_argument("--rate", type=float, default=100, help="requests a second")
     arguments.add_argument("--every", type=float, default=20, help="seconds between two kills")
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        picture = draw(Path(folder) / "drawn.jpg").read_bytes()
+    with ExitStack() as stack:
+        picture = drawn()
         triton = Triton(options.repository) if options.engine == "triton" else None
         if triton is not None:
             stack.callback(triton.stop)

@@ -13,7 +13,7 @@ import torch
 from benchmarks.gradcam_cost import without_grad_cam
 from pawsight_export.graphs import HotGraph
 from pawsight_export.onnx_graph import to_onnx
-from pawsight_serving.engines.providers import GPU_PROVIDERS, wanted_providers
+from pawsight_serving.engines.providers import wanted_providers
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.directory import read_graph
@@ -97,11 +97,6 @@ def published_graph(repository: Path, manifest: Manifest) -> onnx.ModelProto:
 def session_runner(session: ort.InferenceSession) -> Runner:
     """Return what asks a session for all its outputs."""
     return lambda images: session.run(None, {"image": images})
-
-
-def has_gpu_session(session: ort.InferenceSession) -> bool:
-    """Whether a session runs on a GPU."""
-    return session.get_providers()[0] in GPU_PROVIDERS
 
 
 class _Probabilities(torch.nn.Module):

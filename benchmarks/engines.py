@@ -42,6 +42,7 @@ from pawsight_serving.engines.providers import Threads, choose_providers
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.memory import resident_bytes
 from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -127,11 +128,11 @@ def one_caller(manifest: Manifest, options: argparse.Namespace) -> None:
 def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> float:
     """Print the second table; return the bare session's best rate."""
     images = pictures(1, manifest.input_size)
-    before_mb = resident_mb()
+    before_bytes = resident_bytes()
     with asyncio.Runner() as runner:
         engine = EmbeddedEngine(options.repository, graphs="hot", sharing=Sharing())
         runner.run(engine.start())
-        loaded_mb = resident_mb() - before_mb
+        loaded_mb = (resident_bytes() - before_bytes) / 1e6
 
         def callers(count: int) -> Callable[[], int]:
             async def ask() -> None:
@@ -228,11 +229,6 @@ def answering(run: Callable[[NDArray[np.uint8]], object], images: NDArray[np.uin
 def pictures(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return noise, uint8 [N, H, W, 3]."""
     return np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
-
-
-def resident_mb() -> float:
-    """Return the memory that this process has in RAM, in MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 def processor() -> str:

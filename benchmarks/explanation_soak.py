@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from benchmarks.explanations import drawn
-from benchmarks.served import Gateway, gateway
+from benchmarks.served import Gateway, drawn, gateway, resident_mib
 from pawsight_client import AsyncClient, PawsightError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ AT_ONCE: Final = 4
 class State:
     """What one process holds."""
 
-    memory_mb: float
+    memory_mib: float
     files: int
     threads: int
     tasks: int
@@ -43,11 +42,8 @@ class State:
     @classmethod
     def of(cls, pid: int, tasks: int) -> State:
         """Return the state of a process that has so many tasks; Linux alone tells it so."""
-        status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        )
-        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return cls(int(status["VmRSS"].split()[0]) / 1024, files, int(status["Threads"]), tasks)
+        files, threads = (len(list(Path(f"/proc/{pid}/{of}").iterdir())) for of in ("fd", "task"))
+        return cls(resident_mib(pid), files, threads, tasks)
 
 
 def main() -> None:
@@ -92,7 +88,7 @@ async def soak(
             }
         )
         said = ", ".join(
-            f"{name} {state.memory_mb:.0f} MB, {state.files} files, {state.threads} threads, "
+            f"{name} {state.memory_mib:.0f} MiB, {state.files} files, {state.threads} threads, "
             f"{state.tasks} tasks"
             for name, state in states[-1].items()
         )
@@ -150,8 +146,8 @@ def growth(states: list[dict[str, State]]) -> list[str]:
     for name, last in states[-1].items():
         # Allocators fill up over the first pictures of every kind.
         early = [state[name] for state in states[:3]]
-        if last.memory_mb > ALLOWED_MEMORY * max(each.memory_mb for each in early):
-            grown.append(f"{name}: memory has grown to {last.memory_mb:.0f} MB")
+        if last.memory_mib > ALLOWED_MEMORY * max(each.memory_mib for each in early):
+            grown.append(f"{name}: memory has grown to {last.memory_mib:.0f} MiB")
         if last.files > ALLOWED_FILES + max(each.files for each in early):
             grown.append(f"{name}: {last.files} files are open")
         if last.threads > ALLOWED_FILES + max(each.threads for each in early):

@@ -10,17 +10,13 @@ predictions over the same protocol, the median over the turns.
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from benchmarks.served import gateway
+from benchmarks.served import drawn, gateway
 from pawsight_client import Client
 
 if TYPE_CHECKING:
@@ -93,15 +89,6 @@ def rate(ask: Callable[[], object], seconds: float, callers: int) -> float:
     for thread in threads:
         thread.join()
     return sum(counts) / (time.perf_counter() - began)
-
-
-def drawn() -> bytes:
-    """Return a JPEG of a photograph's size and weight."""
-    chance = np.random.default_rng(0)
-    coarse = chance.integers(0, 256, (24, 32, 3), np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC).save(out, "JPEG")
-    return out.getvalue()
 
 
 if __name__ == "__main__":

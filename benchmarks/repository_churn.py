@@ -27,6 +27,7 @@ from pawsight_export.publication import publish
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.memory import resident_bytes
 from pawsight_serving.repository.directory import graph_path, read_manifest
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_served, served_versions
@@ -92,7 +93,7 @@ class Churn:
             async with asyncio.timeout(60):
                 while find_model(gateway.manifests(), self._source.name).version != wanted:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
-            memory.append(resident_mb())
+            memory.append(resident_bytes() / 1e6)
             if change % max(1, changes // 10) == 0:
                 print(
                     f"{change:6} | {wanted:>6} | {self.answers:7} | {self.failed:6} | "
@@ -169,12 +170,6 @@ def variant(path: Path, shift: float) -> bytes:
     bias = numpy_helper.to_array(biases[-1]) + np.float32(shift)
     biases[-1].CopyFrom(numpy_helper.from_array(bias.astype(np.float32), biases[-1].name))
     return model.SerializeToString()
-
-
-def resident_mb() -> float:
-    """Return the memory that this process has in RAM, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
 
 
 if __name__ == "__main__":

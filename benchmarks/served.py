@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -88,11 +89,18 @@ def load(
     return seen
 
 
-def draw(path: Path) -> Path:
-    """Write a JPEG of a photograph's size and weight."""
+def drawn() -> bytes:
+    """Return a JPEG of a photograph's size and weight."""
     noise = Image.effect_noise((500, 375), 60).convert("RGB")
     smooth = Image.linear_gradient("L").resize((500, 375)).convert("RGB")
-    Image.blend(smooth, noise, 0.27).save(path, "JPEG", quality=70)
+    out = io.BytesIO()
+    Image.blend(smooth, noise, 0.27).save(out, "JPEG", quality=70)
+    return out.getvalue()
+
+
+def draw(path: Path) -> Path:
+    """Write such a JPEG."""
+    path.write_bytes(drawn())
     return path
 
 

@@ -12,7 +12,7 @@ COPY serving serving
 COPY training training
 RUN /pawsight/bin/pip install --constraint constraints.txt '.[training,export]'
 
-FROM python:${PYTHON}
+FROM python:${PYTHON} AS trainer
 RUN useradd --system --uid 10001 pawsight \
     && install --directory --owner=pawsight /runs
 COPY --from=build /pawsight /pawsight

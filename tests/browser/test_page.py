@@ -140,6 +140,9 @@ def test_what_the_filters_of_a_layer_respond_to_is_beside_it(page: Chrome) -> No
     Select(element(page, "layer")).select_by_value("all")
     next_drawing(page, before)
     assert not element(page, "filters").is_displayed()
+    WebDriverWait(page, WAIT_S).until(lambda page: "every layer" in element(page, "facts").text)
+    # Each layer's map has its own size.
+    assert "Map" not in element(page, "facts").text
 
 
 def test_the_keyboard_reaches_everything(page: Chrome) -> None:
@@ -160,6 +163,53 @@ def test_the_page_asked_nobody_else_and_nothing_failed(page: Chrome) -> None:
         "&& o !== 'null')"
     )
     assert origins == []
+
+
+# What follows makes requests fail, which the browser puts into its log.
+
+
+def facts(page: Chrome) -> list[str]:
+    return [term.text for term in page.find_elements(By.CSS_SELECTOR, "#facts dt")]
+
+
+def test_of_a_broken_picture_nothing_is_left_but_the_sentence_and_the_request(
+    page: Chrome, tmp_path: Path
+) -> None:
+    assert len(facts(page)) > 1
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    element(page, "file").send_keys(str(tmp_path / "broken.jpg"))
+    WebDriverWait(page, WAIT_S).until(
+        lambda page: "not a readable picture" in element(page, "said").text
+    )
+    assert element(page, "label").text == "No answer"
+    assert facts(page) == ["Request"]
+    assert element(page, "bars").text == ""
+    WebDriverWait(page, WAIT_S).until(lambda page: element(page, "hint").is_displayed())
+    assert not element(page, "shown").is_displayed()
+
+
+def test_an_explanation_that_fails_leaves_the_prediction(page: Chrome, cat: Path) -> None:
+    late = {"error": "Allow more time.", "code": "DEADLINE_EXCEEDED", "request_id": "late-1"}
+    page.execute_script(
+        "const [late, real] = [JSON.stringify(arguments[0]), window.fetch];"
+        "window.fetch = (path, init) => path.includes(':explain')"
+        " ? Promise.resolve(new Response(late, { status: 504 })) : real(path, init);",
+        late,
+    )
+    element(page, "file").send_keys(str(cat))
+    WebDriverWait(page, WAIT_S).until(lambda page: "longer than" in element(page, "said").text)
+    assert element(page, "said").text.endswith("choose another one.")
+    assert element(page, "label").text.lower() == "cat"
+    assert "%" in element(page, "bars").text
+    assert element(page, "facts").text.split() == ["Request", "late-1"]
+
+
+def test_the_whole_percentage_stays_on_one_line(page: Chrome) -> None:
+    heights = page.execute_script(
+        "showPrediction({ label: 'cat', probabilities: { cat: 1, dog: 0 } });"
+        "return [...document.querySelectorAll('.bar')].map(bar => bar.offsetHeight)"
+    )
+    assert heights[0] == heights[1]
 
 
 def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> None:

@@ -13,21 +13,30 @@ import click
 import pytest
 
 from tests.docker.accepted import parsed
-from tests.docker.dockerfile import FILES, FOLDER, arguments, instructions, last, program
+from tests.docker.dockerfile import (
+    FILES,
+    FOLDER,
+    IMAGES,
+    Image,
+    arguments,
+    instructions,
+    last,
+    program,
+    stages,
+)
 
-SERVERS = [file for file in FILES if program(file) != ["pawsight"]]
+SERVERS = [image for image in IMAGES if program(image) != ["pawsight"]]
 
 
-def names(file: Path) -> str:
-    return file.stem
+def names(given: Path | Image) -> str:
+    return given.stem if isinstance(given, Path) else given.target
 
 
-def test_each_process_has_its_file() -> None:
-    assert [file.name for file in FILES] == [
-        "explainer.Dockerfile",
-        "gateway.Dockerfile",
-        "trainer.Dockerfile",
-    ]
+def test_every_stage_is_known() -> None:
+    assert {file.stem: list(stages(file)) for file in FILES} == {
+        "serving": ["build", "serving", "explainer", "gateway"],
+        "trainer": ["build", "trainer"],
+    }
 
 
 @pytest.mark.parametrize("file", FILES, ids=names)
@@ -57,17 +66,24 @@ def test_what_is_copied_exists_and_reaches_the_builder(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=names)
-def test_images_are_pinned_and_run_without_root(file: Path) -> None:
+def test_images_are_pinned(file: Path) -> None:
     installs = [each.text for each in instructions(file) if "pip install" in each.text]
     assert installs
     assert all("--constraint constraints.txt" in text for text in installs)
-    assert last(file, "USER") == "10001"
-    assert [each.name for each in instructions(file)].count("FROM") == 2
 
 
-@pytest.mark.parametrize("file", FILES, ids=names)
-def test_the_default_command_is_one_that_the_program_takes(file: Path) -> None:
-    words = program(file) + arguments(file)
+@pytest.mark.parametrize("image", IMAGES, ids=names)
+def test_images_hold_no_source_and_run_without_root(image: Image) -> None:
+    assert last(image, "USER") == "10001"
+    assert "--from=build /pawsight /pawsight" in [
+        each.text for each in stages(image.file)[image.target] if each.name == "COPY"
+    ]
+    assert not any("pip install" in each.text for each in stages(image.file)[image.target])
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=names)
+def test_the_default_command_is_one_that_the_program_takes(image: Image) -> None:
+    words = program(image) + arguments(image)
     if "--help" in words:
         with pytest.raises(click.exceptions.Exit):
             parsed(words, {})
@@ -75,22 +91,22 @@ def test_the_default_command_is_one_that_the_program_takes(file: Path) -> None:
         parsed(words, {})
 
 
-@pytest.mark.parametrize("file", SERVERS, ids=names)
-def test_servers_listen_where_they_say(file: Path) -> None:
-    exposed = last(file, "EXPOSE").split()
-    listening = [value.rpartition(":")[2] for value in arguments(file) if ":" in value]
+@pytest.mark.parametrize("image", SERVERS, ids=names)
+def test_servers_listen_where_they_say(image: Image) -> None:
+    exposed = last(image, "EXPOSE").split()
+    listening = [value.rpartition(":")[2] for value in arguments(image) if ":" in value]
     assert listening == exposed
-    assert all(value.startswith("0.0.0.0:") for value in arguments(file) if ":" in value)
+    assert all(value.startswith("0.0.0.0:") for value in arguments(image) if ":" in value)
 
 
-@pytest.mark.parametrize("file", SERVERS, ids=names)
-def test_health_is_asked_on_a_port_that_is_served(file: Path) -> None:
-    check = last(file, "HEALTHCHECK")
+@pytest.mark.parametrize("image", SERVERS, ids=names)
+def test_health_is_asked_on_a_port_that_is_served(image: Image) -> None:
+    check = last(image, "HEALTHCHECK")
     command = json.loads(check[check.index("CMD") + 3 :])
     assert command[:2] == ["python", "-c"]
-    compile(command[2], file.name, "exec")
-    assert any(f"127.0.0.1:{port}" in command[2] for port in last(file, "EXPOSE").split())
+    compile(command[2], image.target, "exec")
+    assert any(f"127.0.0.1:{port}" in command[2] for port in last(image, "EXPOSE").split())
 
 
 def test_a_trainer_has_no_health() -> None:
-    assert last(FOLDER / "trainer.Dockerfile", "HEALTHCHECK") == "NONE"
+    assert last(IMAGES[-1], "HEALTHCHECK") == "NONE"

@@ -12,6 +12,7 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.dynamic_batching import DynamicBatcher
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.workers import Workers
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,13 +86,25 @@ async def test_what_piled_up_is_done_together_and_in_order(
 
 
 async def test_no_more_is_prepared_than_is_soon_done(workers: Workers, doubling: Doubling) -> None:
+    ready_before = list[int]()
+
+    def prepare(number: int) -> int:
+        ready_before.append(len(doubling.work._ready))
+        return number
+
     first = await held(workers, doubling, 1)
-    others = ask(workers, doubling, *range(2, 12))
+    others = [
+        asyncio.create_task(
+            workers.run_jointly(doubling.work, partial(prepare, number), Deadline.after(20))
+        )
+        for number in range(2, 12)
+    ]
     await prepared(doubling, 2 * LARGEST)
-    await asyncio.sleep(0.1)
-    assert len(doubling.work._ready) == 2 * LARGEST
+    # The thread has taken up one more, for which there is no room.
+    await until(lambda: len(doubling.work._waiting) == len(others) - 2 * LARGEST - 1)
     doubling.may_run.set()
     assert await asyncio.gather(first, *others) == [2 * number for number in range(1, 12)]
+    assert max(ready_before) == 2 * LARGEST - 1
 
 
 async def test_room_that_a_failure_had_is_free_again(workers: Workers, doubling: Doubling) -> None:
@@ -134,11 +147,12 @@ async def test_who_left_and_who_is_late_is_not_in_the_batch(
 ) -> None:
     first = await held(workers, doubling, 1)
     left, stays = ask(workers, doubling, 2, 3)
-    late = asyncio.create_task(workers.run_jointly(doubling.work, lambda: 4, Deadline.after(0.05)))
+    soon = Deadline.after(0.2)
+    late = asyncio.create_task(workers.run_jointly(doubling.work, lambda: 4, soon))
     await prepared(doubling, 3)
     left.cancel()
     await asyncio.wait([left])
-    await asyncio.sleep(0.1)
+    await until(lambda: soon.remaining_s() == 0)
     doubling.may_run.set()
     assert (await first, await stays) == (2, 6)
     with pytest.raises(DeadlineExceeded):

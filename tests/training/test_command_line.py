@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 from pawsight_training import command_line
 from pawsight_training.run import load_run
 from tests.drawn_pictures import draw_folder
-from tests.training.preparation.patchwork import patchwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +50,9 @@ def test_a_run_is_trained_and_a_second_time_left_alone(
     again = invoke(command_line.train, *arguments)
     assert (again.exit_code, "already holds a finished run" in again.stderr) == (1, True)
     resumed = invoke(command_line.train, *arguments, "--resume")
-    assert resumed.exit_code == 0
+    assert (resumed.exit_code, "was finished before" in resumed.output) == (0, True)
+    longer = invoke(command_line.train, *arguments, "--resume", "--epochs", "3")
+    assert (longer.exit_code, "with another epochs" in longer.stderr) == (1, True)
     assert load_run(tmp_path / "run").manifest == manifest
 
 
@@ -73,7 +74,7 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "a tenth of train is held out" in result.output
-    assert "Skipped drawn/train/cats/2.jpg: The bytes are not a readable picture" in result.stderr
+    assert "Skipped drawn/train/cats/2.jpg: The file is not a whole JPEG" in result.stderr
     data = load_run(tmp_path / "run").manifest.data
     assert data.skipped == ("drawn/train/cats/2.jpg",)
     assert data.held_out
@@ -94,6 +95,7 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
             1,
             "There are no weights nothing",
         ),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--resume"], 1, "There is no run run to"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(
@@ -139,8 +141,16 @@ def test_a_model_is_evaluated_only_on_its_own_classes(
     wrong = invoke(command_line.evaluate, finished_run.path, "--data", other, "--cache", cache)
     assert wrong.exit_code == 1
     assert "the classes bird" in wrong.stderr
-    unknown = invoke(command_line.evaluate, "no_model", "--data", drawn, "--repository", tmp_path)
+
+
+def test_what_is_neither_run_nor_model_is_said_to_be_neither(drawn: Path, tmp_path: Path) -> None:
+    arguments = [str(argument) for argument in ("runs/nosuch", "--data", drawn)]
+    # A variable counts as the flag does.
+    named = {"PAWSIGHT_REPOSITORY": str(tmp_path / "of-mine")}
+    unknown = CliRunner().invoke(command_line.evaluate, arguments, env=named)
     assert unknown.exit_code == 1
+    assert "runs/nosuch is not a run folder" in unknown.stderr
+    assert f"There is no model repository at {tmp_path / 'of-mine'}" in unknown.stderr
 
 
 def test_filters_are_drawn(finished_run: Run, tmp_path: Path) -> None:
@@ -150,24 +160,6 @@ def test_filters_are_drawn(finished_run: Run, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0
     assert [path.name for path in (tmp_path / "filters").iterdir()] == ["conv2.png"]
-
-
-def test_data_is_prepared(tmp_path: Path) -> None:
-    source = tmp_path / "raw"
-    for first, folder in ((0, "Cat"), (100, "Dog")):
-        (source / "PetImages" / folder).mkdir(parents=True)
-        for index in range(6):
-            picture = source / "PetImages" / folder / f"{index}.jpg"
-            picture.write_bytes(patchwork(first + index))
-    shutil.copy(source / "PetImages/Cat/0.jpg", source / "PetImages/Cat/99.jpg")
-    arguments = (command_line.data, "prepare", source, tmp_path / "ready", "--seed", "1")
-    sizes = ("--train", "3", "--validation", "2", "--test", "1")
-    result = invoke(*arguments, *sizes)
-    assert result.exit_code == 0, result.output
-    assert "1 repeated, as PetImages/Cat/99.jpg" in result.output
-    assert len(list((tmp_path / "ready" / "train" / "cat").iterdir())) == 3
-    again = invoke(*arguments, *sizes)
-    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
 
 
 def test_importing_the_commands_does_not_import_lightning() -> None:

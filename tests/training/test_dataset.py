@@ -97,6 +97,16 @@ def test_a_cache_that_cannot_be_written_is_an_error(folder: Path, tmp_path: Path
         load_dataset([folder], SIZE, cache=tmp_path / "file")
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["a folder", "a link to nothing"])
+def test_a_file_that_cannot_be_opened_is_not_taken_for_a_full_disk(
+    folder: Path, tmp_path: Path, link: bool
+) -> None:
+    picture = folder / "train" / "cats" / "9.jpg"
+    picture.symlink_to("nothing") if link else picture.mkdir()
+    with pytest.raises(DataInvalid, match=r"9\.jpg cannot be read \(.*; make it readable"):
+        load_dataset([folder], SIZE, cache=tmp_path / "cache")
+
+
 def test_a_half_written_cache_is_not_taken(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,18 @@ def test_errors_end_in_a_sentence_and_a_code(error: BaseException, code: int, sa
     assert result.stderr.strip() == said
 
 
+def test_a_variable_that_nothing_reads_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    @one_sentence
+    def passes() -> None:
+        pass
+
+    monkeypatch.setenv("PAWSIGHT_REPOSITORI", "here")
+    result = CliRunner().invoke(passes)
+    assert result.exit_code == 2
+    assert "PAWSIGHT_REPOSITORI is unknown; did you mean PAWSIGHT_REPOSITORY?" in result.stderr
+
+
 def test_the_tree_is_what_is_tested() -> None:
     assert set(TrainingError.__subclasses__()) == {
         DataInvalid,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
@@ -113,13 +114,26 @@ def test_a_runs_weights_carry_its_head(finished_run: Run) -> None:
 def test_imagenets_weights_that_cannot_be_had_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(url: str, path: str) -> None:
+    def no_network(url: str, path: str, *, hash_prefix: str) -> None:
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
     with pytest.raises(WeightsInvalid, match=r"fetch http\S+pth .* put it at .*vgg16"):
         read_weights("imagenet")
+
+
+def test_imagenets_weights_are_what_their_name_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vgg16-397923af.pth").write_bytes(b"something else")
+    other = SimpleNamespace(url=(tmp_path / "vgg16-397923af.pth").as_uri())
+    weights = SimpleNamespace(IMAGENET1K_V1=other)
+    monkeypatch.setattr(torchvision.models, "VGG16_Weights", weights)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    with pytest.raises(WeightsInvalid, match="is not ImageNet's weights: its digest is another"):
+        read_weights("imagenet")
+    assert not list((tmp_path / "hub" / "checkpoints").iterdir())
 
 
 def test_imagenets_weights_are_found_where_they_were_put(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import torch
 
-from pawsight_training import display, preparation
+from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
+from pawsight_serving.options import REPOSITORY_OPTION
+from pawsight_training import display
 from pawsight_training.dataset import load_dataset
-from pawsight_training.errors import DataInvalid
+from pawsight_training.errors import DataInvalid, TrainingError
 from pawsight_training.evaluation import evaluate_model
 from pawsight_training.filters import write_filters
 from pawsight_training.folders import SPLITS, list_pictures
@@ -28,9 +30,9 @@ from pawsight_training.options import (
     one_sentence,
 )
 from pawsight_training.packing import pack_run
-from pawsight_training.preparation import find_labelled, find_oxford_pets
 from pawsight_training.recipes import RECIPES, Recipe
-from pawsight_training.run import is_finished, load_run
+from pawsight_training.resuming import finished_before
+from pawsight_training.run import load_run
 from pawsight_training.served import evaluate_served, served_manifest
 from pawsight_training.weights import Weights, read_weights
 
@@ -101,9 +103,19 @@ def train(
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the run folder to write.")
-    if resume and is_finished(out):
-        display.result(load_run(out))
-        return
+    if resume:
+        wanted = {
+            "recipe": recipe,
+            **dataclasses.asdict(chosen),
+            "seed": seed,
+            "input size": input_size,
+            "classes": labels or None,
+            "weights": start.sha256 if start else None,
+        }
+        if (finished := finished_before(out, wanted)) is not None:
+            click.echo(f"{out} was finished before; there is nothing left to train.")
+            display.result(finished)
+            return
     machine = Machine(
         accelerator=options["accelerator"],
         devices=options["devices"],
@@ -130,13 +142,7 @@ def train(
 @click.command()
 @click.argument("subject", metavar="RUN|MODEL")
 @data_folders
-@click.option(
-    "--repository",
-    type=click.Path(path_type=Path),
-    default=Path("model_repository"),
-    show_default=True,
-    help="Folder of the served models, where MODEL is one of them.",
-)
+@REPOSITORY_OPTION
 @click.option(
     "--split",
     "splits",
@@ -169,7 +175,7 @@ def evaluate(
         run = load_run(Path(subject))
         manifest, measure = run.manifest, partial(evaluate_model, run.model())
     else:
-        manifest = served_manifest(repository, subject)
+        manifest = _served_manifest(repository, subject)
         measure = partial(evaluate_served, repository, manifest)
     pictures = load_dataset(
         folders, manifest.input_size, cache=cache, classes=_labels(classes), only=splits
@@ -214,41 +220,19 @@ def pack(*, run: Path, out: Path) -> None:
     click.echo(f"{out}: weights sha256 {packed.manifest.weights_sha256}")
 
 
-@click.group()
-def data() -> None:
-    """Make data sets to train on."""
-
-
-@data.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
-@click.option(
-    "--source",
-    "layout",
-    type=click.Choice(["folder", "oxford-pets"]),
-    default="folder",
-    show_default=True,
-    help="oxford-pets downloads Oxford-IIIT Pet into SOURCE first.",
-)
-@click.option("--train", type=click.IntRange(0), default=1000, show_default=True)
-@click.option("--validation", type=click.IntRange(0), default=500, show_default=True)
-@click.option("--test", type=click.IntRange(0), default=500, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@one_sentence
-def prepare(*, source: Path, destination: Path, layout: str, seed: int, **sizes: int) -> None:
-    """Copy good pictures of SOURCE into DEST/train, validation and test.
-
-    SOURCE has Kaggle's layout (cat.0.jpg) or a folder a class (PetImages/Cat). So many pictures
-    of each class are taken; unreadable, repeated and mislabelled ones are listed and left out.
-    """
-    found = find_oxford_pets(source) if layout == "oxford-pets" else find_labelled(source)
-    display.preparation(preparation.prepare(found, destination, sizes, seed=seed), destination)
-
-
 def _override(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     fields = {field.name for field in dataclasses.fields(recipe)}
     given = {name: value for name, value in options.items() if name in fields and value is not None}
     return dataclasses.replace(recipe, **given)
+
+
+def _served_manifest(repository: Path, subject: str) -> Manifest:
+    try:
+        return served_manifest(repository, subject)
+    except (ModelNotFound, RepositoryInvalid) as error:
+        raise TrainingError(
+            f"{subject} is not a run folder, and as a model it cannot be measured either: {error}"
+        ) from error
 
 
 def _labels(classes: str | None) -> tuple[str, ...]:

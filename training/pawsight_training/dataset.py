@@ -18,6 +18,7 @@ from pawsight_serving.pictures import decode_picture
 from pawsight_training.errors import DataInvalid
 from pawsight_training.folders import PictureFile, check_classes, list_pictures
 from pawsight_training.progress import tracked
+from pawsight_training.unreadable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -105,7 +106,8 @@ def load_dataset(
             of `train` where there is none.
 
     Raises:
-        DataInvalid: nothing to learn from, or the cache cannot be written.
+        DataInvalid: nothing to learn from, a file that may not be read, or the cache cannot be
+            written.
     """
     listing = list_pictures(folders, seed=seed, classes=classes, hold_out=not only)
     splits = {
@@ -149,7 +151,10 @@ def _load_split(
 def _key(files: Sequence[PictureFile], input_size: tuple[int, int]) -> str:
     digest = hashlib.sha256(f"{input_size} {PIL.__version__}".encode())
     for file in files:
-        status = file.path.stat()
+        try:
+            status = file.path.stat()
+        except OSError as error:
+            raise _closed(file, error) from error
         digest.update(f"\n{file.name} {file.label} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]
 
@@ -160,11 +165,15 @@ def _decode(
     """Write the pixels, then the index: what has an index is whole."""
 
     def read(file: PictureFile) -> tuple[bytes, NDArray[np.uint8] | str]:
-        data = file.path.read_bytes()
+        try:
+            data = file.path.read_bytes()
+        except OSError as error:
+            # It may be readable tomorrow, and what is skipped is kept in the cache.
+            raise _closed(file, error) from error
         try:
             return hashlib.sha256(data).digest(), decode_picture(data, input_size)
         except RequestError as error:
-            return b"", str(error)
+            return b"", reason(error)
 
     rows: list[int] = []
     skipped: list[dict[str, str]] = []
@@ -191,3 +200,10 @@ def _decode(
         partial.replace(index)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _closed(file: PictureFile, error: OSError) -> DataInvalid:
+    return DataInvalid(
+        f"The file {file.path} cannot be read ({error.strerror}); "
+        "make it readable, or take it out of the folder."
+    )

@@ -13,12 +13,10 @@ from pawsight_training.layers import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pawsight_training.architectures import ConvNet
     from pawsight_training.dataset import Dataset
     from pawsight_training.evaluation import Evaluation
-    from pawsight_training.preparation import Report
     from pawsight_training.run import Run
 
 
@@ -76,19 +74,3 @@ def figures(
         for label, row in zip(classes, evaluation.confusion, strict=True):
             taken = ", ".join(f"{count} as {of}" for count, of in zip(row, classes, strict=True))
             click.echo(f"  {label}: {taken}")
-
-
-def preparation(report: Report, destination: Path) -> None:
-    """Print what was left out of a data set, and where it is."""
-    for kind, files in (
-        ("unreadable", report.unreadable),
-        ("repeated", report.duplicates),
-        ("nearly repeated", report.near_duplicates),
-        ("mislabelled by name", report.mislabelled),
-    ):
-        if files:
-            click.echo(f"{len(files)} {kind}, as {next(iter(files))}")
-    clean = ", ".join(f"{count} of {label}" for label, count in report.clean.items())
-    chosen = ", ".join(f"{split} {size}" for split, size in report.chosen.items())
-    click.echo(f"Good pictures: {clean}; of each class: {chosen}.")
-    click.echo(f"{destination} is ready; its report.json names every file that was left out.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.options import refuse_unknown
 from pawsight_training.errors import TrainingError, TrainingInterrupted
 
 if TYPE_CHECKING:
@@ -52,10 +54,14 @@ class InputSize(click.ParamType[tuple[int, int]]):
 
 
 def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors of training into one sentence and an exit code."""
+    """Turn the errors of training into one sentence and an exit code.
+
+    A `PAWSIGHT_*` variable that nothing reads is one of them, as for every command.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        refuse_unknown(os.environ)
         try:
             command(*args, **kwargs)
         except (KeyboardInterrupt, TrainingInterrupted) as error:

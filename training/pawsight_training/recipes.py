@@ -42,6 +42,8 @@ class Recipe:
         architecture: which net.
         optimizer: RMSprop with Keras' constants, or AdamW.
         learning_rate: constant, or the peak of the schedule.
+        weight_decay: AdamW's; how strongly weights are drawn to zero, in shares of the learning
+            rate a step. RMSprop takes none.
         batch_size: pictures a step, over all devices together.
         epochs: how often every training picture is seen.
         schedule: how the learning rate moves over the steps.

@@ -80,15 +80,23 @@ def _download() -> Path:
     from torchvision.models import VGG16_Weights
 
     url: str = VGG16_Weights.IMAGENET1K_V1.url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    name = url.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path))
+            # torchvision's file names end in the first digits of their sha256.
+            digits = Path(name).stem.rpartition("-")[2]
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=digits)
         except OSError as error:
             raise WeightsInvalid(
                 f"ImageNet's weights cannot be downloaded here; fetch {url} on a machine that "
                 f"can, and put it at {path}, or give the file with --weights."
+            ) from error
+        except RuntimeError as error:
+            raise WeightsInvalid(
+                f"What came from {url} is not ImageNet's weights: its digest is another. "
+                "Try again, from a network that changes nothing on the way."
             ) from error
     return path
 

@@ -24,10 +24,14 @@ class PackageMissing(click.ClickException):
 
     def __init__(self, command: str, package: str) -> None:
         extra = COMMANDS[command].extra
-        super().__init__(
+        sentence = (
             f"`pawsight {command}` needs the package {package!r}, which is not installed.\n"
             f"Install it with: pip install '{f'pawsight[{extra}]' if extra else 'pawsight'}'"
         )
+        if extra:
+            # What was tested together is pinned beside the source, and nowhere else.
+            sentence += f"\nIn a clone: pip install --constraint constraints.txt '.[{extra}]'"
+        super().__init__(sentence)
 
 
 @contextlib.contextmanager

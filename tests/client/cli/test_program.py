@@ -80,6 +80,7 @@ def test_a_missing_package_is_told_with_the_extra_that_brings_it(command: Path, 
     assert result.exit_code == 2
     assert "needs the package 'onnxruntime_of_nobody'" in result.output
     assert "pip install 'pawsight[serving]'" in result.output
+    assert "pip install --constraint constraints.txt '.[serving]'" in result.output
 
 
 def test_a_missing_package_of_every_installation(

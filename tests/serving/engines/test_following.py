@@ -26,9 +26,10 @@ from pawsight_serving.errors import (
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.triton_config import read_config, write_config
 from tests.serving.tiny_repository import SIDE, publish_tiny
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from pawsight_serving.engines.protocol import Graphs
@@ -57,12 +58,6 @@ def following(repository: Path, graphs: Graphs = "all", grace_s: float = 30.0) -
 
 def listed(engine: EmbeddedEngine) -> list[str]:
     return [f"{m.name} {m.version}" for m in engine.manifests()]
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not holds():  # noqa: ASYNC110 - a folder tells nobody of its changes
-            await asyncio.sleep(0.005)
 
 
 def move(folder: Path, to: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +37,10 @@ from pawsight_serving.repository.triton_config import model_config, read_config,
 from pawsight_serving.settings import GatewaySettings
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import NOWHERE, running_triton
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.repository.manifest import Manifest
@@ -70,12 +70,6 @@ async def heard(engine: TritonEngine) -> None:
     image = np.zeros((1, 1, 1, 3), np.uint8)
     with pytest.raises(OptionInvalid):
         await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(20))
-
-
-async def until(holds: Callable[[], bool], within_s: float = 15) -> None:
-    async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110 - Triton tells nobody of its changes
-            await asyncio.sleep(0.01)
 
 
 class Gate:
@@ -226,10 +220,10 @@ async def test_a_full_queue_refuses_at_once(bounded: Gate) -> None:
 @pytest.mark.triton
 async def test_a_deadline_ends_the_call(engine: TritonEngine, gated: Gate) -> None:
     first = await gated.hold(engine)
-    started_s = time.monotonic()
-    with pytest.raises(DeadlineExceeded):
-        await ask(engine, 2, within_s=0.3)
-    assert 0.25 < time.monotonic() - started_s < 5
+    # The gate stays shut until the call has ended.
+    async with asyncio.timeout(20):
+        with pytest.raises(DeadlineExceeded):
+            await ask(engine, 2, within_s=0.3)
     gated.open()
     await first
 
@@ -338,10 +332,9 @@ async def test_it_survives_that_triton_dies_and_comes_back(
             assert told == [True]
             await asyncio.to_thread(triton.kill)
             await until(lambda: told == [True, False])
-            started_s = time.monotonic()
+            # Before its own deadline, which is farther away.
             with pytest.raises(EngineUnavailable, match="try again"):
                 await ask(engine)
-            assert time.monotonic() - started_s < 5
             assert [m.name for m in engine.manifests()] == ["other", "tiny", "tiny"]
             with running_triton(repository, *ports):
                 async with asyncio.timeout(5):

@@ -53,11 +53,21 @@ def test_a_folder_has_more_say_than_a_name(tmp_path: Path) -> None:
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="There is no folder"):
         find_labelled(tmp_path / "nothing")
-    for number, names in enumerate(((), ("a.jpg", "b.jpg"), ("cats/1.jpg", "cats/2.jpg"))):
+    for number, names in enumerate(((), ("a.jpg", "b.jpg"), ("cat.0.jpg", "dog.0.jpg", "c.jpg"))):
         folder = touch(tmp_path / str(number), *names)
         folder.mkdir(exist_ok=True)
         with pytest.raises(DataInvalid, match=r"neither pictures named as cat\.0\.jpg"):
             find_labelled(folder)
+
+
+@pytest.mark.parametrize(
+    "names", [("cat.0.jpg", "cat.1.jpg"), ("cats/1.jpg", "cats/2.jpg"), ("cats/cat.1.jpg",)]
+)
+def test_a_second_class_that_is_missing_is_asked_for(tmp_path: Path, names: tuple[str]) -> None:
+    with pytest.raises(
+        DataInvalid, match="pictures of one class alone, cat; add those of a second"
+    ):
+        find_labelled(touch(tmp_path, *names))
 
 
 def test_oxfords_species_are_labels(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def files(folder: Path) -> set[str]:
 
 def test_good_pictures_are_copied_and_others_reported(raw: Path, tmp_path: Path) -> None:
     report = prepare(find_labelled(raw), tmp_path / "ready", SIZES)
-    assert set(report.unreadable) == {"Cat/a-broken.jpg"}
+    assert report.unreadable == {
+        "Cat/a-broken.jpg": "The file is not a whole JPEG, PNG, WEBP, GIF, BMP or TIFF."
+    }
     assert report.mislabelled == {"Cat/dog.77.jpg": "dog"}
     assert report.duplicates == {"Cat/copy.jpg": "Cat/3.jpg"}
     assert report.near_duplicates == {"Cat/scaled.jpg": "Cat/4.jpg"}
@@ -57,6 +59,23 @@ def test_good_pictures_are_copied_and_others_reported(raw: Path, tmp_path: Path)
     assert {split: len(found) for split, found in listing.splits.items()} == {
         split: 2 * size for split, size in SIZES.items()
     }
+
+
+def test_the_same_picture_under_two_labels_is_left_out_under_both(
+    raw: Path, tmp_path: Path
+) -> None:
+    for folder in ("Cat", "Dog"):
+        (raw / folder / "same.jpg").write_bytes(patchwork(60))
+    (raw / "Dog" / "smaller.jpg").write_bytes(patchwork(61, side=64))
+    (raw / "Cat" / "larger.jpg").write_bytes(patchwork(61))
+    report = prepare(find_labelled(raw), tmp_path / "ready", SIZES)
+    assert report.conflicting == {
+        "Cat/same.jpg": "Dog/same.jpg",
+        "Dog/same.jpg": "Cat/same.jpg",
+        "Cat/larger.jpg": "Dog/smaller.jpg",
+        "Dog/smaller.jpg": "Cat/larger.jpg",
+    }
+    assert report.clean == {"cat": 10, "dog": 10}
 
 
 def test_no_picture_is_in_two_splits(raw: Path, tmp_path: Path) -> None:
@@ -74,7 +93,7 @@ def test_the_choice_follows_from_the_seed(raw: Path, tmp_path: Path) -> None:
 
 
 def test_too_few_pictures_are_counted(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataInvalid, match="11 pictures of 'cat' are asked for, and 10 good ones"):
+    with pytest.raises(DataInvalid, match="of 'cat', 11 are asked for and 10 can be taken"):
         prepare(find_labelled(raw), tmp_path / "ready", {"train": 11})
     assert not (tmp_path / "ready").exists()
 

@@ -42,7 +42,7 @@ def find_labelled(source: Path) -> list[Labelled]:
     class, as Microsoft's `PetImages/Cat/0.jpg`. Both may lie some folders deep.
 
     Raises:
-        DataInvalid: no folder there, or neither layout in it.
+        DataInvalid: no folder there, neither layout in it, or one class alone.
     """
     if not source.is_dir():
         raise DataInvalid(f"There is no folder {source}; give the folder that holds the pictures.")
@@ -63,6 +63,13 @@ def find_labelled(source: Path) -> list[Labelled]:
         if (label := (_named(path) if by_name else _label(folder.name)))
     ]
     if len({picture.label for picture in found}) < 2:
+        # Pictures that lie in the source itself are in no folder of a class.
+        classes = {each.named or each.label for each in found if each.named or "/" in each.name}
+        if len(classes) == 1:
+            raise DataInvalid(
+                f"{source} holds pictures of one class alone, {classes.pop()}; "
+                "add those of a second one, named as dog.0.jpg or in a folder of their own."
+            )
         raise DataInvalid(
             f"{source} holds neither pictures named as cat.0.jpg nor a folder of pictures a class."
         )

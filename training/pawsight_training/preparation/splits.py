@@ -16,6 +16,7 @@ from pawsight_serving.errors import RequestError
 from pawsight_training.errors import DataInvalid
 from pawsight_training.preparation.fingerprints import fingerprint, near_pairs
 from pawsight_training.progress import tracked
+from pawsight_training.unreadable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,8 @@ class Report:
         duplicates: file to the one that it repeats byte for byte.
         near_duplicates: file to the one that it looks the same as.
         mislabelled: file to the class that its name claims, against its folder.
+        conflicting: file to the one that is the same, or looks it, and has another label; which of
+            the two is wrong nobody can tell, so both are left out.
         clean: class to the pictures that are left to choose from.
         chosen: split to pictures of each class.
     """
@@ -46,6 +49,7 @@ class Report:
     duplicates: dict[str, str] = field(default_factory=dict)
     near_duplicates: dict[str, str] = field(default_factory=dict)
     mislabelled: dict[str, str] = field(default_factory=dict)
+    conflicting: dict[str, str] = field(default_factory=dict)
     clean: dict[str, int] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
 
@@ -64,20 +68,24 @@ def prepare(
         seed: of the choice.
 
     Raises:
-        DataInvalid: the destination is in the way or cannot be written, or a class has too few
-            good pictures.
+        DataInvalid: nothing is asked for, the destination is in the way or cannot be written, or a
+            class has too few good pictures.
     """
+    wanted = sum(sizes.values())
+    if not wanted:
+        raise DataInvalid(
+            "No picture is asked for; give --train, --validation or --test a number above 0."
+        )
     if destination.exists():
         raise DataInvalid(f"{destination} is there already; give another folder to write.")
     report = Report(chosen=dict(sizes))
     clean = _by_label(_clean(pictures, report))
     report.clean = {label: len(found) for label, found in clean.items()}
-    wanted = sum(sizes.values())
     for label in sorted({picture.label for picture in pictures}):
         if len(clean[label]) < wanted:
             raise DataInvalid(
-                f"{wanted} pictures of {label!r} are asked for, and {len(clean[label])} good ones "
-                "are there; ask for fewer with --train, --validation and --test."
+                f"Of the pictures of {label!r}, {wanted} are asked for and {len(clean[label])} can "
+                "be taken; ask for fewer with --train, --validation and --test."
             )
     partial = destination.with_name(f"{destination.name}.part")
     try:
@@ -96,7 +104,7 @@ def prepare(
 def _clean(pictures: Sequence[Labelled], report: Report) -> list[Labelled]:
     """Return the pictures that are readable, once each and not mislabelled by name."""
     labels = {picture.label for picture in pictures}
-    first: dict[bytes, str] = {}
+    first: dict[bytes, Labelled] = {}
     kept: list[Labelled] = []
     looks: list[NDArray[np.float32]] = []
     with ThreadPoolExecutor() as pool:
@@ -107,24 +115,34 @@ def _clean(pictures: Sequence[Labelled], report: Report) -> list[Labelled]:
                     report.unreadable[picture.name] = seen
                 elif picture.named in labels and picture.named != picture.label:
                     report.mislabelled[picture.name] = picture.named or ""
-                elif seen[0] in first:
-                    report.duplicates[picture.name] = first[seen[0]]
+                elif (earlier := first.setdefault(seen[0], picture)) is not picture:
+                    _note_repeated(earlier, picture, report.duplicates, report)
                 else:
-                    first[seen[0]] = picture.name
                     kept.append(picture)
                     looks.append(seen[1])
     if looks:
-        for earlier, later in near_pairs(np.stack(looks)):
-            if kept[earlier].name not in report.near_duplicates:
-                report.near_duplicates.setdefault(kept[later].name, kept[earlier].name)
-    return [picture for picture in kept if picture.name not in report.near_duplicates]
+        for row, later in near_pairs(np.stack(looks)):
+            if kept[row].name not in report.near_duplicates:
+                _note_repeated(kept[row], kept[later], report.near_duplicates, report)
+    left_out = report.near_duplicates.keys() | report.conflicting.keys()
+    return [picture for picture in kept if picture.name not in left_out]
+
+
+def _note_repeated(
+    earlier: Labelled, later: Labelled, repeated: dict[str, str], report: Report
+) -> None:
+    if earlier.label == later.label:
+        repeated.setdefault(later.name, earlier.name)
+    else:
+        report.conflicting.setdefault(earlier.name, later.name)
+        report.conflicting.setdefault(later.name, earlier.name)
 
 
 def _look(picture: Labelled) -> tuple[bytes, NDArray[np.float32]] | str:
     try:
         return fingerprint(picture.path.read_bytes())
     except RequestError as error:
-        return str(error)
+        return reason(error)
     except OSError as error:
         return f"The file cannot be read ({error.strerror})."
 
