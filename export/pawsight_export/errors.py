@@ -2,6 +2,7 @@
 
 ExportError
 ├── ArchitectureUnsupported     the network has a layer that the graphs cannot express
+├── NameInvalid                 no name that a model can have
 ├── CalibrationMissing          int8 without pictures to find its ranges by, or to be checked on
 ├── ParityFailed                the exported graph does not compute what the run computes
 ├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
@@ -16,6 +17,10 @@ class ExportError(Exception):
 
 class ArchitectureUnsupported(ExportError):
     """The network is no plain chain of convolutions, ReLU, 2x2 max-pools and a dense head."""
+
+
+class NameInvalid(ExportError):
+    """The name is none that a model can have in a repository."""
 
 
 class CalibrationMissing(ExportError):

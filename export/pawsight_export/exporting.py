@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pawsight_export.calibration import CalibrationSet, Method, calibration_set
 from pawsight_export.checking import check_staged
-from pawsight_export.errors import CalibrationMissing, PublicationFailed
+from pawsight_export.errors import CalibrationMissing, NameInvalid, PublicationFailed
 from pawsight_export.precisions import Precision, build_graphs
 from pawsight_export.publication import KEEP, next_version, publish
 from pawsight_export.staging import Engine, compile_staged, stage_manifest, stage_version
 from pawsight_export.tensorrt_plan import load_tensorrt
 from pawsight_serving.repository.directory import published_versions, read_manifest
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
 from pawsight_training.dataset import load_dataset
 from pawsight_training.run import load_run
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.dataset import Split
+
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def export_run(
@@ -62,6 +67,7 @@ def export_run(
         The published manifest.
 
     Raises:
+        NameInvalid: `name` is none that a model can have.
         RunInvalid: no finished run there.
         DataInvalid: `data` holds no pictures of class folders.
         CalibrationMissing: a precision below fp32 without the pictures that it needs.
@@ -70,6 +76,7 @@ def export_run(
         RepositoryInvalid: an earlier version of the model cannot be read, or another command is
             changing the model.
     """
+    _check_name(name)
     if engine == "tensorrt":
         # Before minutes of building and checking, not after them.
         load_tensorrt()
@@ -141,6 +148,15 @@ def _calibration(folder: Path | None, size: tuple[int, int], method: Method) -> 
             "int8 takes its ranges from training pictures; give their folder with --calibration."
         )
     return calibration_set(folder, size, method)
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None or name.endswith(EXPLAIN_SUFFIX):
+        raise NameInvalid(
+            f"{name!r} cannot be a model's name: it has letters, digits, dots, dashes and "
+            f"underscores, begins with a letter or digit, and does not end in {EXPLAIN_SUFFIX}, "
+            "which is the name of its explanations; choose another --name."
+        )
 
 
 def _refuse_other_engines(repository: Path, name: str, engine: Engine) -> None:

@@ -16,6 +16,7 @@ from pawsight_export import exporting, precisions
 from pawsight_export.checking import check_pictures
 from pawsight_export.errors import (
     CalibrationMissing,
+    NameInvalid,
     ParityFailed,
     PrecisionInsufficient,
     PublicationFailed,
@@ -107,6 +108,12 @@ def test_for_the_python_backend_each_version_brings_its_model_py(
             assert model.read_bytes() == MODEL_SOURCE.read_bytes()
     config = read_config((tmp_path / "pets" / "config.pbtxt").read_text(), "pets")
     assert configured_manifests(config) == manifests
+
+
+@pytest.mark.parametrize("name", ["", "bad name", "../evil", ".hidden", "mine_explain", "käse"])
+def test_a_name_that_none_can_have_is_refused_before_any_work(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NameInvalid, match="--name"):
+        export_run(tmp_path / "no-run", name, tmp_path)
 
 
 def test_versions_for_two_engines_are_not_mixed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,13 @@ import click
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
-from pawsight_serving.repository.directory import graph_path, read_manifests
+from pawsight_serving.repository.directory import (
+    graph_path,
+    model_names,
+    nothing_published,
+    published_versions,
+    read_manifest,
+)
 from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import served_versions
@@ -19,6 +26,8 @@ from pawsight_serving.repository.verification import verify as verify_repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pawsight_serving.repository.manifest import Manifest
 
 
 class _OneSentence(click.Group):
@@ -41,27 +50,37 @@ def repository() -> None:
 @REPOSITORY_OPTION
 def list_versions(repository: Path) -> None:
     """List every version: is it served, what is it, how well does it do."""
-    rows = [("model", "version", "served", "precision", "engine", "MB", "created", "accuracy")]
-    for manifest in read_manifests(repository):
-        size = sum(graph_path(repository, manifest, g).stat().st_size for g in manifest.graphs)
-        figures = {
-            kind: found["accuracy"]
-            for kind, found in manifest.metrics.items()
-            if "accuracy" in found
-        }
-        rows.append(
-            (
-                manifest.name,
-                manifest.version,
-                "yes" if manifest.version in served_versions(repository, manifest.name) else "no",
-                manifest.precision,
-                manifest.engine,
-                f"{size / 1e6:.1f}",
-                f"{manifest.created:%Y-%m-%d %H:%M}",
-                ", ".join(f"{value:.1%} ({kind})" for kind, value in list(figures.items())[-1:]),
-            )
-        )
+    rows: list[tuple[str, ...]] = [
+        ("model", "version", "served", "precision", "engine", "MB", "created", "accuracy")
+    ]
+    for name in model_names(repository):
+        served = served_versions(repository, name)
+        for version in published_versions(repository, name):
+            rows.append((name, version, "yes" if version in served else "no"))
+            try:
+                rows[-1] += _described(repository, read_manifest(repository, name, version))
+            except (PawsightError, OSError):
+                rows[-1] += ("damaged", "see: pawsight repository verify")
+    if len(rows) == 1:
+        raise nothing_published(repository)
     _print(rows)
+
+
+def _described(repository: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Return what a row says of a version; OSError where a graph's file is not there."""
+    size = sum(graph_path(repository, manifest, g).stat().st_size for g in manifest.graphs)
+    accuracies = [
+        f"{found['accuracy']:.1%} ({kind})"
+        for kind, found in manifest.metrics.items()
+        if "accuracy" in found
+    ]
+    return (
+        manifest.precision,
+        manifest.engine,
+        f"{size / 1e6:.1f}",
+        f"{manifest.created:%Y-%m-%d %H:%M}",
+        *accuracies[-1:],
+    )
 
 
 @repository.command(short_help="Compute every digest again.")
@@ -112,7 +131,8 @@ def add(repository: Path, name: str, folder: Path, version: str) -> None:
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # What is damaged has fewer cells.
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
         click.echo("  ".join(cells).rstrip())

@@ -39,6 +39,24 @@ def test_the_list_says_what_is_served(repository: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("file", ["model.onnx", "manifest.json"])
+def test_what_is_damaged_is_listed_beside_what_is_whole(repository: Path, file: str) -> None:
+    damaged = repository / "tiny" / "2" / file
+    damaged.write_text("{")
+    if file == "model.onnx":
+        damaged.unlink()
+    listed = run(repository, "list")
+    assert listed.exit_code == 0
+    rows = [line.split()[:4] for line in listed.output.splitlines()[1:]]
+    assert rows == [["tiny", "1", "yes", "fp32"], ["tiny", "2", "yes", "damaged"]]
+
+
+def test_an_empty_repository_is_one_sentence(tmp_path: Path) -> None:
+    listed = run(tmp_path, "list")
+    assert listed.exit_code == 1
+    assert "holds no published model" in listed.output
+
+
 def test_a_rollback_says_how_to_undo_it(repository: Path) -> None:
     rolled_back = run(repository, "rollback", "tiny")
     assert "version 1 is now the newest" in rolled_back.output
