@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from pawsight_serving.api_keys import HEADER
 from pawsight_serving.gateway.http.open_inference.openapi import open_inference_paths
+from pawsight_serving.gateway.http.openapi_conventions import with_conventions
+from pawsight_serving.gateway.http.openapi_pictures import PICTURE, PICTURES
 from pawsight_serving.gateway.http.options import TIMEOUT_HEADER, ExplainOptions
 from pawsight_serving.gateway.http.schemas import (
     ErrorAnswer,
@@ -27,25 +29,25 @@ _FAILURES: Final = {
     400: "The picture or an option is invalid.",
     401: "No or a wrong API key, where keys are set.",
     404: "Unknown model or version.",
+    405: "The route has another method; `Allow` names it.",
     408: "The request came too slowly.",
     413: "Over the byte limit or the pixel limit.",
     415: "The media type is not read here.",
     431: "The request's headers are too large.",
     429: "Too many requests are in flight; `Retry-After` says when to try again.",
     500: "The server failed.",
-    503: "Engine or explainer are down; `Retry-After` says when to try again.",
+    503: "Engine or explainer are down, or the server stops; `Retry-After` says when to try again.",
     504: "The deadline passed.",
 }
-_OF_INFERENCE: Final = tuple(_FAILURES)
+_OF_INFERENCE: Final = tuple(status for status in _FAILURES if status != 405)
 
 
 def openapi_document() -> Json:
-    """Return the document of every route that programs call."""
+    """Return the document of every route."""
     answers = (ErrorAnswer, ExplainAnswer, ModelAnswer, ModelsAnswer, PredictAnswer, StatusAnswer)
     _, schemas = models_json_schema(
         [(answer, "serialization") for answer in answers], ref_template=_REF
     )
-    model, of_version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
     return {
         # The bundled Swagger UI reads 3.0 and no newer.
         "openapi": "3.0.3",
@@ -54,34 +56,42 @@ def openapi_document() -> Json:
             "description": "Cat or dog, and why.",
             "version": version("pawsight"),
         },
-        "paths": {
-            f"{model}:predict": {"post": _predict("predict", _NAME)},
-            f"{model}:explain": {"post": _explain("explain", _NAME)},
-            f"{of_version}:predict": {"post": _predict("predictVersion", _NAME, _VERSION)},
-            f"{of_version}:explain": {"post": _explain("explainVersion", _NAME, _VERSION)},
-            "/v1/models": {"get": _get("listModels", "Every served model", ModelsAnswer)},
-            model: {"get": _get("getModel", "A model's newest version", ModelAnswer, _NAME)},
-            of_version: {
-                "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
-            },
-            f"{model}/filters/{{layer}}.png": {"get": _filters("getFilters", _NAME, _LAYER)},
-            f"{of_version}/filters/{{layer}}.png": {
-                "get": _filters("getVersionFilters", _NAME, _VERSION, _LAYER)
-            },
-            **open_inference_paths(_failures, _OF_INFERENCE, _TIMEOUT),
-            "/healthz": {"get": _get("alive", "Whether the process lives", StatusAnswer)},
-            "/readyz": {
-                "get": _get(
-                    "ready",
-                    "Whether every model answered a real inference",
-                    StatusAnswer,
-                    fails=503,
-                )
-            },
-            "/metrics": {"get": _METRICS},
-        },
+        "paths": with_conventions(_paths(), _failures(401, 405)),
         "components": {"schemas": schemas["$defs"], "securitySchemes": _KEYS},
         "security": [{}, *({scheme: []} for scheme in _KEYS)],
+    }
+
+
+def _paths() -> Json:
+    model, of_version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
+    return {
+        f"{model}:predict": {"post": _predict("predict", _NAME)},
+        f"{model}:explain": {"post": _explain("explain", _NAME)},
+        f"{of_version}:predict": {"post": _predict("predictVersion", _NAME, _VERSION)},
+        f"{of_version}:explain": {"post": _explain("explainVersion", _NAME, _VERSION)},
+        "/v1/models": {"get": _get("listModels", "Every served model", ModelsAnswer, fails=(400,))},
+        model: {"get": _get("getModel", "A model's newest version", ModelAnswer, _NAME)},
+        of_version: {
+            "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
+        },
+        f"{model}/filters/{{layer}}.png": {"get": _filters("getFilters", _NAME, _LAYER)},
+        f"{of_version}/filters/{{layer}}.png": {
+            "get": _filters("getVersionFilters", _NAME, _VERSION, _LAYER)
+        },
+        **open_inference_paths(_failures, _OF_INFERENCE, _TIMEOUT),
+        "/healthz": {"get": _get("alive", "Whether the process lives", StatusAnswer, fails=())},
+        "/readyz": {
+            "get": _get(
+                "ready",
+                "Whether every model answered a real inference",
+                StatusAnswer,
+                fails=(503,),
+            )
+        },
+        "/metrics": {"get": _METRICS},
+        "/": {"get": _page("page", "The page that takes a picture and shows the answer")},
+        "/docs": {"get": _page("docs", "This document as a page")},
+        "/openapi.json": {"get": _DOCUMENT},
     }
 
 
@@ -91,7 +101,7 @@ def _predict(operation: str, *parameters: Json) -> Json:
         "summary": "Classify one or more pictures",
         "description": "The predictions keep the order of the pictures.",
         "parameters": [*parameters, _TIMEOUT],
-        "requestBody": _PICTURES,
+        "requestBody": PICTURES,
         "responses": {"200": _json(PredictAnswer, "The predictions."), **_failures(*_OF_INFERENCE)},
     }
 
@@ -99,7 +109,7 @@ def _predict(operation: str, *parameters: Json) -> Json:
 def _explain(operation: str, *parameters: Json) -> Json:
     explained = _json(ExplainAnswer, "The predictions and their explanations.")
     for media_type in ("image/png", "image/webp", "application/x-npy"):
-        explained["content"][media_type] = _PICTURE
+        explained["content"][media_type] = PICTURE
     return {
         "operationId": operation,
         "summary": "Classify pictures and say why",
@@ -111,18 +121,34 @@ def _explain(operation: str, *parameters: Json) -> Json:
         f"graph. JSON takes {MAX_NUMBERS} numbers; beyond, ask for fewer layers or channels, send "
         "fewer pictures, or take the raw values.",
         "parameters": [*parameters, *_options(), _TIMEOUT],
-        "requestBody": _PICTURES,
+        "requestBody": PICTURES,
         "responses": {"200": explained, **_failures(*_OF_INFERENCE)},
     }
 
 
-def _get(operation: str, summary: str, answer: type, *parameters: Json, fails: int = 404) -> Json:
-    fail = _failures(fails) if parameters or fails != 404 else {}
+def _get(
+    operation: str,
+    summary: str,
+    answer: type,
+    *parameters: Json,
+    fails: tuple[int, ...] = (400, 404),
+) -> Json:
     return {
         "operationId": operation,
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {"200": _json(answer, f"{summary}."), **fail},
+        "responses": {"200": _json(answer, f"{summary}."), **_failures(*fails)},
+    }
+
+
+def _page(operation: str, summary: str) -> Json:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [],
+        "responses": {
+            "200": {"description": f"{summary}.", "content": {"text/html": {"schema": {}}}}
+        },
     }
 
 
@@ -134,7 +160,7 @@ def _filters(operation: str, *parameters: Json) -> Json:
         "responses": {
             "200": {
                 "description": "A grid of pictures, one a filter.",
-                "content": {"image/png": _PICTURE},
+                "content": {"image/png": PICTURE},
             },
             **_failures(400, 404),
         },
@@ -188,32 +214,14 @@ _METRICS: Final[Json] = {
         "200": {"description": "The metrics.", "content": {"text/plain": {"schema": {}}}}
     },
 }
-_PICTURE: Final[Json] = {"schema": {"type": "string", "format": "binary"}}
-_B64: Final[Json] = {
-    "type": "object",
-    "required": ["b64"],
-    "properties": {"b64": {"type": "string", "format": "byte"}},
-}
-_IMAGE_BYTES: Final[Json] = {
-    "type": "object",
-    "required": ["image_bytes"],
-    "properties": {"image_bytes": _B64},
-}
-
-
-def _object_of_many(name: str, items: Json) -> Json:
-    many = {"type": "array", "minItems": 1, "items": items}
-    return {"schema": {"type": "object", "required": [name], "properties": {name: many}}}
-
-
-_PICTURES: Final[Json] = {
-    "required": True,
-    "description": "A picture as it is, or several: as files named `image`, or in the JSON of "
-    "KServe's and TF-Serving's v1 protocol.",
-    "content": {
-        "image/*": _PICTURE,
-        "application/octet-stream": _PICTURE,
-        "multipart/form-data": _object_of_many("image", _PICTURE["schema"]),
-        "application/json": _object_of_many("instances", {"anyOf": [_B64, _IMAGE_BYTES]}),
+_DOCUMENT: Final[Json] = {
+    "operationId": "openapi",
+    "summary": "This document",
+    "parameters": [],
+    "responses": {
+        "200": {
+            "description": "The document.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
     },
 }

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import httpx
     from starlette.applications import Starlette
 
-NOT_FOR_PROGRAMS = {"/", "/docs", "/openapi.json"}
-
 
 def documented() -> set[tuple[str, str]]:
     return {
@@ -29,7 +27,6 @@ def test_every_route_is_documented_and_every_document_has_a_route(app: Starlette
         (route.path, method)
         for route in app.routes
         if isinstance(route, Route) and route.include_in_schema
-        if route.path not in NOT_FOR_PROGRAMS
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert documented() == routes

@@ -38,7 +38,7 @@ PICTURES = st.one_of(
     st.sampled_from([picture("red"), picture("blue", kind="JPEG"), b"", b"\xff\xd8\xff"]),
     st.binary(max_size=200),
 )
-# Each of the 25 operations gets so many; the module takes about half a minute.
+# Each of the 30 operations gets so many; the module takes about half a minute.
 EXAMPLES = 40
 
 

@@ -51,36 +51,38 @@ def open_inference_paths(
     def get(name: str, summary: str, *parameters: str, fails: tuple[int, ...] = ()) -> Json:
         return {"get": operation(name, summary, *parameters, fails=fails)}
 
-    index = operation("v2Index", "Every model, and whether it answers", fails=(400, 413))
+    index = operation("v2Index", "Every model, and whether it answers", fails=(400, 415))
     index["requestBody"] = {
         "required": False,
         "content": _json({"properties": {"ready": {"type": "boolean"}}}),
     }
     index["responses"]["200"]["content"] = _json({"type": "array", "items": {"type": "object"}})
     paths = {
-        "/v2": get("v2Server", "Name, version and extensions of the server"),
+        "/v2": get("v2Server", "Name, version and extensions of the server", fails=(400,)),
         "/v2/health/live": get("v2Live", "Whether the process lives"),
         "/v2/health/ready": get("v2Ready", "Whether every model answers", fails=(503,)),
         "/v2/repository/index": {"post": index},
-        "/v2/models/stats": get("v2Stats", "How often every model ran, and for how long"),
+        "/v2/models/stats": get(
+            "v2Stats", "How often every model ran, and for how long", fails=(400,)
+        ),
     }
     for path, suffix, names in (
         (_MODEL, "", ("name",)),
         (f"{_MODEL}/versions/{{version}}", "Version", ("name", "version")),
     ):
         paths |= {
-            path: get(f"v2Model{suffix}", "A model's input and outputs", *names, fails=(404,)),
+            path: get(f"v2Model{suffix}", "A model's input and outputs", *names, fails=(400, 404)),
             f"{path}/ready": get(
-                f"v2ModelReady{suffix}", "Whether a model answers", *names, fails=(404, 503)
+                f"v2ModelReady{suffix}", "Whether a model answers", *names, fails=(400, 404, 503)
             ),
             f"{path}/config": get(
-                f"v2Config{suffix}", "A model's configuration for Triton", *names, fails=(404,)
+                f"v2Config{suffix}", "A model's configuration for Triton", *names, fails=(400, 404)
             ),
             f"{path}/stats": get(
                 f"v2ModelStats{suffix}",
                 "How often a model ran, and for how long",
                 *names,
-                fails=(404,),
+                fails=(400, 404),
             ),
             f"{path}/infer": infer(f"v2Infer{suffix}", *names),
         }
