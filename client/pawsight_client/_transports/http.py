@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections import deque
 from functools import partial
@@ -13,6 +14,7 @@ import httpx
 
 from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
+from pawsight_client._tls import UNTRUSTED
 from pawsight_client._transports import http_codec as codec
 from pawsight_client._transports.loop_thread import LoopThread
 
@@ -47,8 +49,16 @@ def _errors_named(url: str) -> Iterator[None]:
     try:
         yield
     except tuple(ERRORS) as error:
+        if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error)):
+            raise errors.CertificateUntrusted(UNTRUSTED.format(url=url)) from error
         kind = next(ERRORS[base] for base in type(error).__mro__ if base in ERRORS)
         raise kind(_SENTENCES[kind].format(url=url)) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class AsyncHttpTransport:
