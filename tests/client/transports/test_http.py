@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import socketserver
 import subprocess
 import sys
@@ -116,17 +115,6 @@ def test_a_client_that_is_closed_ends_what_waits(http_url: str, twin: Twin) -> N
     client.close()
     asking.join(timeout=10)
     assert len(raised) == 1
-
-
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_client_that_nobody_closed_takes_its_thread_along(http_url: str) -> None:
-    client = Client(http_url)
-    client.predict(b"cat")
-    (thread,) = (each for each in threading.enumerate() if each.name == "pawsight-client")
-    del client
-    gc.collect()
-    thread.join(timeout=10)
-    assert not thread.is_alive()
 
 
 def test_a_forked_process_has_connections_of_its_own(http_url: str) -> None:
