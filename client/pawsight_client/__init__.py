@@ -11,6 +11,7 @@ from pawsight_client._async_client import AsyncClient
 from pawsight_client._client import Client
 from pawsight_client._errors import (
     AnswerInvalid,
+    CertificateUntrusted,
     ClientClosed,
     DeadlineExceeded,
     DependencyMissing,
@@ -52,6 +53,7 @@ from pawsight_client._tls import Tls
 __all__ = [
     "AnswerInvalid",
     "AsyncClient",
+    "CertificateUntrusted",
     "Channel",
     "Client",
     "ClientClosed",

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Literal, overload
 from pawsight_client._errors import ClientClosed, PawsightError
 from pawsight_client._operations import (
     ALL,
+    DEFAULT_TIMEOUT_S,
     Explain,
     GetModel,
     ListModels,
     Operation,
     Predict,
     T,
-    check_in_flight,
+    check_many,
     check_single,
+    joined,
+    listed,
 )
 from pawsight_client._pictures import Picture, encode
-from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
 from pawsight_client._transports.address import open_async_transport
 
 if TYPE_CHECKING:
@@ -44,9 +47,10 @@ class AsyncClient:
         *,
         api_key: str | None = None,
         tls: Tls | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float | None = None,
         retries: int = 2,
     ) -> None:
+        check_client(timeout_s, retries)
         self._transport = open_async_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
@@ -81,7 +85,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> Explanation:
         """As `Client.explain`."""
-        check_single(layer, target)
+        check_single(layer=layer, target=target)
         operation = Explain(
             await _encoded(picture),
             model,
@@ -120,8 +124,8 @@ class AsyncClient:
             model,
             version,
             method=method,
-            layer=",".join(layers),
-            target=",".join(targets),
+            layer=joined("layers", layers),
+            target=joined("targets", targets),
             overlay=overlay or sheet,
             sheet=sheet,
             alpha=alpha,
@@ -142,14 +146,14 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> Explanation:
         """As `Client.activations`."""
-        check_single(layer)
+        check_single(layer=layer)
         operation = Explain(
             await _encoded(picture),
             model,
             version,
             method="activations",
             layer=layer,
-            channels=tuple(channels),
+            channels=listed(channels),
             top=top,
             overlay=overlay,
         )
@@ -202,7 +206,7 @@ class AsyncClient:
     ) -> AsyncGenerator[Prediction | PawsightError, None]:
         """As `Client.predict_many`; the pictures may come from an asynchronous iterable too."""
         limit_s = self._limit_s(timeout_s)
-        check_in_flight(in_flight)
+        check_many(pictures, in_flight, on_error)
         stream = self._transport.open_stream(limit_s, in_flight)
         waiting: deque[Predict | PawsightError] = deque()
 
@@ -246,10 +250,11 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    def _limit_s(self, timeout_s: float | None) -> float:
+    def _limit_s(self, timeout_s: float | None, otherwise_s: float = DEFAULT_TIMEOUT_S) -> float:
         if self._closed:
             raise ClientClosed("The client is closed; open a new one.")
-        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        given = (each for each in (timeout_s, self._timeout_s) if each is not None)
+        return check_timeout(next(given, otherwise_s))
 
     async def _collect(
         self, stream: AsyncPictureStream, sent: Predict | PawsightError, timeout_s: float
@@ -268,7 +273,7 @@ class AsyncClient:
         *,
         failed: PawsightError | None = None,
     ) -> T:
-        attempts = Attempts(self._policy, self._limit_s(timeout_s))
+        attempts = Attempts(self._policy, self._limit_s(timeout_s, operation.default_timeout_s))
         while True:
             if failed:
                 await asyncio.sleep(attempts.pause_s(failed))

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Literal, overload
 from pawsight_client._errors import ClientClosed, PawsightError
 from pawsight_client._operations import (
     ALL,
+    DEFAULT_TIMEOUT_S,
     Explain,
     GetModel,
     ListModels,
     Operation,
     Predict,
     T,
-    check_in_flight,
+    check_many,
     check_single,
+    joined,
+    listed,
 )
 from pawsight_client._pictures import Picture, encode
-from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
 from pawsight_client._transports.address import open_transport
 
 if TYPE_CHECKING:
@@ -38,18 +41,19 @@ class Client:
     """Asks a Pawsight gateway, over gRPC or HTTP alike; fit for several threads.
 
     Nothing is connected before the first call. Every method raises `PawsightError` or one of its
-    children, whatever went wrong.
+    children, whatever went wrong; what is no picture at all is a `TypeError`.
 
     Args:
         url: `grpc(s)://HOST[:PORT]`, or `http(s)://HOST[:PORT][/PATH]`.
         api_key: key to send, where the server wants one.
         tls: files to trust a server by, and to be trusted by it, over `https` and `grpcs`.
-        timeout_s: seconds that a call may take in all, its retries included.
+        timeout_s: seconds that a call may take in all, its retries included; without it 10, and
+            30 where an explanation takes many passes (occlusion, rise, smoothgrad, faithfulness).
         retries: attempts after a first one that failed because the server was overloaded or
             down; they wait a growing, random time, and at least the server's `Retry-After`.
 
     Raises:
-        OptionInvalid: the URL is none, or a file of `tls` cannot be used.
+        OptionInvalid: the URL is none, a file of `tls` cannot be used, or a number does not fit.
     """
 
     def __init__(
@@ -58,9 +62,10 @@ class Client:
         *,
         api_key: str | None = None,
         tls: Tls | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float | None = None,
         retries: int = 2,
     ) -> None:
+        check_client(timeout_s, retries)
         self._transport = open_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
@@ -118,7 +123,7 @@ class Client:
             seed: of "rise" and "smoothgrad".
             timeout_s: seconds that this call may take in all.
         """
-        check_single(layer, target)
+        check_single(layer=layer, target=target)
         operation = Explain(
             encode(picture),
             model,
@@ -174,8 +179,8 @@ class Client:
             model,
             version,
             method=method,
-            layer=",".join(layers),
-            target=",".join(targets),
+            layer=joined("layers", layers),
+            target=joined("targets", targets),
             overlay=overlay or sheet,
             sheet=sheet,
             alpha=alpha,
@@ -207,14 +212,14 @@ class Client:
             overlay: whether the server draws the grid of maps.
             timeout_s: seconds that this call may take in all.
         """
-        check_single(layer)
+        check_single(layer=layer)
         operation = Explain(
             encode(picture),
             model,
             version,
             method="activations",
             layer=layer,
-            channels=tuple(channels),
+            channels=listed(channels),
             top=top,
             overlay=overlay,
         )
@@ -278,7 +283,7 @@ class Client:
             timeout_s: seconds that each picture may take.
         """
         limit_s = self._limit_s(timeout_s)
-        check_in_flight(in_flight)
+        check_many(pictures, in_flight, on_error)
         with closing(self._transport.open_stream(limit_s, in_flight)) as stream:
             waiting: deque[Predict | PawsightError] = deque()
 
@@ -318,10 +323,11 @@ class Client:
     ) -> None:
         self.close()
 
-    def _limit_s(self, timeout_s: float | None) -> float:
+    def _limit_s(self, timeout_s: float | None, otherwise_s: float = DEFAULT_TIMEOUT_S) -> float:
         if self._closed:
             raise ClientClosed("The client is closed; open a new one.")
-        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        given = (each for each in (timeout_s, self._timeout_s) if each is not None)
+        return check_timeout(next(given, otherwise_s))
 
     def _collect(
         self, stream: PictureStream, sent: Predict | PawsightError, timeout_s: float
@@ -340,7 +346,7 @@ class Client:
         *,
         failed: PawsightError | None = None,
     ) -> T:
-        attempts = Attempts(self._policy, self._limit_s(timeout_s))
+        attempts = Attempts(self._policy, self._limit_s(timeout_s, operation.default_timeout_s))
         while True:
             if failed:
                 time.sleep(attempts.pause_s(failed))

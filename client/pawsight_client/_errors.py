@@ -20,6 +20,7 @@
     │   ├── EngineUnavailable
     │   ├── ExplainerUnavailable
     │   └── ServerUnreachable       nothing answers there, or the connection broke
+    │       └── CertificateUntrusted
     ├── DeadlineExceeded
     ├── InternalError               a fault of the server
     ├── AnswerInvalid               the answer is none that a Pawsight gateway gives
@@ -175,6 +176,12 @@ class ServerUnreachable(Unavailable):
     """Nothing answers at the server's address, or the connection broke."""
 
     code = "SERVER_UNREACHABLE"
+
+
+class CertificateUntrusted(ServerUnreachable):
+    """The server's certificate comes from nobody whom the client trusts, or is another host's."""
+
+    code = "CERTIFICATE_UNTRUSTED"
 
 
 class DeadlineExceeded(PawsightError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from os import PathLike
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from pawsight_client._errors import OptionInvalid
@@ -23,11 +25,21 @@ Method: TypeAlias = Literal[
 Colormap: TypeAlias = Literal["", "inferno", "magma", "plasma", "viridis", "cividis"]
 ALL: Final = "all"
 
+DEFAULT_TIMEOUT_S: Final = 10.0
+PATIENT_TIMEOUT_S: Final = 30.0
+"""As long as a server lets a request take, where nobody set that otherwise."""
+_MANY_PASSES: Final = frozenset({"occlusion", "rise", "smoothgrad"})
+
 
 class Operation(Generic[T]):
     """A question whose answer is a `T`. All are safe to ask twice: none changes the server."""
 
     __slots__ = ()
+
+    @property
+    def default_timeout_s(self) -> float:
+        """Seconds that the answer may take where the caller does not say."""
+        return DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,7 @@ class Predict(Operation[Prediction]):
     version: str = ""
 
     def __post_init__(self) -> None:
-        _check_text(self.model, self.version)
+        _check_text(model=self.model, version=self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +79,22 @@ class Explain(Operation[tuple[Explanation, ...]]):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_text(self.model, self.version, self.method, self.layer, self.target, self.colormap)
+        names = ("model", "version", "method", "layer", "target", "colormap")
+        _check_text(**{name: getattr(self, name) for name in names})
         if not all(isinstance(each, int) and 0 <= each < 2**32 for each in self.channels):
             raise OptionInvalid("Channels are whole numbers from 0.")
         for name, most in (("top", 2**16), ("samples", 2**16), ("seed", 2**63)):
             value = getattr(self, name)
             if not isinstance(value, int) or not 0 <= value < most:
                 raise OptionInvalid(f"{name} is a whole number from 0, and below {most}.")
-        if not 0 <= self.alpha <= 1:
+        if not (isinstance(self.alpha, (int, float)) and 0 <= self.alpha <= 1):
             raise OptionInvalid("alpha is a number from 0 to 1.")
+
+    @property
+    def default_timeout_s(self) -> float:
+        """As for others; longer for what takes tens or hundreds of passes."""
+        many = self.faithfulness or self.method in _MANY_PASSES
+        return PATIENT_TIMEOUT_S if many else DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +110,53 @@ class GetModel(Operation[Model]):
     version: str = ""
 
     def __post_init__(self) -> None:
-        _check_text(self.model, self.version)
+        _check_text(model=self.model, version=self.version)
         if not self.model:
             raise OptionInvalid("Name the model.")
 
 
-def _check_text(*names: str) -> None:
+def _check_text(**names: object) -> None:
+    for option, name in names.items():
+        if not isinstance(name, str):
+            raise OptionInvalid(f"{option} must be text, not {type(name).__name__}.")
     try:
-        "".join(names).encode()
+        "".join(map(str, names.values())).encode()
     except UnicodeEncodeError as error:
         raise OptionInvalid("A name holds characters that cannot be sent.") from error
 
 
-def check_single(*names: str) -> None:
+def check_single(*, layer: str, target: str = "") -> None:
     """Raise OptionInvalid where a name stands for several layers or classes."""
-    if any(name == ALL or "," in name for name in names):
+    _check_text(layer=layer, target=target)
+    if any(name == ALL or "," in name for name in (layer, target)):
         raise OptionInvalid("Ask for several layers or targets with explain_all.")
 
 
-def check_in_flight(in_flight: int) -> None:
-    """Raise OptionInvalid where many pictures could not even go one by one."""
-    if in_flight < 1:
-        raise OptionInvalid("in_flight must be at least 1.")
+def joined(option: str, names: Iterable[str]) -> str:
+    """Return names as one text with commas between them.
+
+    Raises:
+        OptionInvalid: they are one text, whose letters would be taken for names, or no texts.
+    """
+    if not isinstance(names, str) and isinstance(names, Iterable):
+        listed = list(names)
+        if all(isinstance(each, str) for each in listed):
+            return ",".join(listed)
+    raise OptionInvalid(f"{option} must be a list of names.")
+
+
+def listed(channels: Iterable[int]) -> tuple[int, ...]:
+    """Return the numbers of channels; what is no list of them raises OptionInvalid."""
+    if not isinstance(channels, Iterable):
+        raise OptionInvalid("channels must be a list of numbers.")
+    return tuple(channels)
+
+
+def check_many(pictures: object, in_flight: int, on_error: str) -> None:
+    """Raise OptionInvalid where these are no options of `predict_many`."""
+    if isinstance(pictures, (str, bytes, bytearray, memoryview, PathLike)):
+        raise OptionInvalid("predict_many takes a list of pictures; ask predict for a single one.")
+    if not isinstance(in_flight, int) or in_flight < 1:
+        raise OptionInvalid("in_flight must be a whole number, at least 1.")
+    if on_error not in ("raise", "return"):
+        raise OptionInvalid(f"on_error must be 'raise' or 'return', not {on_error!r}.")

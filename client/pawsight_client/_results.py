@@ -16,6 +16,12 @@ Map: TypeAlias = tuple[tuple[float, ...], ...]
 """Values of a map, row by row: [height][width], raw scale."""
 
 
+def check_drawing_file(path: str | os.PathLike[str]) -> None:
+    """Raise OptionInvalid where a file's ending says that it is no PNG."""
+    if (ending := Path(path).suffix).lower() not in {"", ".png"}:
+        raise OptionInvalid(f"Drawings are PNG files; let {str(path)!r} end in .png, not {ending}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What a picture shows.
@@ -121,8 +127,9 @@ class Explanation:
 
         Raises:
             OptionInvalid: there is none, as it was asked for with `overlay=False`, or the file
-                cannot be written.
+                has another ending or cannot be written.
         """
+        check_drawing_file(path)
         drawing = self.sheet_png or self.overlay_png
         if not drawing:
             raise OptionInvalid("The explanation has no overlay; ask for it with overlay=True.")

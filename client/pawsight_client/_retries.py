@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pawsight_client._errors import (
+    CertificateUntrusted,
     DeadlineExceeded,
     OptionInvalid,
     Overloaded,
@@ -43,6 +44,17 @@ class RetryPolicy:
     longest_pause_s: float = 2.0
 
 
+def check_client(timeout_s: float | None, retries: int) -> None:
+    """Raise OptionInvalid where a client cannot be so patient."""
+    if timeout_s is not None:
+        try:
+            check_timeout(timeout_s)
+        except DeadlineExceeded:
+            raise OptionInvalid("timeout_s must be a number of seconds above zero.") from None
+    if not isinstance(retries, int) or retries < 0:
+        raise OptionInvalid("retries must be a whole number from 0.")
+
+
 def check_timeout(timeout_s: float) -> float:
     """Return the seconds that a call may take.
 
@@ -50,6 +62,10 @@ def check_timeout(timeout_s: float) -> float:
         DeadlineExceeded: none are left.
         OptionInvalid: they are no number, or more than a clock can count.
     """
+    if not isinstance(timeout_s, (int, float)):
+        raise OptionInvalid(
+            f"timeout_s must be a number of seconds, not {type(timeout_s).__name__}."
+        )
     if timeout_s <= 0:
         raise DeadlineExceeded("No time is left to ask; allow more.")
     if not timeout_s <= _MOST_S:
@@ -88,7 +104,8 @@ class Attempts:
             PawsightError: `error` itself, where another attempt cannot help or has no time left.
         """
         policy = self._policy
-        if not isinstance(error, PASSING) or self._failures >= policy.retries:
+        passing = isinstance(error, PASSING) and not isinstance(error, CertificateUntrusted)
+        if not passing or self._failures >= policy.retries:
             raise error
         longest = min(policy.longest_pause_s, policy.first_pause_s * 2**self._failures)
         pause = (error.retry_after_s or 0.0) + self._jitter(longest / 2, longest)

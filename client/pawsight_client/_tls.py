@@ -5,8 +5,14 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pawsight_client._errors import OptionInvalid
+
+UNTRUSTED: Final = (
+    "The certificate of {url} is not trusted, or not for that host; give the file of the authority "
+    "that signed it (Tls(ca=...), --ca), and the host's name as the certificate has it."
+)
 
 
 @dataclass(frozen=True)

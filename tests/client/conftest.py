@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,8 +28,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor must its settings."""
-    monkeypatch.delenv("PAWSIGHT_SERVER", raising=False)
-    monkeypatch.delenv("PAWSIGHT_API_KEY", raising=False)
+    for name in [each for each in os.environ if each.startswith("PAWSIGHT_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

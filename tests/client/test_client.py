@@ -10,6 +10,8 @@ import grpc
 import pytest
 
 from pawsight_client import (
+    AsyncClient,
+    Client,
     ClientClosed,
     Curve,
     DeadlineExceeded,
@@ -252,9 +254,45 @@ def test_what_will_not_pass_is_not_retried(client: Any, twin: Twin) -> None:
     assert len(twin.seen) == 1
 
 
-def test_unknown_model(client: Any) -> None:
+@pytest.mark.parametrize("name", ["none", "../x", "a b/ü", ".."])
+def test_unknown_model(client: Any, name: str) -> None:
     with pytest.raises(ModelNotFound):
-        client.get_model("none")
+        client.get_model(name)
+    with pytest.raises(ModelNotFound):
+        client.predict(b"cat", model=name)
+
+
+def test_methods_of_many_passes_may_take_longer(flavour: Any, url: str, twin: Twin) -> None:
+    with flavour(url) as client:
+        client.explain(b"cat")
+        client.explain(b"cat", method="rise")
+        client.explain(b"cat", method="rise", timeout_s=3)
+    with flavour(url, timeout_s=4) as client:
+        client.explain(b"cat", method="rise")
+    limits = [10, 30, 3, 4]
+    assert all(
+        limit - 1 < seen["timeout_s"] < limit + 0.1
+        for limit, seen in zip(limits, twin.seen, strict=True)
+    )
+
+
+def test_wrong_arguments_are_errors_of_the_client(client: Any) -> None:
+    with pytest.raises(OptionInvalid, match="target must be text, not int"):
+        client.explain(b"cat", target=0)
+    with pytest.raises(OptionInvalid, match="layers must be a list"):
+        client.explain_all(b"cat", layers="conv1")
+    with pytest.raises(OptionInvalid, match="channels must be a list"):
+        client.activations(b"cat", layer="conv4", channels=3)
+    with pytest.raises(OptionInvalid, match="ask predict"):
+        next(client.predict_many("cat.jpg"))
+    with pytest.raises(OptionInvalid, match="on_error"):
+        next(client.predict_many([], on_error="skip"))
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_a_client_without_time_is_refused(kind: Any, url: str) -> None:
+    with pytest.raises(OptionInvalid, match="timeout_s"):
+        kind(url, timeout_s=0)
 
 
 def test_a_new_default_model_is_found(client: Any, twin: Twin) -> None:
@@ -312,7 +350,7 @@ def test_the_server_is_told_the_time_left(flavour: Any, url: str, twin: Twin) ->
 @pytest.mark.parametrize("transport", ["grpc", "http"])
 def test_nothing_listens(flavour: Any, transport: str) -> None:
     with flavour(UNREACHABLE[transport], retries=1) as client:
-        with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1"):
+        with pytest.raises(ServerUnreachable, match=rf"{UNREACHABLE[transport]};"):
             client.predict(b"cat")
         with pytest.raises(ServerUnreachable):
             next(client.predict_many([b"cat"]))
@@ -333,8 +371,6 @@ def test_a_closed_client_says_so(flavour: Any, url: str) -> None:
 
 
 def test_threads_share_a_client(url: str) -> None:
-    from pawsight_client import Client
-
     labels: list[str] = []
     with Client(url) as client:
         threads = [

@@ -23,6 +23,7 @@ NEVER_ANSWERED = {
 RAISED_HERE = {
     errors.PawsightError,
     errors.AnswerInvalid,
+    errors.CertificateUntrusted,
     errors.ClientClosed,
     errors.DependencyMissing,
     errors.ImageUnreadable,

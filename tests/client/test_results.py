@@ -52,6 +52,15 @@ def test_save_writes_the_overlay(tmp_path: Path) -> None:
     assert (tmp_path / "overlay.png").read_bytes() == b"png"
 
 
+def test_save_writes_png_files_alone(tmp_path: Path) -> None:
+    explanation(b"png").save(tmp_path / "OVERLAY.PNG")
+    explanation(b"png").save(tmp_path / "overlay")
+    for name in ("overlay.jpg", "overlay.webp", "overlay.xyz"):
+        with pytest.raises(OptionInvalid, match=r"end in \.png"):
+            explanation(b"png").save(tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
 def test_save_without_an_overlay_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(OptionInvalid, match="overlay=True"):
         explanation(b"").save(tmp_path / "overlay.png")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pawsight_client import (
+    CertificateUntrusted,
     DeadlineExceeded,
     EngineUnavailable,
     ImageInvalid,
@@ -14,7 +17,7 @@ from pawsight_client import (
     PawsightError,
     ServerUnreachable,
 )
-from pawsight_client._retries import Attempts, RetryPolicy, check_timeout
+from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
 
 
 class Clock:
@@ -39,7 +42,9 @@ def test_what_may_pass_is_tried_again(clock: Clock, kind: type[PawsightError]) -
     assert attempts(clock).pause_s(kind("Wait.")) == 0.5
 
 
-@pytest.mark.parametrize("kind", [ImageInvalid, InternalError, DeadlineExceeded])
+@pytest.mark.parametrize(
+    "kind", [ImageInvalid, InternalError, DeadlineExceeded, CertificateUntrusted]
+)
 def test_what_will_not_pass_is_raised(clock: Clock, kind: type[PawsightError]) -> None:
     with pytest.raises(kind):
         attempts(clock).pause_s(kind("No."))
@@ -90,8 +95,19 @@ def test_no_time_is_left_after_the_deadline(clock: Clock) -> None:
         (-1, DeadlineExceeded),
         (float("nan"), OptionInvalid),
         (float("inf"), OptionInvalid),
+        ("3", OptionInvalid),
     ],
 )
-def test_a_timeout_is_a_number_of_seconds(timeout_s: float, kind: type[PawsightError]) -> None:
+def test_a_timeout_is_a_number_of_seconds(timeout_s: Any, kind: type[PawsightError]) -> None:
     with pytest.raises(kind):
         check_timeout(timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "retries"), [(0, 2), (-1, 2), ("3", 2), (float("nan"), 2), (1, -1), (1, 1.5)]
+)
+def test_a_client_is_patient_for_a_number_of_seconds(timeout_s: Any, retries: Any) -> None:
+    check_client(None, 0)
+    check_client(0.5, 2)
+    with pytest.raises(OptionInvalid):
+        check_client(timeout_s, retries)

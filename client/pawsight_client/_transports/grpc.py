@@ -32,11 +32,15 @@ OPTIONS: Final = (
 
 
 @contextlib.contextmanager
-def _errors_named(target: str) -> Iterator[None]:
+def _errors_named(url: str) -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        raise codec.error_of(error, target) from error
+        raise codec.error_of(error, url) from error
+
+
+def _url(target: str, tls: Tls | None) -> str:
+    return f"{'grpc' if tls is None else 'grpcs'}://{target}"
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
@@ -51,7 +55,7 @@ class GrpcTransport:
     """The synchronous transport."""
 
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._target = target
+        self._url = _url(target, tls)
         self._metadata = _metadata(api_key)
         self._channel = (
             grpc.insecure_channel(target, OPTIONS)
@@ -63,13 +67,13 @@ class GrpcTransport:
     def send(self, operation: Operation[T], timeout_s: float) -> T:
         form = codec.form_of(operation)
         call = getattr(self._stub, form.method)
-        with _errors_named(self._target):
+        with _errors_named(self._url):
             answer = call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
         return codec.read(form, answer)
 
     def open_stream(self, timeout_s: float, in_flight: int) -> GrpcStream:  # noqa: ARG002
         call = partial(self._stub.PredictStream, metadata=self._metadata)
-        return GrpcStream(call, self._target, timeout_s)
+        return GrpcStream(call, self._url, timeout_s)
 
     def close(self) -> None:
         self._channel.close()
@@ -79,7 +83,7 @@ class AsyncGrpcTransport:
     """The asynchronous transport."""
 
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._target = target
+        self._url = _url(target, tls)
         self._metadata = _metadata(api_key)
         self._channel = (
             grpc.aio.insecure_channel(target, OPTIONS)
@@ -91,13 +95,13 @@ class AsyncGrpcTransport:
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
         form = codec.form_of(operation)
         call = getattr(self._stub, form.method)
-        with _errors_named(self._target):
+        with _errors_named(self._url):
             answer = await call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
         return codec.read(form, answer)
 
     def open_stream(self, timeout_s: float, in_flight: int) -> AsyncGrpcStream:  # noqa: ARG002
         call = partial(self._stub.PredictStream, metadata=self._metadata)
-        return AsyncGrpcStream(call, self._target, timeout_s)
+        return AsyncGrpcStream(call, self._url, timeout_s)
 
     async def close(self) -> None:
         await self._channel.close()

@@ -20,6 +20,7 @@ from pawsight_client._results import (
     Model,
     Prediction,
 )
+from pawsight_client._tls import UNTRUSTED
 from pawsight_proto.v1 import pawsight_pb2 as pb
 
 if TYPE_CHECKING:
@@ -105,14 +106,20 @@ _STATUSES: Final[Mapping[StatusCode, type[errors.PawsightError]]] = {
 }
 # What gRPC itself says, where a server of ours would say what to do.
 _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
-    errors.ServerUnreachable: "No server answers at {target}; check its address and that it runs.",
+    errors.ServerUnreachable: "No server answers at {url}; check its address and that it runs.",
+    errors.CertificateUntrusted: UNTRUSTED,
+    errors.Overloaded: "The server at {url} takes no more now; ask again later, or for less.",
     errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
     errors.ImageTooLarge: "The picture is larger than the server takes in one message; send less.",
 }
 
+# What gRPC says of a certificate that no authority signed whom the client trusts, and of another
+# host's.
+_UNTRUSTED: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed")
 
-def error_of(failed: RpcError, target: str) -> errors.PawsightError:
-    """Return the error that ended a call to HOST:PORT `target`."""
+
+def error_of(failed: RpcError, url: str) -> errors.PawsightError:
+    """Return the error that ended a call to the server at `url`."""
     status, message = failed.code(), failed.details() or ""
     metadata: Any = failed.trailing_metadata() or ()
     said = {key: value for key, value in metadata if isinstance(value, str)}
@@ -120,11 +127,13 @@ def error_of(failed: RpcError, target: str) -> errors.PawsightError:
     otherwise = _STATUSES.get(status, errors.InternalError)
     if status is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
         otherwise = errors.ImageTooLarge
+    if status is StatusCode.UNAVAILABLE and any(word in message for word in _UNTRUSTED):
+        otherwise = errors.CertificateUntrusted
     if not code:
         sentence = _SENTENCES.get(
-            otherwise, "The server at {target} answered with gRPC status {status}; check its URL."
+            otherwise, "The server at {url} answered with gRPC status {status}; check its URL."
         )
-        message = sentence.format(target=target, status=status.name)
+        message = sentence.format(url=url, status=status.name)
     return errors.server_error(
         code,
         message,

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Answers: TypeAlias = dict[str, pb.PredictStreamResponse]
 
 
+# So long a stream whose answers are all there waits for the server's status.
+_STATUS_S: Final = 1.0
+
+
 def _late() -> errors.DeadlineExceeded:
     return errors.DeadlineExceeded("No answer came in time; allow more time or send less.")
 
@@ -38,8 +42,8 @@ def _ended() -> errors.ServerUnreachable:
 class GrpcStream:
     """As `PictureStream`."""
 
-    def __init__(self, call: Callable[[Any], Any], target: str, timeout_s: float) -> None:
-        self._open = partial(_Line, call, target, timeout_s)
+    def __init__(self, call: Callable[[Any], Any], url: str, timeout_s: float) -> None:
+        self._open = partial(_Line, call, url, timeout_s)
         self._line = self._open()
         self._waiting: deque[tuple[_Line, str]] = deque()
         self._identities = map(str, itertools.count())
@@ -56,15 +60,17 @@ class GrpcStream:
         return codec.read_streamed(line.get(identity))
 
     def close(self) -> None:
+        if not self._waiting:
+            self._line.finish()
         self._line.close()
 
 
 class _Line:
     """One call; a thread reads its answers, so that waiting for one can be bounded."""
 
-    def __init__(self, call: Callable[[Any], Any], target: str, timeout_s: float) -> None:
+    def __init__(self, call: Callable[[Any], Any], url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._target = target
+        self._url = url
         self._requests: queue.SimpleQueue[pb.PredictStreamRequest | None] = queue.SimpleQueue()
         self._arriving: queue.SimpleQueue[pb.PredictStreamResponse | errors.PawsightError] = (
             queue.SimpleQueue()
@@ -93,6 +99,11 @@ class _Line:
                 self._arrived[answer.id] = answer
         return self._arrived.pop(identity)
 
+    def finish(self) -> None:
+        """Say that no more will come, and wait for the status: a cancelled call counts as one."""
+        self._requests.put(None)
+        self._reader.join(_STATUS_S)
+
     def close(self) -> None:
         self._requests.put(None)
         self._call.cancel()
@@ -104,14 +115,14 @@ class _Line:
                 self._arriving.put(answer)
             self._arriving.put(_ended())
         except grpc.RpcError as error:
-            self._arriving.put(codec.error_of(error, self._target))
+            self._arriving.put(codec.error_of(error, self._url))
 
 
 class AsyncGrpcStream:
     """As `AsyncPictureStream`."""
 
-    def __init__(self, call: Callable[[], Any], target: str, timeout_s: float) -> None:
-        self._open = partial(_AsyncLine, call, target, timeout_s)
+    def __init__(self, call: Callable[[], Any], url: str, timeout_s: float) -> None:
+        self._open = partial(_AsyncLine, call, url, timeout_s)
         self._line = self._open()
         self._waiting: deque[tuple[_AsyncLine, str]] = deque()
         self._identities = map(str, itertools.count())
@@ -128,16 +139,18 @@ class AsyncGrpcStream:
         return codec.read_streamed(await line.get(identity))
 
     async def close(self) -> None:
+        if not self._waiting:
+            await self._line.finish()
         await self._line.close()
 
 
 class _AsyncLine:
     """One call; a task writes to it, so that answers are read while the server reads slowly."""
 
-    def __init__(self, call: Callable[[], Any], target: str, timeout_s: float) -> None:
+    def __init__(self, call: Callable[[], Any], url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._target = target
-        self._requests: asyncio.Queue[pb.PredictStreamRequest] = asyncio.Queue()
+        self._url = url
+        self._requests: asyncio.Queue[pb.PredictStreamRequest | None] = asyncio.Queue()
         self._arrived: Answers = {}
         self.broken: errors.PawsightError | None = None
         self._call = call()
@@ -158,6 +171,14 @@ class _AsyncLine:
                 self._arrived[answer.id] = answer
         return self._arrived.pop(identity)
 
+    async def finish(self) -> None:
+        """As `_Line.finish`."""
+        self._requests.put_nowait(None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STATUS_S):
+                await asyncio.wait([self._writer])
+                await self._call.code()
+
     async def close(self) -> None:
         self._call.cancel()
         self._writer.cancel()
@@ -174,11 +195,12 @@ class _AsyncLine:
             # a picture that is asked again by itself gets it.
             if error.code() is grpc.StatusCode.INTERNAL:
                 return _ended()
-            return codec.error_of(error, self._target)
+            return codec.error_of(error, self._url)
         return _ended() if answer is grpc.aio.EOF else answer
 
     async def _write(self) -> None:
         # Why a call has ended is said to its reader.
         with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
-            while True:
-                await self._call.write(await self._requests.get())
+            while (request := await self._requests.get()) is not None:
+                await self._call.write(request)
+            await self._call.done_writing()

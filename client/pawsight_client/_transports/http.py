@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
+from pawsight_client._tls import UNTRUSTED
 from pawsight_client._transports import http_codec as codec
+from pawsight_client._transports.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,62 +49,16 @@ def _errors_named(url: str) -> Iterator[None]:
     try:
         yield
     except tuple(ERRORS) as error:
+        if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error)):
+            raise errors.CertificateUntrusted(UNTRUSTED.format(url=url)) from error
         kind = next(ERRORS[base] for base in type(error).__mro__ if base in ERRORS)
         raise kind(_SENTENCES[kind].format(url=url)) from error
 
 
-class HttpTransport:
-    """The synchronous transport."""
-
-    def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._url = url
-        with _errors_named(url):
-            self._http = httpx.Client(**_settings(url, api_key, tls))
-        self._default_model = ""
-
-    def send(self, operation: Operation[T], timeout_s: float) -> T:
-        if not codec.lacks_model(operation):
-            return self._exchange(operation, timeout_s)
-        ends_s = time.monotonic() + timeout_s
-        if not (default := self._default_model):
-            served = self._exchange(ListModels(), timeout_s)
-            default = self._default_model = codec.default_model(served)
-        named = codec.with_model(operation, default)
-        try:
-            return self._exchange(named, max(0.001, ends_s - time.monotonic()))
-        except errors.ModelNotFound:
-            self._default_model = ""  # it is served no more; the next call asks for the new one
-            raise
-
-    def _exchange(self, operation: Operation[T], timeout_s: float) -> T:
-        with _errors_named(self._url):
-            response = self._http.request(**_arguments(operation, timeout_s))
-        return codec.read(operation, response.status_code, response.headers, response.content)
-
-    def open_stream(self, timeout_s: float, in_flight: int) -> HttpStream:
-        return HttpStream(self, timeout_s, in_flight)
-
-    def close(self) -> None:
-        self._http.close()
-
-
-class HttpStream:
-    """Requests side by side, each in a thread."""
-
-    def __init__(self, transport: HttpTransport, timeout_s: float, in_flight: int) -> None:
-        self._transport = transport
-        self._timeout_s = timeout_s
-        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="pawsight-client")
-        self._waiting: deque[Future[Prediction]] = deque()
-
-    def put(self, operation: Predict) -> None:
-        self._waiting.append(self._threads.submit(self._transport.send, operation, self._timeout_s))
-
-    def get(self) -> Prediction:
-        return self._waiting.popleft().result()
-
-    def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class AsyncHttpTransport:
@@ -114,22 +71,30 @@ class AsyncHttpTransport:
         self._default_model = ""
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
-        if not codec.lacks_model(operation):
-            return await self._exchange(operation, timeout_s)
         ends_s = time.monotonic() + timeout_s
-        if not (default := self._default_model):
-            served = await self._exchange(ListModels(), timeout_s)
-            default = self._default_model = codec.default_model(served)
-        named = codec.with_model(operation, default)
         try:
-            return await self._exchange(named, max(0.001, ends_s - time.monotonic()))
+            # httpx counts each read anew: a server that trickles would hold its caller for hours.
+            async with asyncio.timeout(timeout_s):
+                return await self._of_model(operation, ends_s)
+        except TimeoutError as error:
+            raise errors.DeadlineExceeded(_SENTENCES[errors.DeadlineExceeded]) from error
+
+    async def _of_model(self, operation: Operation[T], ends_s: float) -> T:
+        if not codec.lacks_model(operation):
+            return await self._exchange(operation, ends_s)
+        if not (default := self._default_model):
+            served = await self._exchange(ListModels(), ends_s)
+            default = self._default_model = codec.default_model(served)
+        try:
+            return await self._exchange(codec.with_model(operation, default), ends_s)
         except errors.ModelNotFound:
             self._default_model = ""  # it is served no more; the next call asks for the new one
             raise
 
-    async def _exchange(self, operation: Operation[T], timeout_s: float) -> T:
+    async def _exchange(self, operation: Operation[T], ends_s: float) -> T:
+        remaining_s = max(0.001, ends_s - time.monotonic())
         with _errors_named(self._url):
-            response = await self._http.request(**_arguments(operation, timeout_s))
+            response = await self._http.request(**_arguments(operation, remaining_s))
         return codec.read(operation, response.status_code, response.headers, response.content)
 
     def open_stream(self, timeout_s: float, in_flight: int) -> AsyncHttpStream:  # noqa: ARG002
@@ -159,11 +124,62 @@ class AsyncHttpStream:
         await asyncio.gather(*self._waiting, return_exceptions=True)
 
 
+class HttpTransport:
+    """The synchronous transport: the asynchronous one, on a loop of its own.
+
+    httpx has no bound on a synchronous request as a whole; a coroutine can be cancelled wherever
+    it is.
+    """
+
+    def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
+        self._open = partial(AsyncHttpTransport, url, api_key, tls)
+        self._transport, self._loop = self._open(), LoopThread()
+
+    def send(self, operation: Operation[T], timeout_s: float) -> T:
+        self._renew_after_fork()
+        return self._loop.run(self._transport.send(operation, timeout_s))
+
+    def open_stream(self, timeout_s: float, in_flight: int) -> HttpStream:
+        self._renew_after_fork()
+        return HttpStream(self._transport.open_stream(timeout_s, in_flight), self._loop)
+
+    def close(self) -> None:
+        self._renew_after_fork()
+        with contextlib.suppress(errors.ClientClosed):
+            self._loop.run(self._transport.close())
+        self._loop.stop()
+
+    def _renew_after_fork(self) -> None:
+        if self._loop.inherited:
+            self._transport, self._loop = self._open(), LoopThread()
+
+
+class HttpStream:
+    """As `PictureStream`."""
+
+    def __init__(self, stream: AsyncHttpStream, loop: LoopThread) -> None:
+        self._stream = stream
+        self._loop = loop
+
+    def put(self, operation: Predict) -> None:
+        self._loop.run(self._stream.put(operation))
+
+    def get(self) -> Prediction:
+        return self._loop.run(self._stream.get())
+
+    def close(self) -> None:
+        # What was under way has ended with a client that is closed.
+        with contextlib.suppress(errors.ClientClosed):
+            self._loop.run(self._stream.close())
+
+
 def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:
     return {
         "verify": True if tls is None else tls.context(),
         "base_url": url,
         "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
+        # So long may an attempt to connect take over gRPC too.
+        "timeout": httpx.Timeout(None, connect=5.0),
     }
 
 
@@ -178,5 +194,4 @@ def _arguments(operation: Operation[Any], timeout_s: float) -> dict[str, Any]:
         "params": request.parameters,
         "content": request.body,
         "headers": headers,
-        "timeout": timeout_s,
     }

@@ -141,8 +141,19 @@ def _forms(operation: Operation[T]) -> _Forms[T]:
 
 
 def _model_path(name: str, version: str = "", verb: str = "") -> str:
+    # Servers decode a path before they take it apart: such a name would be another path there.
+    if _leaves_its_place(name):
+        raise errors.ModelNotFound(f"Model {name!r} is served nowhere; models() names what is.")
+    if _leaves_its_place(version):
+        raise errors.VersionNotFound(
+            f"Model {name!r} has no version {version!r}; models() names what is served."
+        )
     of_version = f"/versions/{quote(version, safe='')}" if version else ""
     return f"/v1/models/{quote(name, safe='')}{of_version}{verb}"
+
+
+def _leaves_its_place(name: str) -> bool:
+    return "/" in name or name in {".", ".."}
 
 
 def _write_predict(ask: Predict) -> Request:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pawsight_client._operations import ALL
 from pawsight_client.cli.connection import with_client
+from pawsight_client.cli.files import check_out, picture_from, save, tell
 
 if TYPE_CHECKING:
     from pawsight_client import Client
@@ -26,7 +28,13 @@ def _channels(
 @click.command()
 @click.argument("picture")
 @click.option("--layer", required=True, help="Convolutional or pooling layer.")
-@click.option("--out", metavar="FILE", required=True, help="PNG file to write the grid to.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    callback=check_out,
+    required=True,
+    help="PNG file to write the grid to; - is the standard output.",
+)
 @click.option(
     "--channels",
     metavar="N,N...",
@@ -35,7 +43,7 @@ def _channels(
     help="Channels to show [default: the strongest].",
 )
 @click.option(
-    "--top", type=click.IntRange(0), default=0, help="So many of the strongest [default: 16]."
+    "--top", type=click.IntRange(1, 65535), help="So many of the strongest [default: 16]."
 )
 @click.option("--model", default="", help="Model to ask [default: the server's].")
 @with_client
@@ -45,15 +53,23 @@ def activations(
     layer: str,
     out: str,
     channels: tuple[int, ...],
-    top: int,
+    top: int | None,
     model: str,
 ) -> None:
-    """Ask a server what a layer's channels respond to."""
-    explanation = client.activations(picture, layer=layer, channels=channels, top=top, model=model)
-    explanation.save(out)
-    click.echo(f"{out}: {explanation.layer}, {explanation.height}x{explanation.width}")
-    click.echo("channel    mean     max  zeros")
+    """Ask a server what a layer's channels respond to.
+
+    PICTURE is a file, or - for the standard input.
+    """
+    if layer == ALL or "," in layer:
+        raise click.UsageError("Name one --layer; run the command once for each.")
+    explanation = client.activations(
+        picture_from(picture), layer=layer, channels=channels, top=top or 0, model=model
+    )
+    save(explanation, out)
+    tell(f"{out}: {explanation.layer}, {explanation.height}x{explanation.width}", out)
+    tell("channel    mean     max  zeros", out)
     for channel in explanation.channels:
-        click.echo(
-            f"{channel.channel:7d} {channel.mean:7.3f} {channel.max:7.3f} {channel.zeros:6.1%}"
+        tell(
+            f"{channel.channel:7d} {channel.mean:7.3f} {channel.max:7.3f} {channel.zeros:6.1%}",
+            out,
         )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 import click
 
-from pawsight_client import Client, PawsightError, Tls
+from pawsight_client import Client, DeadlineExceeded, PawsightError, Tls
+from pawsight_client._operations import DEFAULT_TIMEOUT_S, PATIENT_TIMEOUT_S
+from pawsight_client.cli.environment import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
+PATIENCE: Final = "This side waits for --timeout seconds, the server works for its --timeout-s."
 
 
 def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
@@ -38,10 +41,11 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
+        envvar="PAWSIGHT_TIMEOUT_S",
+        show_envvar=True,
         type=click.FloatRange(min=0, min_open=True),
-        default=10.0,
-        show_default=True,
-        help="Seconds that an answer may take.",
+        help="Seconds that an answer may take, if the server's own --timeout-s allows it "
+        f"[default: {DEFAULT_TIMEOUT_S:.0f}, and {PATIENT_TIMEOUT_S:.0f} for many passes].",
     )
     @click.option(
         "--ca",
@@ -52,12 +56,17 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
     )
     @functools.wraps(command)
     def run(
-        server: str, timeout_s: float, ca: str | None, *args: P.args, **options: P.kwargs
+        server: str, timeout_s: float | None, ca: str | None, *args: P.args, **options: P.kwargs
     ) -> None:
+        refuse_unknown(os.environ)
+        # What gRPC's library logs of a failure stands in the error's sentence already.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         api_key = os.environ.get("PAWSIGHT_API_KEY")
         try:
             with Client(server, api_key=api_key, tls=Tls(ca), timeout_s=timeout_s) as client:
                 command(client, *args, **options)
+        except DeadlineExceeded as error:
+            raise click.ClickException(f"{error} {PATIENCE}") from error
         except PawsightError as error:
             raise click.ClickException(str(error)) from error
 

@@ -8,6 +8,7 @@ import click
 
 from pawsight_client._operations import ALL, Colormap, Method
 from pawsight_client.cli.connection import with_client
+from pawsight_client.cli.files import check_out, picture_from, save, tell
 
 if TYPE_CHECKING:
     from pawsight_client import Client, Explanation
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("picture")
-@click.option("--out", metavar="FILE", required=True, help="PNG file to write the drawing to.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    callback=check_out,
+    required=True,
+    help="PNG file to write the drawing to; - is the standard output.",
+)
 @click.option(
     "--layer",
     default="",
@@ -64,7 +71,10 @@ def explain(
 ) -> None:
     """Ask a server why: a map of the evidence, over the picture.
 
-    Several layers or targets are drawn on one sheet.
+    PICTURE is a file, or - for the standard input. Several layers or targets are drawn on one
+    sheet. smoothgrad runs the model 24 times, occlusion 169 and rise 512 times, --faithfulness 42
+    times more: with a large model allow minutes by --timeout here and --timeout-s at the server,
+    or ask for fewer passes by --samples.
     """
     look: dict[str, Any] = {"method": method, "model": model, "alpha": alpha}
     look["colormap"] = colormap or ""
@@ -74,12 +84,12 @@ def explain(
                 "--faithfulness, --samples and --seed are for one explanation, without a sheet."
             )
         explanations = client.explain_all(
-            picture, layers=[layer], targets=[target], sheet=True, **look
+            picture_from(picture), layers=[layer], targets=[target], sheet=True, **look
         )
     else:
         explanations = (
             client.explain(
-                picture,
+                picture_from(picture),
                 layer=layer,
                 target=target,
                 faithfulness=faithfulness,
@@ -88,11 +98,11 @@ def explain(
                 **look,
             ),
         )
-    explanations[0].save(out)
+    save(explanations[0], out)
     prediction = explanations[0].prediction
-    click.echo(f"{picture}: {prediction.label} {prediction.score:.1%}")
+    tell(f"{picture}: {prediction.label} {prediction.score:.1%}", out)
     for explanation in explanations:
-        click.echo(f"{out}: {_said(explanation)}")
+        tell(f"{out}: {_said(explanation)}", out)
 
 
 def _said(explanation: Explanation) -> str:

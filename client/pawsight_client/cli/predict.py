@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pawsight_client import PawsightError, ServerUnreachable
-from pawsight_client.cli.connection import with_client
+from pawsight_client import DeadlineExceeded, PawsightError, ServerUnreachable
+from pawsight_client.cli.connection import PATIENCE, with_client
+from pawsight_client.cli.files import picture_from
 
 if TYPE_CHECKING:
     from pawsight_client import Client, Prediction
@@ -24,19 +25,22 @@ if TYPE_CHECKING:
 def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool) -> None:
     """Ask a server what is in pictures.
 
+    Each PICTURE is a file, or - for the standard input.
+
     A picture that fails is told on the standard error output, the others are answered, and the
     exit status is 1.
     """
     width = max(map(len, pictures))
     failed = False
-    outcomes = client.predict_many(pictures, model=model, on_error="return")
+    outcomes = client.predict_many(map(picture_from, pictures), model=model, on_error="return")
     for picture, outcome in zip(pictures, outcomes, strict=True):
         if isinstance(outcome, ServerUnreachable):
             raise outcome
         if as_json:
             click.echo(json.dumps({"picture": picture, **_fields(outcome)}))
         elif isinstance(outcome, PawsightError):
-            click.echo(f"{picture}: {outcome}", err=True)
+            patience = f" {PATIENCE}" if isinstance(outcome, DeadlineExceeded) else ""
+            click.echo(f"{picture}: {outcome}{patience}", err=True)
         else:
             click.echo(f"{picture:{width}}  {outcome.label}  {outcome.score:6.1%}")
         failed = failed or isinstance(outcome, PawsightError)

@@ -38,6 +38,19 @@ def test_channels_are_passed_on(
     assert [line.split()[0] for line in lines[2:]] == ["3", "12"]
 
 
+@pytest.mark.parametrize("top", ["0", "-1", "65536"])
+def test_some_channel_is_shown(run: Callable[..., Result], cat: Path, top: str) -> None:
+    result = run("activations", cat, "--layer", "conv4", "--out", "grid.png", "--top", top)
+    assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("layer", ["all", "conv1,conv4"])
+def test_one_layer_is_shown(run: Callable[..., Result], cat: Path, layer: str) -> None:
+    result = run("activations", cat, "--layer", layer, "--out", "grid.png")
+    assert result.exit_code == 2
+    assert "once for each" in result.stderr
+
+
 @pytest.mark.parametrize("channels", ["a", "1,,2", "-1", "1.5"])
 def test_channels_are_numbers(run: Callable[..., Result], cat: Path, channels: str) -> None:
     result = run(

@@ -53,6 +53,30 @@ def test_the_timeout_is_passed_on(
     assert 2 < twin.seen[0]["timeout_s"] < 3.1
 
 
+def test_the_environment_names_the_timeout_too(
+    run: Callable[..., Result],
+    url: str,
+    cat: Path,
+    twin: Twin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PAWSIGHT_TIMEOUT_S", "3")
+    run("explain", cat, "--out", tmp_path / "overlay.png", "--server", url)
+    assert 2 < twin.seen[0]["timeout_s"] < 3.1
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_who_waited_in_vain_hears_of_both_limits(
+    run: Callable[..., Result], url: str, cat: Path, twin: Twin, tmp_path: Path, command: str
+) -> None:
+    twin.held.clear()
+    out = ["--out", tmp_path / "overlay.png"] if command == "explain" else []
+    result = run(command, cat, *out, "--timeout", "0.2", "--server", url)
+    assert result.exit_code == 1
+    assert "waits for --timeout seconds, the server works for its --timeout-s" in result.stderr
+
+
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon"])
 def test_a_timeout_is_above_zero(run: Callable[..., Result], cat: Path, timeout: str) -> None:
     assert run("predict", cat, "--timeout", timeout).exit_code == 2

@@ -41,7 +41,7 @@ class Failed(grpc.RpcError):
 
 def test_every_status_is_named() -> None:
     for status in set(grpc.StatusCode) - {grpc.StatusCode.OK}:
-        error = codec.error_of(Failed(status), "host:1")
+        error = codec.error_of(Failed(status), "grpc://host:1")
         assert isinstance(error, PawsightError)
         assert "library" not in str(error)
         assert str(error).endswith(".")
@@ -58,14 +58,21 @@ def test_every_status_is_named() -> None:
     ],
 )
 def test_a_status_without_a_code(status: grpc.StatusCode, kind: type[PawsightError]) -> None:
-    assert type(codec.error_of(Failed(status, None), "host:1")) is kind
+    assert type(codec.error_of(Failed(status, None), "grpc://host:1")) is kind
 
 
 def test_a_message_over_the_transports_limit_is_not_asked_again() -> None:
     failed = Failed(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)"
     )
-    assert type(codec.error_of(failed, "host:1")) is ImageTooLarge
+    assert type(codec.error_of(failed, "grpc://host:1")) is ImageTooLarge
+
+
+def test_words_for_what_grpc_says_by_itself() -> None:
+    exhausted = codec.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED), "grpc://host:1")
+    assert "ask again later" in str(exhausted)
+    down = codec.error_of(Failed(grpc.StatusCode.UNAVAILABLE), "grpc://host:1")
+    assert "No server answers at grpc://host:1;" in str(down)
 
 
 def test_the_servers_words_go_before_the_status() -> None:
@@ -76,7 +83,7 @@ def test_the_servers_words_go_before_the_status() -> None:
         ("trace-bin", b"\xff"),
     )
     failed = Failed(grpc.StatusCode.INVALID_ARGUMENT, "Name a class.", metadata)
-    error = codec.error_of(failed, "host:1")
+    error = codec.error_of(failed, "grpc://host:1")
     assert type(error) is TargetUnknown
     assert str(error) == "Name a class."
     assert (error.request_id, error.retry_after_s) == ("request-1", 1.5)

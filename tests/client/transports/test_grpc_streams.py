@@ -11,7 +11,7 @@ import pytest
 
 from pawsight_client import AsyncClient, Client, ServerUnreachable
 from pawsight_client._operations import Predict
-from pawsight_client._transports.grpc_streams import GrpcStream
+from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from tests.client.twin import Failure
 
@@ -41,7 +41,7 @@ class Backwards:
 
 
 def test_answers_find_their_pictures_by_id() -> None:
-    stream = GrpcStream(Backwards, "host:1", timeout_s=10)
+    stream = GrpcStream(Backwards, "grpc://host:1", timeout_s=10)
     stream.put(Predict(b"cat"))
     stream.put(Predict(b"dog"))
     assert [stream.get().label, stream.get().label] == ["cat", "dog"]
@@ -49,7 +49,7 @@ def test_answers_find_their_pictures_by_id() -> None:
 
 
 def test_a_stream_that_ends_early_fails_what_waits_and_serves_what_follows() -> None:
-    stream = GrpcStream(Backwards, "host:1", timeout_s=10)
+    stream = GrpcStream(Backwards, "grpc://host:1", timeout_s=10)
     for picture in (b"cat", b"dog", b"cat"):
         stream.put(Predict(picture))
     assert [stream.get().label, stream.get().label] == ["cat", "dog"]
@@ -59,6 +59,70 @@ def test_a_stream_that_ends_early_fails_what_waits_and_serves_what_follows() -> 
     stream.put(Predict(b"cat"))
     assert [stream.get().label, stream.get().label] == ["dog", "cat"]
     stream.close()
+
+
+class Ending:
+    """A call whose status comes when no more requests do; it notes whether it was cancelled."""
+
+    def __init__(self, requests: Iterator[pb.PredictStreamRequest] | None = None) -> None:
+        self._requests = requests
+        self._written: asyncio.Queue[str] = asyncio.Queue()
+        self._cancelled = threading.Event()
+        self.ended_uncancelled = False
+
+    def __iter__(self) -> Iterator[pb.PredictStreamResponse]:
+        assert self._requests
+        for request in self._requests:
+            yield self._answer(request.id)
+        self.ended_uncancelled = not self._cancelled.wait(0.2)
+
+    async def write(self, request: pb.PredictStreamRequest) -> None:
+        self._written.put_nowait(request.id)
+
+    async def read(self) -> pb.PredictStreamResponse:
+        return self._answer(await self._written.get())
+
+    async def done_writing(self) -> None:
+        self._done = True
+
+    async def code(self) -> grpc.StatusCode:
+        await asyncio.sleep(0)
+        self.ended_uncancelled = self._done and not self._cancelled.is_set()
+        return grpc.StatusCode.OK
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def _answer(self, identity: str) -> pb.PredictStreamResponse:
+        response = pb.PredictResponse(predictions=[pb.Prediction(label="cat", score=1.0)])
+        return pb.PredictStreamResponse(id=identity, response=response)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_stream_that_is_answered_ends_with_its_status(answered: bool) -> None:
+    calls: list[Ending] = []
+
+    def call(requests: Iterator[pb.PredictStreamRequest]) -> Ending:
+        calls.append(Ending(requests))
+        return calls[-1]
+
+    stream = GrpcStream(call, "grpc://host:1", 10)
+    stream.put(Predict(b"cat"))
+    if answered:
+        stream.get()
+    stream.close()
+    assert calls[0].ended_uncancelled is answered
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_asynchronous_stream_ends_with_its_status_too(answered: bool) -> None:
+    call = Ending()
+    stream = AsyncGrpcStream(lambda: call, "grpc://host:1", 10)
+    await stream.put(Predict(b"cat"))
+    if answered:
+        await stream.get()
+    await stream.close()
+    assert call.ended_uncancelled is answered
 
 
 @pytest.fixture

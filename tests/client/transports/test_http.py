@@ -1,17 +1,26 @@
-"""No error of httpx leaves the client."""
+"""No error of httpx leaves the client, and no answer takes longer than it may."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from pawsight_client import DeadlineExceeded, ServerUnreachable
+from pawsight_client import Client, ClientClosed, DeadlineExceeded, ServerUnreachable
 from pawsight_client._transports.http import ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pawsight_client import PawsightError
+    from tests.client.twin import Stand, Twin
 
 FOREIGN = sorted(
     (
@@ -48,3 +57,79 @@ def test_every_error_of_httpx_is_named(kind: type[Exception]) -> None:
 )
 def test_the_name_fits(kind: type[Exception], expected: type[PawsightError]) -> None:
     assert named(kind) is expected
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 313\r\nX-Filler: " + b"x" * 300 + b"\r\n\r\n"
+ANSWER = HEAD + b'{"models": []}'.ljust(313)
+
+
+class Trickle(socketserver.StreamRequestHandler):
+    """Answers byte after byte from `begins` on: in all far longer than a test's timeout."""
+
+    begins = 0
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):  # the client has given up
+            self.request.recv(65536)
+            self.request.sendall(ANSWER[: self.begins])
+            for byte in ANSWER[self.begins :]:
+                self.request.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+
+@pytest.fixture(params=[0, len(HEAD)], ids=["headers", "body"])
+def trickling(request: pytest.FixtureRequest) -> Iterator[str]:
+    handler = type("Handler", (Trickle,), {"begins": request.param})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_timeout_is_of_the_whole_call(flavour: Any, trickling: str) -> None:
+    with flavour(trickling, timeout_s=0.3) as client, pytest.raises(DeadlineExceeded):
+        client.models()
+
+
+@pytest.fixture
+def http_url(stand: Stand, twin: Twin) -> str:
+    return stand.urls["http"]
+
+
+def test_a_client_that_is_closed_ends_what_waits(http_url: str, twin: Twin) -> None:
+    raised: list[BaseException] = []
+    client = Client(http_url)
+
+    def ask() -> None:
+        try:
+            client.predict(b"cat")
+        except ClientClosed as error:
+            raised.append(error)
+
+    twin.held.clear()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert twin.wait_for_in_flight(1)
+    client.close()
+    asking.join(timeout=10)
+    assert len(raised) == 1
+
+
+def test_a_forked_process_has_connections_of_its_own(http_url: str) -> None:
+    code = f"""
+import os, warnings
+from pawsight_client import Client
+warnings.simplefilter("ignore", DeprecationWarning)  # forking beside a thread is what is tested
+with Client({http_url!r}) as client:
+    client.predict(b"cat")
+    if os.fork() == 0:
+        os._exit(0 if client.predict(b"dog").label == "dog" else 1)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    print(client.predict(b"cat").label)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said.stdout == "cat\n"

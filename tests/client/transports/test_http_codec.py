@@ -13,6 +13,7 @@ from pawsight_client import (
     InternalError,
     MediaTypeUnsupported,
     Model,
+    ModelNotFound,
     NotFound,
     OptionInvalid,
     Overloaded,
@@ -21,6 +22,7 @@ from pawsight_client import (
     RouteNotFound,
     Unauthenticated,
     Unavailable,
+    VersionNotFound,
 )
 from pawsight_client._operations import Explain, GetModel, ListModels, Operation, Predict
 from pawsight_client._transports.http_codec import default_model, read, write
@@ -88,8 +90,17 @@ def test_options_that_are_not_given_are_not_sent() -> None:
     assert request.parameters == {"method": "grad-cam"}
 
 
-def test_names_cannot_leave_their_place_in_the_path() -> None:
-    assert write(GetModel("../../x?y")).path == "/v1/models/..%2F..%2Fx%3Fy"
+def test_names_stand_in_the_path_as_they_are() -> None:
+    assert write(GetModel("a b?ü")).path == "/v1/models/a%20b%3F%C3%BC"
+
+
+@pytest.mark.parametrize("name", ["../x", "a b/ü", "x/versions/1", "..", "."])
+def test_names_cannot_leave_their_place_in_the_path(name: str) -> None:
+    for question in (Predict(b"data", name), Explain(b"data", name), GetModel(name)):
+        with pytest.raises(ModelNotFound, match="models\\(\\) names"):
+            write(question)
+    with pytest.raises(VersionNotFound):
+        write(GetModel("m", name))
 
 
 def served(*names: str) -> list[Model]:

@@ -1,0 +1,48 @@
+"""Pictures that come from files or the standard input, and drawings that go the other way."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pawsight_client import OptionInvalid
+from pawsight_client._results import check_drawing_file
+
+if TYPE_CHECKING:
+    from pawsight_client import Explanation
+
+STANDARD: Final = "-"
+"""Stands for the standard input or output, where a file's name is expected."""
+
+
+def picture_from(name: str) -> str | bytes:
+    """Return what a client takes: the name of a file, or all that the standard input holds."""
+    return sys.stdin.buffer.read() if name == STANDARD else name
+
+
+def check_out(
+    ctx: click.Context,  # noqa: ARG001 - click's signature
+    param: click.Parameter,  # noqa: ARG001 - click's signature
+    value: str,
+) -> str:
+    """Refuse a file that is no PNG by its ending, before anything is asked."""
+    try:
+        check_drawing_file(value)
+    except OptionInvalid as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
+def save(explanation: Explanation, out: str) -> None:
+    """Write an explanation's drawing to a file, or to the standard output."""
+    if out == STANDARD:
+        sys.stdout.buffer.write(explanation.sheet_png or explanation.overlay_png)
+    else:
+        explanation.save(out)
+
+
+def tell(line: str, out: str) -> None:
+    """Print a line where it does not get into the drawing."""
+    click.echo(line, err=out == STANDARD)

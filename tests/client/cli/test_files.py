@@ -1,0 +1,52 @@
+"""The standard input and output, and files of other formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from pawsight_client.cli import main
+from tests.client.twin import OVERLAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from tests.client.twin import Twin
+
+COMMANDS = [["explain"], ["activations", "--layer", "conv4"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+def test_a_picture_comes_in_and_a_drawing_goes_out(url: str, command: list[str]) -> None:
+    arguments = [*command, "-", "--out", "-", "--server", url]
+    result = CliRunner().invoke(main, arguments, input=b"cat")
+    assert result.exit_code == 0, result.output
+    assert result.stdout_bytes == OVERLAY
+    assert "conv4" in result.stderr
+
+
+def test_predict_reads_the_standard_input(url: str, dog: Path) -> None:
+    result = CliRunner().invoke(main, ["predict", "-", str(dog), "--server", url], input=b"cat")
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+@pytest.mark.parametrize("ending", ["jpg", "webp", "xyz"])
+def test_other_formats_are_refused_before_anything_is_asked(
+    run: Callable[..., Result],
+    url: str,
+    twin: Twin,
+    cat: Path,
+    tmp_path: Path,
+    command: list[str],
+    ending: str,
+) -> None:
+    result = run(*command, cat, "--out", tmp_path / f"drawing.{ending}", "--server", url)
+    assert result.exit_code == 2
+    assert f"end in .png, not .{ending}" in " ".join(result.stderr.split())
+    assert not twin.seen
