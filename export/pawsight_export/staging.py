@@ -15,13 +15,8 @@ from pawsight_export.tensorrt_plan import PLAN_FILE, build_plan
 from pawsight_serving.repository.directory import MANIFEST_FILE
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE, Graph, Layer, Manifest
 from pawsight_serving.repository.triton_config import (
-    CONFIG_FILE,
-    LABELS_FILE,
     MAX_BATCH,
     MAX_EXPLAIN_BATCH,
-    labels_text,
-    model_config,
-    write_config,
 )
 from pawsight_serving.triton_server.view import MODEL_SOURCE
 
@@ -161,7 +156,7 @@ def compile_staged(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def stage_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write, for both graphs, the manifest, Triton's configuration and what that names.
+    """Write the manifest beside both graphs; their configurations are the publication's.
 
     Args:
         folder: where the graphs were staged.
@@ -170,8 +165,6 @@ def stage_manifest(folder: Path, manifest: Manifest) -> None:
     text = manifest.model_dump_json(indent=2) + "\n"
     for graph in manifest.graphs:
         (folder / graph / manifest.version / MANIFEST_FILE).write_text(text)
-        (folder / graph / CONFIG_FILE).write_text(write_config(model_config([manifest], graph)))
-        (folder / graph / LABELS_FILE).write_text(labels_text(manifest.classes))
 
 
 def _layers(features: nn.Sequential, outputs: dict[str, tuple[int, ...]]) -> tuple[Layer, ...]:
