@@ -142,5 +142,7 @@ def refuse_disagreement(precision: Precision, figures: Mapping[str, float], repe
     if missed:
         raise PrecisionInsufficient(
             f"The {precision} graph is not good enough: {'; '.join(missed)}. Nothing was "
-            f"published. To repeat this: {repeat}"
+            "published. Export it with --precision fp32, give int8 more pictures with "
+            "--calibration, or train it longer: a model that is hardly sure of anything changes "
+            f"its answers with every rounding. To repeat this: {repeat}"
         )
