@@ -38,10 +38,10 @@ from benchmarks.rates import in_threads, measure
 from pawsight_serving.catalogue import find_model, newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.providers import Threads, choose_providers
 from pawsight_serving.engines.sessions import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.execution_providers import Threads, choose_providers
 from pawsight_serving.memory import resident_bytes
 from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.directory import read_graph

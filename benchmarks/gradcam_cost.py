@@ -20,8 +20,8 @@ import onnx
 import onnx.utils
 import onnxruntime as ort
 
-from pawsight_serving.engines.providers import choose_providers
 from pawsight_serving.engines.usable_providers import usable_providers
+from pawsight_serving.execution_providers import choose_providers
 from pawsight_serving.repository.directory import graph_path, published_versions, read_manifest
 
 if TYPE_CHECKING:

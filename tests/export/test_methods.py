@@ -18,10 +18,11 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from pawsight_export.graphs import ExplainGraph, HotGraph
-from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Query
 from pawsight_serving.explainer.methods import occlusion, rise, smooth_grad
 from pawsight_serving.explainer.methods.masking import mean_colour
 from pawsight_serving.explainer.methods.registry import find_method
+from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations import ActivationMaps, ClassMap
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest
 from pawsight_training.architectures import ConvNet, build

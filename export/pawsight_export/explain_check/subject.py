@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from pawsight_export.staged_engine import StagedEngine
-from pawsight_serving.explainer.explanations import ClassMap, Query
 from pawsight_serving.explainer.methods.registry import find_method
+from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations import ClassMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime as ort
 
 from pawsight_serving.engines.fixed_sizes import FixedSizes
-from pawsight_serving.engines.providers import GPU_PROVIDERS, Threads, choose_providers
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
+from pawsight_serving.execution_providers import GPU_PROVIDERS, Threads, choose_providers
 from pawsight_serving.processors import usable_processors
 
 if TYPE_CHECKING:

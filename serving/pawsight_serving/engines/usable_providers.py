@@ -11,7 +11,7 @@ from typing import Final
 
 import onnxruntime as ort
 
-from pawsight_serving.engines.providers import GPU_PROVIDERS
+from pawsight_serving.execution_providers import GPU_PROVIDERS
 
 logger = logging.getLogger(__name__)
 

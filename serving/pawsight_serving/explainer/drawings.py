@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.explainer.explanations import Drawing, Explained, Explanation
+    from pawsight_serving.explanation_queries import Drawing
+    from pawsight_serving.explanations import Explained, Explanation
     from pawsight_serving.pictures import PictureLimits
     from pawsight_serving.predictions import Prediction
     from pawsight_serving.workers import Workers

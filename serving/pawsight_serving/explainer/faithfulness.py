@@ -7,46 +7,25 @@ blurred picture, and it should rise soon: a large area is good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from pawsight_serving.explainer.methods.masking import mean_colour, scores_of
+from pawsight_serving.explanations import Curve, Faithfulness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import ClassMap
     from pawsight_serving.explainer.methods.protocol import Passes
+    from pawsight_serving.explanations import ClassMap
 
 STEPS: Final = 20
 # Of the picture's shorter side: as far as the paper's blur goes, 5 of 224 pixels.
 _BLUR: Final = 5 / 224
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """The class's probability after each twentieth of the pixels, from none to all."""
-
-    probabilities: tuple[float, ...]
-
-    @property
-    def area(self) -> float:
-        """The area under the curve, over shares of the pixels from 0 to 1."""
-        ends = (self.probabilities[0] + self.probabilities[-1]) / 2
-        return (sum(self.probabilities) - ends) / (len(self.probabilities) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Faithfulness:
-    """Both curves of one map."""
-
-    deletion: Curve
-    insertion: Curve
 
 
 async def measure_faithfulness(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight_serving.explainer.explanations import ClassMap, Explained, Explanation
+from pawsight_serving.explanations import ClassMap, Explained, Explanation
 from pawsight_serving.predictions import predicted_by
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Images
-    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest

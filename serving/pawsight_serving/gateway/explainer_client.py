@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
     from pawsight_serving.addresses import Address
     from pawsight_serving.calls import Call
-    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explanation_queries import Query
 
 Q = TypeVar("Q")
 A = TypeVar("A")

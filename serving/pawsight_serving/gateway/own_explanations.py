@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.calls import Call
-    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Method
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.workers import Workers

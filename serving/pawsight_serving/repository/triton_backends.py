@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from pawsight_serving.engines.providers import wanted_providers
+from pawsight_serving.execution_providers import wanted_providers
 from pawsight_serving.repository.version_policy import ARITHMETIC_PARAMETER, PROVIDERS_PARAMETER
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pawsight_serving.engines import sessions as module
-from pawsight_serving.engines.providers import Threads
 from pawsight_serving.engines.sessions import Cores, GraphSession, Sharing
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
+from pawsight_serving.execution_providers import Threads
 from pawsight_serving.repository.directory import read_graph
 from tests.serving.tiny_repository import SIDE, publish_tiny
 

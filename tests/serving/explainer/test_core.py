@@ -21,8 +21,9 @@ from pawsight_serving.errors import (
     TargetUnknown,
     VersionNotFound,
 )
-from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap, Drawing, Query
 from pawsight_serving.explainer.methods.registry import METHODS, find_method
+from pawsight_serving.explanation_queries import Drawing, Query
+from pawsight_serving.explanations import ActivationMaps, ClassMap
 from pawsight_serving.observation import Observer, failed_with
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 

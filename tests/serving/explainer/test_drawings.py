@@ -12,8 +12,9 @@ from PIL import Image
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.explainer.drawings import Drawings
-from pawsight_serving.explainer.explanations import ClassMap, Drawing, Explained, Explanation
 from pawsight_serving.explainer.rendering.drawing import Painter
+from pawsight_serving.explanation_queries import Drawing
+from pawsight_serving.explanations import ClassMap, Explained, Explanation
 from pawsight_serving.pictures import PictureLimits
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.workers import Workers

@@ -3,13 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.faithfulness import (
     STEPS,
-    Curve,
     measure_faithfulness,
     strongest_first,
 )
+from pawsight_serving.explanations import ClassMap, Curve
 from tests.serving.explainer.methods.passes import FunctionPasses
 
 # A white square on black, and a model whose only evidence for a dog is white in that place.

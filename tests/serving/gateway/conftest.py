@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from pawsight_serving.calls import Call
-    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explanation_queries import Query
 
 
 BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)

@@ -12,7 +12,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ExplainerUnavailable
-from pawsight_serving.explainer.explanations import Query
+from pawsight_serving.explanation_queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.settings import ExplainerSettings
@@ -122,7 +122,7 @@ async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) ->
         """
 import asyncio, sys
 from pawsight_serving.gateway.explainer_client import ExplainerClient
-from pawsight_serving.explainer.explanations import Query
+from pawsight_serving.explanation_queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.settings import ExplainerSettings
 async def main():

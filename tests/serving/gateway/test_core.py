@@ -15,7 +15,7 @@ from pawsight_serving.errors import (
     OptionInvalid,
     VersionNotFound,
 )
-from pawsight_serving.explainer.explanations import Query
+from pawsight_serving.explanation_queries import Query
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:

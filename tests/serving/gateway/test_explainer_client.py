@@ -13,7 +13,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
-from pawsight_serving.explainer.explanations import Query
+from pawsight_serving.explanation_queries import Query
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observation import Observer

@@ -10,8 +10,8 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ImageInvalid
-from pawsight_serving.explainer.explanations import Drawing, Query
 from pawsight_serving.explainer.methods.registry import find_method
+from pawsight_serving.explanation_queries import Drawing, Query
 from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.workers import Workers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
-from pawsight_serving.engines.providers import wanted_providers
+from pawsight_serving.execution_providers import wanted_providers
 from pawsight_serving.repository.triton_backends import run_in_python_backend, tensorrt_profiles
 from pawsight_serving.repository.triton_config import model_config, read_config, write_config
 from tests.serving.tiny_repository import publish_tiny

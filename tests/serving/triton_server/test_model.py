@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pawsight_serving.engines.providers import wanted_providers
+from pawsight_serving.execution_providers import wanted_providers
 from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.serving.tiny_repository import SIDE, publish_tiny
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
 from pawsight_serving.explainer.methods.options import layers_of, refuse, values_in
 from pawsight_serving.explainer.methods.protocol import MethodResult
+from pawsight_serving.explanations import ActivationMaps, ChannelMap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Passes
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.repository.manifest import Layer, Manifest
 
 NAME: Final = "activations"

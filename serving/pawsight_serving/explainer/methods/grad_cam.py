@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Passes
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.repository.manifest import Manifest
 
 NAME = "grad-cam"

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import ClassMap, Query
     from pawsight_serving.explainer.methods.protocol import Passes
+    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations import ClassMap
     from pawsight_serving.repository.manifest import Manifest
 
     Values = NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.catalogue import find_layer, find_target
 from pawsight_serving.errors import LayerUnknown, OptionInvalid
-from pawsight_serving.explainer.explanations import INPUT, ClassMap
+from pawsight_serving.explanations import INPUT, ClassMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Query
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.repository.manifest import Layer, Manifest
 
     Values = NDArray[np.float32]

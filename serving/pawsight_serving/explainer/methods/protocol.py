@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Maps, Query
+    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations import Maps
     from pawsight_serving.repository.manifest import Manifest
 
 T = TypeVar("T")

@@ -24,8 +24,8 @@ from pawsight_serving.explainer.methods.saliency import Saliency
 from pawsight_serving.explainer.methods.smooth_grad import SmoothGrad
 
 if TYPE_CHECKING:
-    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Method, MethodKind
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.repository.manifest import Manifest
 
 DEFAULT_METHOD: Final = grad_cam.NAME

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pawsight_serving.explainer.explanations import INPUT
 from pawsight_serving.explainer.methods.options import (
     Targets,
     explains,
@@ -19,12 +18,13 @@ from pawsight_serving.explainer.methods.options import (
 )
 from pawsight_serving.explainer.methods.protocol import MethodResult
 from pawsight_serving.explainer.methods.saliency import GRADIENT, saliency_map
+from pawsight_serving.explanations import INPUT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pawsight_serving.explainer.explanations import Query
     from pawsight_serving.explainer.methods.protocol import Passes
+    from pawsight_serving.explanation_queries import Query
     from pawsight_serving.repository.manifest import Manifest
 
 NAME: Final = "smoothgrad"

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pawsight_serving.explainer.rendering.colormap import colourise
 
 if TYPE_CHECKING:
-    from pawsight_serving.explainer.explanations import ClassMap
+    from pawsight_serving.explanations import ClassMap
 
 HEIGHT = 26
 _BAND = 8

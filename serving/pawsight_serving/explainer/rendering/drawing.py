@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import ActivationMaps, ClassMap
 from pawsight_serving.explainer.rendering.colormap import ACTIVATION, HEAT
 from pawsight_serving.explainer.rendering.grid import draw_grid, grid_size
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
 from pawsight_serving.explainer.rendering.png import encode_png
 from pawsight_serving.explainer.rendering.sheet import GROUND, draw_sheet, most_pixels
+from pawsight_serving.explanations import ActivationMaps, ClassMap
 from pawsight_serving.pictures import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pawsight_serving.explainer.explanations import Drawing, Explanation
+    from pawsight_serving.explanation_queries import Drawing
+    from pawsight_serving.explanations import Explanation
     from pawsight_serving.pictures import PictureLimits
     from pawsight_serving.predictions import Prediction
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pawsight_serving.explainer.rendering.colormap import ACTIVATION, colourise, grey_levels
 
 if TYPE_CHECKING:
-    from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
+    from pawsight_serving.explanations import ActivationMaps, ChannelMap
 
 _CELL: Final = 128
 _GAP: Final = 8

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import ALPHA
 from pawsight_serving.explainer.rendering.colormap import HEAT, colourise
 from pawsight_serving.explainer.rendering.label import draw_label
+from pawsight_serving.explanation_queries import ALPHA
 
 if TYPE_CHECKING:
-    from pawsight_serving.explainer.explanations import ClassMap
+    from pawsight_serving.explanations import ClassMap
 
 
 def draw_overlay(
@@ -28,7 +28,7 @@ def draw_overlay(
         picture: RGB, upright.
         heat: the map.
         alpha: how opaque the strongest evidence is, 0 to 1.
-        colormap: one of `rendering.colormap_names.COLORMAPS`.
+        colormap: one of `colormap_names.COLORMAPS`.
     """
     if not heat.evidence:
         return draw_label(picture, f"no evidence for {heat.target} in {heat.layer}")

@@ -15,7 +15,7 @@ from pawsight_serving.explainer.rendering.overlay import lay_over
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.explainer.explanations import ClassMap, Explanation
+    from pawsight_serving.explanations import ClassMap, Explanation
     from pawsight_serving.predictions import Prediction
 
 GROUND: Final = "#16161a"
@@ -57,7 +57,7 @@ def draw_sheet(
         heading: which model and method.
         prediction: of the same pass.
         alpha: how opaque the strongest evidence covers the picture.
-        colormap: one of `rendering.colormap_names.COLORMAPS`.
+        colormap: one of `colormap_names.COLORMAPS`.
     """
     side = _LARGE if len(maps) == 1 else _SMALL
     seen = picture.copy()

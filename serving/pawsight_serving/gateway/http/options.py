@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import Drawing, Query
+from pawsight_serving.explanation_queries import Drawing, Query
 from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pawsight_serving.explainer.explanations import ActivationMaps, Query
 from pawsight_serving.explainer.methods.activations import Activations
+from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations import ActivationMaps
 from tests.serving.explainer.methods.passes import FunctionPasses
 from tests.serving.fakes import manifest
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import ClassMap, Query
 from pawsight_serving.explainer.methods.grad_cam import GradCam
+from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations import ClassMap
 from tests.serving.explainer.methods.passes import FunctionPasses
 from tests.serving.fakes import manifest
 

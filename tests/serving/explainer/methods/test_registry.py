@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.explanations import Query
 from pawsight_serving.explainer.methods.registry import (
     DEFAULT_METHOD,
     METHODS,
     find_method,
     offered_methods,
 )
+from pawsight_serving.explanation_queries import Query
 from tests.serving.fakes import manifest
 
 OF_THE_CONTRACT = {"grad-cam", "activations"}

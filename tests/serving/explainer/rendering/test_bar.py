@@ -3,8 +3,8 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 
-from pawsight_serving.explainer.explanations import INPUT, ClassMap
 from pawsight_serving.explainer.rendering.bar import draw_bar
+from pawsight_serving.explanations import INPUT, ClassMap
 
 
 def bar(heat: ClassMap) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -4,8 +4,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from pawsight_serving.colormap_names import COLORMAPS
 from pawsight_serving.explainer.rendering.colormap import colourise, grey_levels
-from pawsight_serving.explainer.rendering.colormap_names import COLORMAPS
 
 
 @pytest.mark.parametrize("table", COLORMAPS)

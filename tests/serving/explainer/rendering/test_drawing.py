@@ -7,20 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import (
-    ActivationMaps,
-    ChannelMap,
-    ClassMap,
-    Drawing,
-    Explanation,
-)
 from pawsight_serving.explainer.rendering.drawing import Painter, most_bytes
+from pawsight_serving.explanation_queries import Drawing
+from pawsight_serving.explanations import ActivationMaps, ChannelMap, ClassMap, Explanation
 from pawsight_serving.pictures import PictureLimits
 from pawsight_serving.predictions import Prediction
 from tests.serving.fakes import picture
 
 if TYPE_CHECKING:
-    from pawsight_serving.explainer.explanations import Maps
+    from pawsight_serving.explanations import Maps
 
 HEAT = ClassMap("conv1", "cat", np.eye(3, dtype=np.float32))
 ACTIVATIONS = ActivationMaps("conv1", [ChannelMap(0, np.eye(3, dtype=np.float32))])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap
 from pawsight_serving.explainer.rendering.grid import draw_grid
+from pawsight_serving.explanations import ActivationMaps, ChannelMap
 
 CELL, GAP, CAPTION, HEADING = 128, 8, 32, 30
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import ClassMap
 from pawsight_serving.explainer.rendering.overlay import draw_overlay
+from pawsight_serving.explanations import ClassMap
 
 GREY = Image.new("RGB", (60, 40), (128, 128, 128))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight_serving.explainer.explanations import ClassMap, Explanation
 from pawsight_serving.explainer.rendering.sheet import draw_sheet
+from pawsight_serving.explanations import ClassMap, Explanation
 from pawsight_serving.predictions import Prediction
 
 CAT = Prediction("cat", 0.75, {"cat": 0.75, "dog": 0.25})

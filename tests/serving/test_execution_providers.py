@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from pawsight_serving.engines.providers import Threads, choose_providers, wanted_providers
+from pawsight_serving.execution_providers import Threads, choose_providers, wanted_providers
 
 EVERY = [
     "CPUExecutionProvider",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pawsight_serving.explainer.explanations import ActivationMaps, ChannelMap, ClassMap
+from pawsight_serving.explanations import ActivationMaps, ChannelMap, ClassMap
 
 ZERO, ONE = np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
 
