@@ -55,7 +55,7 @@ class EngineSettings(BaseModel):
         "all", description="What each of these calls gets: all cores, or one of its own."
     )
     engine_batch: PositiveInt = Field(
-        8, description="Pictures of waiting calls that the engine runs in one batch at the most."
+        6, description="Pictures of waiting calls that the engine runs in one batch at the most."
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."

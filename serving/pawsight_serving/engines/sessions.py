@@ -42,7 +42,7 @@ class Sharing:
 
     calls: int = field(default_factory=usable_processors)
     cores: Cores = "all"
-    largest_batch: int = 8
+    largest_batch: int = 6
     processors: int = field(default_factory=usable_processors)
     gpu: bool = True
 
