@@ -17,7 +17,7 @@ from PIL import Image
 
 from pawsight_client import Client, ExplainerUnavailable, PawsightError
 from tests.drawn_pictures import draw_folder, jpeg
-from tests.processes import START_S, Served, pawsight, serving
+from tests.processes import Served, pawsight, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def test_without_the_sidecar_predictions_go_on_and_explanations_come_back(served
         before = client.predict(picture)
         (sidecar,) = children(served.process.pid)
         os.kill(sidecar, signal.SIGKILL)
-        ends_s = time.monotonic() + START_S
+        killed_s = time.monotonic()
         failures: list[PawsightError] = []
         while True:
             assert client.predict(picture).probabilities == before.probabilities
@@ -152,6 +152,6 @@ def test_without_the_sidecar_predictions_go_on_and_explanations_come_back(served
                 failures.append(error)
             else:
                 break
-            assert time.monotonic() < ends_s, f"no explanation within {START_S} s"
+            assert time.monotonic() - killed_s < 5, "no explanation within 5 s"
     assert failures, "the sidecar was back before it was missed"
     assert "predictions" in str(failures[0])

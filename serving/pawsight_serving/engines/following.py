@@ -130,10 +130,11 @@ class Follower:
 
     def _plan_retry(self) -> None:
         """Say when to look again though nothing changes."""
-        self._retry_s = min(max(2 * self._retry_s, _FIRST_RETRY_S), _LONGEST_RETRY_S)
         if not self._passing:
-            self._retry_s = 0.0
-        self._retry_at_s = time.monotonic() + self._retry_s if self._passing else math.inf
+            self._retry_s, self._retry_at_s = 0.0, math.inf
+            return
+        self._retry_s = min(max(2 * self._retry_s, _FIRST_RETRY_S), _LONGEST_RETRY_S)
+        self._retry_at_s = time.monotonic() + self._retry_s
 
     async def _load_each(
         self, manifests: Sequence[Manifest], wanted: dict[Key, LoadedVersion]

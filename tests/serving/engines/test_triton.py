@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,10 +221,12 @@ async def test_a_full_queue_refuses_at_once(bounded: Gate) -> None:
 @pytest.mark.triton
 async def test_a_deadline_ends_the_call(engine: TritonEngine, gated: Gate) -> None:
     first = await gated.hold(engine)
+    started_s = time.monotonic()
     # The gate stays shut until the call has ended.
     async with asyncio.timeout(20):
         with pytest.raises(DeadlineExceeded):
             await ask(engine, 2, within_s=0.3)
+    assert 0.25 < time.monotonic() - started_s < 5
     gated.open()
     await first
 

@@ -77,7 +77,7 @@ async def client() -> AsyncIterator[ExplainerClient]:
     await client.disconnect()
 
 
-async def test_a_killed_process_is_back_by_itself(
+async def test_a_killed_process_is_back_within_five_seconds(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
     sidecar = ChildProcess(settings, client)
@@ -89,8 +89,8 @@ async def test_a_killed_process_is_back_by_itself(
         assert first is not None
         os.kill(first, signal.SIGKILL)
         failed = False
-        async with asyncio.timeout(30):
-            while sidecar.pid == first or not await sidecar.wait_reachable(30):
+        async with asyncio.timeout(5):
+            while sidecar.pid == first or not await sidecar.wait_reachable(5):
                 with pytest.raises(ExplainerUnavailable):
                     await explain(client)
                 failed = True
