@@ -117,7 +117,7 @@ async def test_who_sends_in_time_is_answered_by_the_method_alone() -> None:
 
 async def test_who_sends_its_request_slowly_is_cut() -> None:
     heard = Heard()
-    async with serving(heard, body_timeout_s=0.1) as (_, _, channel):
+    async with serving(heard, body_timeout_s=0.2) as (_, _, channel):
         error = await fails(raw(channel, never(), metadata=MINE))
     assert error.code() is STATUS.DEADLINE_EXCEEDED
     assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
