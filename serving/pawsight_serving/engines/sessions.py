@@ -153,9 +153,12 @@ def _warm_up(
     session: ort.InferenceSession | FixedSizes, sizes: Sequence[int], input_size: tuple[int, int]
 ) -> None:
     shape = (max(sizes), *input_size, 3)
-    noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
-    for images in (np.zeros_like(noise[:1]), *(noise[:size] for size in sizes)):
-        if not all(np.isfinite(values).all() for values in session.run(None, {"image": images})):
+    images = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
+    # A flat picture first: what divides by what a picture holds shows it here.
+    images[0] = 0
+    for size in sizes:
+        answers = session.run(None, {"image": images[:size]})
+        if not all(np.isfinite(values).all() for values in answers):
             raise EngineUnavailable(
                 "Its answers are not finite numbers; export the model again from a sound run."
             )

@@ -16,6 +16,7 @@ from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
+from pawsight_serving.explainer.rendering.colormap import load_colormaps
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
@@ -94,7 +95,10 @@ async def serve(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
     try:
+        # Beside the models, whose libraries mostly compute outside Python.
+        colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
         await engine.start()
+        await colormaps
         address = await server.start(settings.grpc, shared=shared_port)
         await readiness.start(server.set_ready)
         started(address)

@@ -14,7 +14,6 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.gateway.audit import Audit
-from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
@@ -38,10 +37,11 @@ from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.child_process import ChildProcess
     from pawsight_serving.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -53,14 +53,14 @@ class Assembly:
     Args:
         settings: the gateway's.
         engine: is started and closed here.
-        explainer_command: what runs as the sidecar, where the settings name no explainer.
+        sidecar: the process of the explainer, where the settings name none.
 
     Raises:
         ConfigurationInvalid: the file of API keys or the certificate cannot be used.
     """
 
     def __init__(
-        self, settings: GatewaySettings, engine: Engine, explainer_command: Sequence[str]
+        self, settings: GatewaySettings, engine: Engine, sidecar: ChildProcess | None
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -68,9 +68,7 @@ class Assembly:
         tls = _tls_of(settings)
         self._decoders = Workers(settings.decode_threads, "decode")
         self._explainer = ExplainerClient()
-        self.sidecar: ChildProcess | None = None
-        if settings.explainer is None:
-            self.sidecar = ChildProcess(settings.for_sidecar(), self._explainer, explainer_command)
+        self._sidecar = sidecar
         self._metrics = Metrics()
         self._listeners = _listeners_of(settings)
         statistics = Statistics()
@@ -109,14 +107,14 @@ class Assembly:
             AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
         """
         settings = self._settings
-        if self.sidecar is not None:
-            self.sidecar.start()
+        if self._sidecar is not None:
+            self._sidecar.start(self._explainer)
         await self._engine.start()
         http = await self._http.start(settings.http, shared=shared_port)
         rpc = await self._rpc.start(settings.grpc, shared=shared_port)
         if settings.explainer is not None:
             await self._explainer.connect(settings.explainer)
-        elif self.sidecar is not None and not await self.sidecar.wait_reachable(
+        elif self._sidecar is not None and not await self._sidecar.wait_reachable(
             settings.explainer_start_s
         ):
             logger.warning("serving without explanations until the explainer has started")
@@ -152,8 +150,8 @@ class Assembly:
         await asyncio.gather(self._http.stop(), self._rpc.stop(self._settings.shutdown_grace_s))
 
     async def _stop_sidecar(self) -> None:
-        if self.sidecar is not None:
-            await self.sidecar.stop(self._settings.shutdown_grace_s)
+        if self._sidecar is not None:
+            await self._sidecar.stop(self._settings.shutdown_grace_s)
 
     def _rpc_server(
         self, gateway: Gateway, inference: OpenInference, keys: ApiKeys | None, tls: Tls | None

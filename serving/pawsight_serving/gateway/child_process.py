@@ -54,7 +54,6 @@ class ChildProcess:
 
     Args:
         settings: the process's.
-        client: is given the address of the process.
         command: what to run.
         name: what the log calls it.
         environment: its environment variables; those of this process where none are given.
@@ -64,7 +63,6 @@ class ChildProcess:
     def __init__(
         self,
         settings: BaseModel,
-        client: Peer,
         command: Sequence[str] = EXPLAINER_COMMAND,
         *,
         name: str = "explainer",
@@ -77,9 +75,9 @@ class ChildProcess:
         self._ended = asyncio.Event()
         self.announced: dict[str, Any] = {}
         self._settings = settings
-        self._client = client
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched = False
         self._supervision: asyncio.Task[None] | None = None
         self._reachable = asyncio.Event()
 
@@ -88,9 +86,19 @@ class ChildProcess:
         """The running process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Start the process and its supervision; see `wait_reachable`."""
-        self._supervision = asyncio.create_task(self._supervise())
+    def launch(self) -> None:
+        """Start the process ahead of `start`, so that both processes load at the same time."""
+        with suppress(OSError):  # `start` tries again, and says what is wrong
+            self._process = self._spawn()
+            self._launched = True
+
+    def start(self, client: Peer) -> None:
+        """Start the process, unless it was launched, and its supervision; see `wait_reachable`.
+
+        Args:
+            client: is given the address of the process.
+        """
+        self._supervision = asyncio.create_task(self._supervise(client))
 
     async def wait_reachable(self, timeout_s: float) -> bool:
         """Wait until the explainer takes calls; False where it does not within `timeout_s`."""
@@ -117,20 +125,31 @@ class ChildProcess:
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
-        await self._client.disconnect()
         await self._end(0.0 if starting else grace_s)
 
-    async def _supervise(self) -> None:
+    def kill(self) -> None:
+        """End the process at once, if it was launched and nobody has stopped it."""
+        if self._process is not None:
+            with self._process as process:
+                process.kill()
+
+    async def _supervise(self, client: Peer) -> None:
+        try:
+            await self._keep_running(client)
+        finally:
+            await client.disconnect()
+
+    async def _keep_running(self, client: Peer) -> None:
         delay_s = _FIRST_DELAY_S
         while True:
             started_s = time.monotonic()
             try:
-                await self._run()
+                await self._run(client)
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
             except Exception:
                 logger.exception("the %s said what was not expected of it", self._name)
-                await self._client.disconnect()
+                await client.disconnect()
                 await self._end(0.0)
             self._ended.set()
             if self._tell_ended is not None and self._process is not None:
@@ -141,9 +160,12 @@ class ChildProcess:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    async def _run(self) -> None:
-        """Start one process and return when it has ended."""
-        process = self._process = _spawn(self._command, self._settings, self._environment)
+    async def _run(self, client: Peer) -> None:
+        """Start one process, or take the launched one, and return when it has ended."""
+        process = self._process
+        if process is None or not self._launched:
+            process = self._process = self._spawn()
+        self._launched = False
         said = asyncio.StreamReader()
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(said), process.stdout
@@ -151,28 +173,44 @@ class ChildProcess:
         try:
             if announcement := await said.readline():
                 self.announced = json.loads(announcement)
-                await self._client.connect(Address.parse(self.announced["address"]))
+                await client.connect(Address.parse(self.announced["address"]))
                 self._reachable.set()
                 # The process holds its end open as long as it lives.
-                await self._until_frozen(asyncio.ensure_future(said.read()), process)
+                await self._until_frozen(client, asyncio.ensure_future(said.read()), process)
         finally:
             self._reachable.clear()
             pipe.close()
-        await self._client.disconnect()
+        await client.disconnect()
         await self._end(_ENDING_S)
 
     async def _until_frozen(
-        self, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]
+        self, client: Peer, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]
     ) -> None:
         """Return when the process has ended; one that answers no more is killed."""
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
-                if self._client.silent_s() > _FROZEN_AFTER_S:
+                if client.silent_s() > _FROZEN_AFTER_S:
                     logger.warning("the %s answers no more; ending it", self._name)
                     process.kill()
                     await ended
         finally:
             ended.cancel()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # Not the event loop's own way: uvloop forks, which gRPC's threads do not survive well.
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self._environment,
+            # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
+            start_new_session=True,
+        )
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
+        return process
 
     async def _end(self, grace_s: float) -> None:
         process = self._process
@@ -191,22 +229,3 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
         # A process that died before it had read its settings.
         with suppress(BrokenPipeError):
             process.stdin.close()
-
-
-def _spawn(
-    command: Sequence[str], settings: BaseModel, environment: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
-    # Not the event loop's own way: uvloop forks, which gRPC's threads do not survive well.
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-        # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
-        start_new_session=True,
-    )
-    if process.stdin is not None:
-        with suppress(BrokenPipeError):
-            process.stdin.write(settings.model_dump_json().encode() + b"\n")
-            process.stdin.flush()
-    return process

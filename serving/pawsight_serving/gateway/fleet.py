@@ -66,7 +66,7 @@ async def serve_fleet(
         AddressUnavailable: an address is taken.
         ConfigurationInvalid: a worker ended before it was ready; it has said why.
     """
-    children: list[ChildProcess] = []
+    sidecar: ChildProcess | None = None
     with ExitStack() as held:
         ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
         http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
@@ -77,13 +77,8 @@ async def serve_fleet(
             explainer = Address(
                 *held.enter_context(_held(Address("127.0.0.1", 0))).getsockname()[:2]
             )
-            children.append(
-                ChildProcess(
-                    settings.for_sidecar().model_copy(update={"grpc": explainer}),
-                    # Asked for nothing but whether it answers.
-                    ExplainerClient(),
-                    explainer_command,
-                )
+            sidecar = ChildProcess(
+                settings.for_sidecar().model_copy(update={"grpc": explainer}), explainer_command
             )
         each = settings.model_copy(
             update={"http": http, "grpc": grpc, "explainer": explainer, "workers": 1}
@@ -92,7 +87,6 @@ async def serve_fleet(
         workers = [
             ChildProcess(
                 each,
-                _Unasked(),
                 worker_command,
                 name="worker",
                 environment=environment,
@@ -100,10 +94,12 @@ async def serve_fleet(
             )
             for _ in range(settings.workers)
         ]
-        children = [*workers, *children]
         try:
-            for child in children:
-                child.start()
+            if sidecar is not None:
+                # Asked for nothing but whether it answers.
+                sidecar.start(ExplainerClient())
+            for worker in workers:
+                worker.start(_Unasked())
             if not all(await asyncio.gather(*(each.wait_started(_START_S) for each in workers))):
                 raise ConfigurationInvalid(
                     "A worker process ended before it took requests; its words above say why."
@@ -114,8 +110,9 @@ async def serve_fleet(
         finally:
             # The workers first: they may be waiting for the sidecar's answers.
             grace_s = settings.shutdown_grace_s + 5.0
-            await asyncio.gather(*(child.stop(grace_s) for child in workers))
-            await asyncio.gather(*(child.stop(grace_s) for child in children[len(workers) :]))
+            await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
+            if sidecar is not None:
+                await sidecar.stop(grace_s)
 
 
 def _held(address: Address) -> socket.socket:

@@ -1,4 +1,8 @@
-"""The gateway's process."""
+"""The gateway's process.
+
+Its libraries take as long to load as the explainer's do, so they are loaded where they are needed:
+by then the explainer's process has been launched, and loads its own.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,13 @@ from typing import TYPE_CHECKING
 import click
 import uvloop
 
-from pawsight_serving.catalogue import newest
-from pawsight_serving.engines.selection import open_engine
-from pawsight_serving.gateway.assembly import Assembly
-from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND, ChildProcess
-from pawsight_serving.gateway.fleet import serve_fleet
+from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.signals import stop_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
@@ -49,13 +49,24 @@ def run(settings: GatewaySettings) -> None:
     keep_one_heap()
     start_logging(settings.log_format)
     if settings.workers > 1:
+        from pawsight_serving.gateway.fleet import serve_fleet
+
         uvloop.run(serve_fleet(settings, stop_signal, click.echo))
-    else:
-        uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo))
+        return
+    sidecar = ChildProcess(settings.for_sidecar()) if settings.explainer is None else None
+    try:
+        if sidecar is not None:
+            sidecar.launch()
+        uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo, sidecar))
+    finally:
+        if sidecar is not None:
+            sidecar.kill()
 
 
 def engine_of(settings: GatewaySettings) -> Engine:
     """Return the engine that the settings name; it is not started yet."""
+    from pawsight_serving.engines.selection import open_engine
+
     triton = settings.triton and str(settings.triton)
     return open_engine(settings.repository_or_default, triton, graphs="hot", settings=settings)
 
@@ -65,7 +76,7 @@ async def serve(
     engine: Engine,
     stop: Callable[[], Awaitable[object]],
     started: Callable[[Running], None],
-    explainer_command: Sequence[str] = EXPLAINER_COMMAND,
+    sidecar: ChildProcess | None,
     *,
     shared_port: bool = False,
 ) -> None:
@@ -76,14 +87,18 @@ async def serve(
         engine: is started and closed here.
         stop: returns when it is time to end.
         started: is called once requests are taken.
-        explainer_command: what runs as the sidecar, where the settings name no explainer.
+        sidecar: the process of the explainer, where the settings name none; it is started, unless
+            it was launched, and stopped here.
         shared_port: whether other processes serve on the same ports.
     """
-    assembly = Assembly(settings, engine, explainer_command)
+    from pawsight_serving.catalogue import newest
+    from pawsight_serving.gateway.assembly import Assembly
+
+    assembly = Assembly(settings, engine, sidecar)
     try:
         http, rpc = await assembly.start(shared_port=shared_port)
         models = tuple(newest(engine.manifests()))
-        started(Running(http, rpc, models, assembly.sidecar))
+        started(Running(http, rpc, models, sidecar))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:

@@ -33,7 +33,7 @@ def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
     async def process() -> None:
         settings = GatewaySettings.model_validate_json(await parent.settings())
         start_logging(settings.log_format)
-        await serve(settings, open_engine(settings), parent.ended, announce, shared_port=True)
+        await serve(settings, open_engine(settings), parent.ended, announce, None, shared_port=True)
 
     try:
         uvloop.run(process())

@@ -80,8 +80,8 @@ async def client() -> AsyncIterator[ExplainerClient]:
 async def test_a_killed_process_is_back_within_five_seconds(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
-    sidecar = ChildProcess(settings, client)
-    sidecar.start()
+    sidecar = ChildProcess(settings)
+    sidecar.start(client)
     try:
         assert await sidecar.wait_reachable(30)
         assert (await explain(client)).model == "tiny"
@@ -101,11 +101,50 @@ async def test_a_killed_process_is_back_within_five_seconds(
         await sidecar.stop(10)
 
 
+async def test_one_that_was_launched_is_the_one_that_is_kept_running(
+    settings: ExplainerSettings, client: ExplainerClient
+) -> None:
+    sidecar = ChildProcess(settings)
+    sidecar.launch()
+    launched = sidecar.pid
+    assert launched is not None
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        assert sidecar.pid == launched
+        os.kill(launched, signal.SIGKILL)
+        await until(lambda: sidecar.pid != launched)
+        assert await sidecar.wait_reachable(30)
+    finally:
+        await sidecar.stop(10)
+
+
+async def test_one_that_was_launched_for_nothing_is_killed(settings: ExplainerSettings) -> None:
+    sidecar = ChildProcess(settings)
+    sidecar.kill()
+    sidecar.launch()
+    launched = sidecar.pid
+    assert launched is not None
+    sidecar.kill()
+    await ended(launched)
+
+
+async def test_what_cannot_be_launched_is_tried_again_once_it_is_started(
+    settings: ExplainerSettings, client: ExplainerClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sidecar = ChildProcess(settings, ("/nonexistent",))
+    sidecar.launch()
+    sidecar.start(client)
+    assert not await sidecar.wait_reachable(0.1)
+    await sidecar.stop(1)
+    assert "cannot be started" in caplog.text
+
+
 async def test_it_ends_with_its_parent_and_leaves_nothing(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
-    sidecar = ChildProcess(settings, client)
-    sidecar.start()
+    sidecar = ChildProcess(settings)
+    sidecar.start(client)
     assert await sidecar.wait_reachable(30)
     pid = sidecar.pid
     assert pid is not None
@@ -126,8 +165,8 @@ from pawsight_serving.explanation_queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.settings import ExplainerSettings
 async def main():
-    sidecar = ChildProcess(ExplainerSettings.model_validate_json(sys.argv[1]), ExplainerClient())
-    sidecar.start()
+    sidecar = ChildProcess(ExplainerSettings.model_validate_json(sys.argv[1]))
+    sidecar.start(ExplainerClient())
     await sidecar.wait_reachable(30)
     print(sidecar.pid, flush=True)
     await asyncio.Event().wait()
@@ -146,8 +185,8 @@ asyncio.run(main())
 async def test_one_that_does_not_listen_is_killed_after_the_grace(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
-    sidecar = ChildProcess(settings, client, (sys.executable, "-c", DEAF))
-    sidecar.start()
+    sidecar = ChildProcess(settings, (sys.executable, "-c", DEAF))
+    sidecar.start(client)
     assert await sidecar.wait_reachable(30)
     pid = sidecar.pid
     assert pid is not None
@@ -162,8 +201,8 @@ async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
     command: tuple[str, ...],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sidecar = ChildProcess(settings, client, command)
-    sidecar.start()
+    sidecar = ChildProcess(settings, command)
+    sidecar.start(client)
     assert not await sidecar.wait_reachable(0.5)
     assert "starting it again" in caplog.text
     with pytest.raises(ExplainerUnavailable):
@@ -180,8 +219,8 @@ async def test_one_that_says_or_does_the_unexpected_is_ended_and_started_again(
 ) -> None:
     monkeypatch.setattr("pawsight_serving.gateway.child_process._ENDING_S", 0.1)
     pids: asyncio.Queue[int] = asyncio.Queue()
-    sidecar = ChildProcess(settings, client, (sys.executable, "-c", words), ended=pids.put_nowait)
-    sidecar.start()
+    sidecar = ChildProcess(settings, (sys.executable, "-c", words), ended=pids.put_nowait)
+    sidecar.start(client)
     try:
         first = await asyncio.wait_for(pids.get(), 30)
         await ended(first)
@@ -197,8 +236,8 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
     monkeypatch.setattr(f"{gateway}.explainer_client._CHECK_S", 0.2)
     monkeypatch.setattr(f"{gateway}.explainer_client._FROZEN_AFTER_S", 1.5)
     monkeypatch.setattr(f"{gateway}.child_process._FROZEN_AFTER_S", 4.0)
-    sidecar = ChildProcess(settings, client)
-    sidecar.start()
+    sidecar = ChildProcess(settings)
+    sidecar.start(client)
     try:
         assert await sidecar.wait_reachable(30)
         frozen = sidecar.pid

@@ -18,6 +18,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable, EngineUnavailable
 from pawsight_serving.explainer import main as explainer_main
+from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.main import Running, serve
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from tests.serving.fakes import FakeEngine, picture
@@ -52,7 +53,10 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run a gateway in this event loop."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
-    serving = asyncio.create_task(serve(settings, engine, stop.wait, started.set_result, command))
+    sidecar = None
+    if settings.explainer is None:
+        sidecar = ChildProcess(settings.for_sidecar(), command)
+    serving = asyncio.create_task(serve(settings, engine, stop.wait, started.set_result, sidecar))
     await asyncio.wait({serving, started}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
@@ -14,6 +13,11 @@ if TYPE_CHECKING:
 
 HEAT: Final = "inferno"
 ACTIVATION: Final = "viridis"
+
+
+def load_colormaps() -> None:
+    """Load matplotlib's tables, which takes half a second: else the first drawing waits for it."""
+    _palette(HEAT)
 
 
 def grey_levels(values: NDArray[np.float32], top: float) -> Image.Image:
@@ -30,5 +34,7 @@ def colourise(levels: Image.Image, table: str) -> Image.Image:
 
 @cache
 def _palette(table: str) -> bytes:
+    import matplotlib as mpl
+
     colormap = mpl.colormaps[table](np.arange(256), bytes=True)
     return bytes(colormap[:, :3].tobytes())
