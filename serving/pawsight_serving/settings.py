@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -25,6 +26,9 @@ MAX_NUMBERS: Final = 2_000_000
 """Numbers that are read or written one by one, as in JSON: more hold up every other request."""
 
 
+# As browsers send it, without a path: another one matches no page (RFC 6454, 6.2).
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+
 LogFormat = Literal["text", "json"]
 HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
 
@@ -32,7 +36,8 @@ HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(st
 class EngineSettings(BaseModel):
     """Settings that gateway and explainer share: the models, and the limits of a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Infinity and NaN are numbers to Python, and would not reach the sidecar as JSON.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     repository: Path | None = Field(
         None, description=f"Folder of the model repository [default: {DEFAULT_REPOSITORY}]."
@@ -197,6 +202,16 @@ class GatewaySettings(EngineSettings):
             raise ValueError("give tls-certificate and tls-key together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls-client-ca needs tls-certificate and tls-key")
+        return self
+
+    @model_validator(mode="after")
+    def _origins(self) -> Self:
+        for origin in self.cors_origins.split():
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"cors-origins are a scheme and a host, such as https://example.org, or *, "
+                    f"and not {origin!r}"
+                )
         return self
 
     def for_sidecar(self) -> ExplainerSettings:

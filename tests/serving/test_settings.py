@@ -35,3 +35,17 @@ def test_every_setting_has_one_sentence(settings: type[GatewaySettings]) -> None
         assert field.description, name
         assert field.description.endswith("."), name
         assert ". " not in field.description, name
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e999"])
+def test_times_have_an_end(value: str) -> None:
+    with pytest.raises(ValidationError, match="timeout_s"):
+        GatewaySettings.model_validate({"timeout_s": value})
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    for origins in ("", "*", "https://example.org http://localhost:3000"):
+        assert GatewaySettings(cors_origins=origins).cors_origins == origins
+    for wrong in ("example.org", "https://example.org/", "https://ok.org https://example.org/page"):
+        with pytest.raises(ValidationError, match="cors-origins are"):
+            GatewaySettings(cors_origins=wrong)

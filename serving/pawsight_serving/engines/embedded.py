@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
@@ -88,7 +90,10 @@ class EmbeddedEngine:
         """Run one graph on a batch; see `Engine.infer`.
 
         A call keeps the version that it began with: one that goes meanwhile is released when its
-        last call is over. Single pictures that wait for the hot graph are run in one batch.
+        last call is over. Single pictures that wait for the hot graph are run in one batch. A call
+        of many pictures is run in parts, of the engine's largest batch or, by the `_explain` graph,
+        of one picture: others get their turn in between, and no call takes the memory of all its
+        pictures at once.
         """
         loaded = self._loaded(graph, version)
         try:
@@ -132,10 +137,21 @@ class EmbeddedEngine:
         def made() -> NDArray[np.uint8]:
             return images() if callable(images) else images
 
-        single = callable(images) or len(images) == 1
-        if single and graph == loaded.manifest.name and session.gives(outputs):
+        def run(part: slice) -> Outputs:
+            return session.run(made()[part], outputs)
+
+        count = 1 if callable(images) else len(images)
+        if count == 1 and graph == loaded.manifest.name and session.gives(outputs):
             return await self._workers.run_jointly(loaded.joint, made, deadline)
-        return await self._workers.run(lambda: session.run(made(), outputs), deadline)
+        answers = [
+            await self._workers.run(
+                partial(run, slice(start, start + session.largest_batch)), deadline
+            )
+            for start in range(0, max(1, count), session.largest_batch)
+        ]
+        if len(answers) == 1:
+            return answers[0]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
 
     def _loaded(self, graph: str, version: str) -> LoadedVersion:
         name = graph.removesuffix(EXPLAIN_SUFFIX)

@@ -65,6 +65,7 @@ class GraphSession:
 
     Attributes:
         output_names: what the graph gives.
+        largest_batch: pictures that it should run in one go at the most.
         providers: ONNX Runtime's execution providers that run it, the first one first.
 
     Raises:
@@ -74,7 +75,8 @@ class GraphSession:
     def __init__(
         self, model: bytes, precision: str, input_size: tuple[int, int], sharing: Sharing
     ) -> None:
-        sizes = sorted({1, sharing.largest_batch})
+        self.largest_batch = sharing.largest_batch
+        sizes = sorted({1, self.largest_batch})
         try:
             session = _open(model, precision, sharing)
             self._session: ort.InferenceSession | FixedSizes = session

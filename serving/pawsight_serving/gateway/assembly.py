@@ -12,7 +12,9 @@ from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.admission import Admission
 from pawsight_serving.api_keys import ApiKeys
+from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explainer_client import ExplainerClient
@@ -32,6 +34,7 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.call_limits import CallLimits
 from pawsight_serving.rpc.server import RpcServer, ServerOptions
+from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.tls import Tls
 from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.child_process import ChildProcess
-    from pawsight_serving.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +107,13 @@ class Assembly:
 
         Raises:
             AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
+            ConfigurationInvalid: the default model is not in the repository.
         """
         settings = self._settings
         if self._sidecar is not None:
             self._sidecar.start(self._explainer)
         await self._engine.start()
+        self._check_default_model()
         http = await self._http.start(settings.http, shared=shared_port)
         rpc = await self._rpc.start(settings.grpc, shared=shared_port)
         if settings.explainer is not None:
@@ -145,6 +149,21 @@ class Assembly:
                 await end()
             except Exception:
                 logger.exception("a part of the gateway did not end as it should")
+
+    def _check_default_model(self) -> None:
+        """Find a mistyped name now, and not when the first request leaves out the model."""
+        name, models = self._settings.default_model, newest(self._engine.manifests())
+        # A repository of other models needs none of the name that nobody set.
+        if name in {*models, GatewaySettings.model_fields["default_model"].default}:
+            return
+        sentence = (
+            f"The default model {name!r} is not served here; set --default-model to one of: "
+            f"{', '.join(models) or 'none'}."
+        )
+        if self._settings.triton is None:
+            raise ConfigurationInvalid(sentence)
+        # Triton may load it later.
+        logger.warning("%s", sentence)
 
     async def _stop_servers(self) -> None:
         await asyncio.gather(self._http.stop(), self._rpc.stop(self._settings.shutdown_grace_s))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -16,6 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+from pawsight_serving.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +76,17 @@ class Audit:
     Args:
         file: where to; it grows to `max_bytes` and no further.
         max_bytes: what the file may have.
+
+    Raises:
+        ConfigurationInvalid: the file cannot be written.
     """
 
     def __init__(self, file: Path, max_bytes: int) -> None:
+        # A name that is mistyped is found now, and not by whoever needs the lines.
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise ConfigurationInvalid(
+                "The audit file cannot be written; check its name and who may write it."
+            )
         self._file = file
         self._max_bytes = max_bytes
         self._waiting: deque[_Entry] = deque()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,11 +8,17 @@ import pytest
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.engines.sessions import GraphSession, Sharing
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pawsight_serving.engines.sessions import Outputs
 
 IMAGE = np.zeros((1, SIDE, SIDE, 3), np.uint8)
 
@@ -48,4 +55,44 @@ async def test_what_another_engine_runs_is_named(tmp_path: Path) -> None:
     engine = EmbeddedEngine(tmp_path)
     with pytest.raises(RepositoryInvalid, match="exported for tensorrt and runs in Triton alone"):
         await engine.start()
+    await engine.close()
+
+
+@pytest.mark.parametrize(("graph", "sizes"), [("tiny", [2, 2, 1]), ("tiny_explain", [1] * 5)])
+async def test_many_pictures_of_a_call_are_run_in_parts(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, graph: str, sizes: list[int]
+) -> None:
+    engine = EmbeddedEngine(repository, sharing=Sharing(calls=1, largest_batch=2))
+    await engine.start()
+    ran: list[int] = []
+    run = GraphSession.run
+
+    def seen(session: GraphSession, images: NDArray[np.uint8], outputs: Sequence[str]) -> Outputs:
+        ran.append(len(images))
+        return run(session, images, outputs)
+
+    monkeypatch.setattr(GraphSession, "run", seen)
+    levels = np.arange(0, 250, 50, dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis]
+    pictures = np.broadcast_to(levels, (5, SIDE, SIDE, 3))
+    together = await engine.infer(graph, "1", pictures, ["probabilities"], Deadline.after(20))
+    assert ran == sizes
+    for number, probabilities in enumerate(together["probabilities"]):
+        alone = await engine.infer(
+            graph, "1", pictures[number : number + 1], ["probabilities"], Deadline.after(20)
+        )
+        np.testing.assert_allclose(probabilities, alone["probabilities"][0], atol=1e-6)
+    await engine.close()
+
+
+async def test_others_get_their_turn_while_a_large_call_is_run(repository: Path) -> None:
+    engine = EmbeddedEngine(repository, sharing=Sharing(calls=1, largest_batch=2))
+    await engine.start()
+    done: list[str] = []
+
+    async def ask(who: str, images: NDArray[np.uint8]) -> None:
+        await engine.infer("tiny", "1", images, ["probabilities"], Deadline.after(20))
+        done.append(who)
+
+    await asyncio.gather(ask("many", np.repeat(IMAGE, 9, axis=0)), ask("one", IMAGE))
+    assert done == ["one", "many"]
     await engine.close()

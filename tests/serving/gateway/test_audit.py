@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.gateway import audit as audits
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.observation import Observer, identified_as
@@ -142,3 +143,9 @@ async def test_an_answer_that_cannot_be_written_down_costs_itself_alone(
     audit.close()
     assert len(written(tmp_path / "audit")) == 2
     assert "could not be put into lines" in caplog.text
+
+
+def test_a_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "not" / "there"):
+        with pytest.raises(ConfigurationInvalid, match="audit file"):
+            Audit(file, 1000)

@@ -16,7 +16,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import AddressUnavailable, EngineUnavailable
+from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.explainer import main as explainer_main
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.main import Running, serve
@@ -248,3 +248,18 @@ async def test_an_engine_that_cannot_start_ends_the_start() -> None:
         async with running(make_settings(), engine):
             pass
     assert engine.closed
+
+
+async def test_a_default_model_that_is_not_there_ends_the_start() -> None:
+    engine = FakeEngine()
+    with pytest.raises(ConfigurationInvalid, match=r"'tyni' is not served.*--default-model.*tiny"):
+        async with running(make_settings(default_model="tyni"), engine):
+            pass
+    assert engine.closed
+
+
+async def test_triton_may_bring_the_default_model_later(caplog: pytest.LogCaptureFixture) -> None:
+    settings = make_settings(default_model="tyni", triton=Address("127.0.0.1", 1))
+    async with running(settings, FakeEngine()):
+        pass
+    assert "'tyni' is not served" in caplog.text

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
+from pawsight_serving.gateway.http.upgrades import WISH, Parser, without_wish
 from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
@@ -74,10 +75,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _since_s: float | None = None
     # Bytes since the last that were of use: headers, and what stands around a body's chunks.
     _idle_bytes = 0
+    # Whether the request that is being parsed would rather speak another protocol.
+    _wishes = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
         super().connection_made(transport)
+        self.parser = Parser(self, self._begin_again)
         self._wait(self.limits.header_timeout_s)
         if len(self.connections) > self.limits.max_connections:
             self._refuse(
@@ -111,6 +115,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since_s = time.perf_counter()
         self._wait(self.limits.header_timeout_s)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; the parser leaves the blanks behind its value, which are none of it."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """Begin to answer a request, unless its headers are too large."""
         if self.transport.is_closing():
@@ -119,6 +127,9 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.limits.max_header_bytes:
             self._refuse_headers()
+            return
+        self._wishes = self.parser.should_upgrade() and WISH in dict(self.headers)
+        if self._wishes:
             return
         if (wrong := self._wrong_in_headers()) is not None:
             self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
@@ -134,6 +145,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request's body."""
+        if self._wishes:
+            return
         self._wait(None)
         self._since_s, self._idle_bytes = None, 0
         if not self.transport.is_closing():
@@ -174,13 +187,21 @@ class BoundedProtocol(HttpToolsProtocol):
                 DeadlineExceeded("The request came too slowly; send it faster or in parts."),
             )
 
+    def _begin_again(self, rest: bytes) -> None:
+        """Parse a request once more, without its wish for another protocol."""
+        if self._wishes and not self.transport.is_closing():
+            version = self.parser.get_http_version()
+            head = without_wish(self.parser.get_method(), self.url, version, self.headers)
+            self.parser = Parser(self, self._begin_again)
+            self.parser.feed_data(head + rest)
+
     def _wrong_in_headers(self) -> str | None:
         """Say what is wrong with headers that the parser lets pass; None where nothing is."""
         names = [name for name, _ in self.headers]
         codings = [value.strip().lower() for name, value in self.headers if name == _CODING]
         if self.parser.should_upgrade() and _BODY & set(names):
-            # The parser takes such a body for another protocol.
-            return "This server speaks HTTP/1.1 alone; ask without an Upgrade header."
+            # The parser takes what follows CONNECT for another protocol.
+            return "This server is no proxy; send the body by POST."
         if codings not in ([], [b"chunked"]):
             return "The Transfer-Encoding is not read here; send the body as it is, or chunked."
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
 from pawsight_serving.api_keys import HEADER
+from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.gateway.http.errors import error_answer
+from pawsight_serving.observation import current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
 
@@ -36,4 +42,22 @@ class CrossOrigin(CORSMiddleware):
                 *("x-pawsight-digest", "x-pawsight-layer", "x-pawsight-target"),
                 "x-pawsight-channels",
             ),
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Tell a browser whether its page may call, in this server's words where it may not."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < HTTPStatus.BAD_REQUEST:
+            return answer
+        observed = current()
+        kept = {
+            name: value for name, value in answer.headers.items() if not name.startswith("content-")
+        }
+        return error_answer(
+            OptionInvalid(
+                "Pages may not call so; name their origin in cors-origins, and call by GET or POST "
+                "with headers that are known here."
+            ),
+            "" if observed is None else observed.request_id,
+            headers=kept,
         )

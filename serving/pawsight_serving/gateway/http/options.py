@@ -176,10 +176,12 @@ def open_call(request: Request, limit_s: float) -> Call:
     Raises:
         OptionInvalid: `X-Request-Timeout` is not a number of seconds above zero.
     """
-    given = request.headers.get(TIMEOUT_HEADER)
+    # Lines of one name are one list (RFC 9110, 5.3), and a list is no number.
+    given = ", ".join(request.headers.getlist(TIMEOUT_HEADER))
+    absent = TIMEOUT_HEADER not in request.headers
     return Call(
         request_id_of(request),
-        Deadline.after(limit_s if given is None else min(_seconds(given), limit_s)),
+        Deadline.after(limit_s if absent else min(_seconds(given), limit_s)),
     )
 
 

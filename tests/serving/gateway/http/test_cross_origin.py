@@ -4,6 +4,9 @@ import httpx
 from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.cross_origin import CrossOrigin
+from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
+from pawsight_serving.observation import Observer
+from tests.serving.heard import Heard
 
 
 async def test_a_page_may_read_the_headers_that_say_what_an_answer_is_of() -> None:
@@ -16,3 +19,22 @@ async def test_a_page_may_read_the_headers_that_say_what_an_answer_is_of() -> No
     for name in ("digest", "layer", "target", "channels"):
         assert f"x-pawsight-{name}" in exposed
     assert {"x-request-id", "retry-after"} <= set(exposed)
+
+
+async def test_a_page_that_may_not_call_is_told_so_like_anybody() -> None:
+    heard = Heard()
+    app = RequestMiddleware(
+        CrossOrigin(PlainTextResponse("answer"), ["https://page.example"]), Observer(heard)
+    )
+    asks = {"origin": "https://else.example", "access-control-request-method": "POST"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://gateway"
+    ) as http:
+        answer = await http.options("/", headers={**asks, "x-request-id": "mine"})
+    assert answer.status_code == 400
+    error = answer.json()
+    assert (error["code"], error["request_id"]) == ("OPTION_INVALID", "mine")
+    assert "cors-origins" in error["error"]
+    assert "origin" in answer.headers["vary"].lower()
+    assert "access-control-allow-origin" not in answer.headers
+    assert [code for _, code in heard.said()] == ["OPTION_INVALID"]

@@ -48,6 +48,13 @@ def test_a_deadline_must_be_a_time(value: str) -> None:
         open_call(request(x_request_timeout=value), 5)
 
 
+def test_a_deadline_is_said_once() -> None:
+    twice = request(x_request_timeout="2")
+    twice.scope["headers"].append((b"x-request-timeout", b"3"))
+    with pytest.raises(OptionInvalid, match="X-Request-Timeout"):
+        open_call(twice, 5)
+
+
 def query(text: str, wanted: MediaType = "application/json") -> Query:
     return ExplainOptions.of(request(text)).query("tiny", "1", wanted)
 

@@ -25,7 +25,10 @@ _SHAPE: Final = (
 
 
 class _Open(BaseModel):
-    """Ignores parameters and fields that it does not know, as the protocol asks."""
+    """Ignores parameters and fields that it does not know, as the protocol asks.
+
+    What may be left out may be null too, which is how some languages write it.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -50,7 +53,7 @@ class Input(_Open):
         description="`BYTES` (encoded pictures) or `UINT8` (pixels in the model's size)."
     )
     shape: list[NonNegativeInt]
-    parameters: InputParameters = InputParameters()
+    parameters: InputParameters | None = None
     data: list[Any] | None = Field(
         None, description="Pictures in base64, or the pixels' values, flat or nested."
     )
@@ -60,7 +63,7 @@ class OutputParameters(_Open):
     """The parameters of a requested output."""
 
     binary_data: bool | None = Field(None, description="Whether it is answered in binary form.")
-    classification: int = Field(0, description="Not offered here.")
+    classification: int | None = Field(None, description="Not offered here.")
     shared_memory_region: str | None = Field(None, description="Not offered here.")
 
 
@@ -68,24 +71,24 @@ class Output(_Open):
     """An output that is asked for."""
 
     name: str
-    parameters: OutputParameters = OutputParameters()
+    parameters: OutputParameters | None = None
 
 
 class RequestParameters(_Open):
     """The parameters of a request."""
 
-    binary_data_output: bool = Field(
-        False, description="Whether outputs that do not say otherwise are answered in binary form."
+    binary_data_output: bool | None = Field(
+        None, description="Whether outputs that do not say otherwise are answered in binary form."
     )
 
 
 class InferBody(_Open):
     """The JSON of a request."""
 
-    id: str = ""
-    parameters: RequestParameters = RequestParameters()
+    id: str | None = None
+    parameters: RequestParameters | None = None
     inputs: list[Input] = Field(max_length=16)
-    outputs: Annotated[list[Output], Field(max_length=256)] = []
+    outputs: Annotated[list[Output], Field(max_length=256)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +132,17 @@ def read_request(
         picture = InputTensor(IMAGE, BYTES, (1,), [body])
         return InferRequest(Asked(model, version, [picture]), "", frozenset(), True)
     document = _parse(body[:length], max_json_depth)
-    default = document.parameters.binary_data_output
+    outputs = document.outputs or []
+    default = bool((document.parameters or RequestParameters()).binary_data_output)
     return InferRequest(
         Asked(
             model,
             version,
             _inputs(document.inputs, memoryview(body)[length:]),
-            tuple(output.name for output in document.outputs),
+            tuple(output.name for output in outputs),
         ),
-        document.id,
-        frozenset(output.name for output in document.outputs if _binary(output, default)),
+        document.id or "",
+        frozenset(output.name for output in outputs if _binary(output, default)),
         default,
     )
 
@@ -167,19 +171,21 @@ def _parse(text: bytes, max_depth: int) -> InferBody:
 
 
 def _binary(output: Output, default: bool) -> bool:
-    refuse_classification(output.parameters.classification)
-    refuse_shared_memory(output.parameters.shared_memory_region)
-    wanted = output.parameters.binary_data
+    parameters = output.parameters or OutputParameters()
+    refuse_classification(parameters.classification or 0)
+    refuse_shared_memory(parameters.shared_memory_region)
+    wanted = parameters.binary_data
     return default if wanted is None else wanted
 
 
 def _inputs(inputs: list[Input], tail: memoryview) -> list[InputTensor]:
     tensors, start = [], 0
     for each in inputs:
-        refuse_shared_memory(each.parameters.shared_memory_region)
-        size = each.parameters.binary_data_size
+        parameters = each.parameters or InputParameters()
+        refuse_shared_memory(parameters.shared_memory_region)
+        size = parameters.binary_data_size
         if size is None:
-            tensors.append(_from_json(each))
+            tensors.append(_from_json(each, parameters.content_type))
         elif each.data is not None:
             raise RequestError(f"The input {each.name!r} has data and binary data; send one.")
         else:
@@ -194,13 +200,13 @@ def _inputs(inputs: list[Input], tail: memoryview) -> list[InputTensor]:
     return tensors
 
 
-def _from_json(tensor: Input) -> InputTensor:
+def _from_json(tensor: Input, content_type: str | None) -> InputTensor:
     shape = tuple(tensor.shape)
     if tensor.data is None:
         raise RequestError(f"The input {tensor.name!r} has no data; send {_SHAPE}.")
     if tensor.datatype != BYTES:
         return InputTensor.from_numbers(tensor.name, tensor.datatype, shape, tensor.data)
-    if tensor.parameters.content_type not in {None, "base64"}:
+    if content_type not in {None, "base64"}:
         raise OptionInvalid("The content_type of pictures is base64; send their bytes so.")
     if not all(isinstance(element, str) for element in tensor.data):
         raise RequestError(

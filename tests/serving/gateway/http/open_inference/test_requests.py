@@ -36,6 +36,20 @@ def test_pictures_in_base64() -> None:
     assert tensor.shape == (1,)
 
 
+def test_what_may_be_left_out_may_be_null() -> None:
+    nothing: dict[str, Any] = {"name": "probabilities", "parameters": None}
+    for parameters in (None, {"binary_data_size": None, "content_type": None}):
+        sent = [image(data=[B64], parameters=parameters)]
+        for outputs, asked in ((None, ()), ([nothing], ("probabilities",))):
+            request = read(sent, id=None, parameters=None, outputs=outputs)
+            assert (request.id, tuple(request.asked.outputs)) == ("", asked)
+            assert not request.wants_binary("probabilities")
+    unsaid = {"binary_data": None, "classification": None, "shared_memory_region": None}
+    outputs = [{"name": "probabilities", "parameters": unsaid}]
+    request = read([image(data=[B64])], parameters={"binary_data_output": None}, outputs=outputs)
+    assert not request.wants_binary("probabilities")
+
+
 def test_base64_may_be_said() -> None:
     (tensor,) = read([image(data=[B64], parameters={"content_type": "base64"})]).asked.inputs
     assert tensor.elements == [b"picture"]
