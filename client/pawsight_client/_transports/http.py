@@ -16,6 +16,7 @@ from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
 from pawsight_client._tls import UNTRUSTED
 from pawsight_client._transports import http_codec as codec
+from pawsight_client._transports.address import is_loopback
 from pawsight_client._transports.loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:
     return {
         "verify": True if tls is None else tls.context(),
         "base_url": url,
+        "trust_env": not is_loopback(url),
         "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
         # So long may an attempt to connect take over gRPC too.
         "timeout": httpx.Timeout(None, connect=5.0),
