@@ -114,7 +114,9 @@ class AsyncHttpStream:
         self._waiting: deque[asyncio.Task[Prediction]] = deque()
 
     async def put(self, operation: Predict) -> None:
-        self._waiting.append(asyncio.create_task(self._transport.send(operation, self._timeout_s)))
+        task = asyncio.create_task(self._transport.send(operation, self._timeout_s))
+        task.add_done_callback(_noticed)
+        self._waiting.append(task)
 
     async def get(self) -> Prediction:
         return await self._waiting.popleft()
@@ -123,6 +125,12 @@ class AsyncHttpStream:
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
+
+
+def _noticed(task: asyncio.Task[Prediction]) -> None:
+    """Take note of how a task ended: asyncio would log the failure of a picture given up on."""
+    if not task.cancelled():
+        task.exception()
 
 
 class HttpTransport:
