@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, overload
 
-from pawsight_client._errors import ClientClosed, PawsightError
+from pawsight_client._errors import ClientClosed, OptionInvalid, PawsightError
 from pawsight_client._operations import (
     ALL,
     DEFAULT_TIMEOUT_S,
@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """As `Client`, for one event loop; cancelling a call cancels it at the server."""
+    """As `Client`, for the event loop that first calls it.
+
+    Cancelling a call cancels it at the server; a call in another loop raises `OptionInvalid`.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class AsyncClient:
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def predict(
         self,
@@ -253,6 +257,10 @@ class AsyncClient:
     def _limit_s(self, timeout_s: float | None, otherwise_s: float = DEFAULT_TIMEOUT_S) -> float:
         if self._closed:
             raise ClientClosed("The client is closed; open a new one.")
+        running = asyncio.get_running_loop()
+        self._loop = self._loop or running
+        if self._loop is not running:
+            raise OptionInvalid("The client is another event loop's; open one in each loop.")
         given = (each for each in (timeout_s, self._timeout_s) if each is not None)
         return check_timeout(next(given, otherwise_s))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from os import PathLike
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -81,13 +82,13 @@ class Explain(Operation[tuple[Explanation, ...]]):
     def __post_init__(self) -> None:
         names = ("model", "version", "method", "layer", "target", "colormap")
         _check_text(**{name: getattr(self, name) for name in names})
-        if not all(isinstance(each, int) and 0 <= each < 2**32 for each in self.channels):
+        if not all(isinstance(each, Integral) and 0 <= each < 2**32 for each in self.channels):
             raise OptionInvalid("Channels are whole numbers from 0.")
         for name, most in (("top", 2**16), ("samples", 2**16), ("seed", 2**63)):
             value = getattr(self, name)
-            if not isinstance(value, int) or not 0 <= value < most:
+            if not (isinstance(value, Integral) and 0 <= int(value) < most):
                 raise OptionInvalid(f"{name} is a whole number from 0, and below {most}.")
-        if not (isinstance(self.alpha, (int, float)) and 0 <= self.alpha <= 1):
+        if not (isinstance(self.alpha, Real) and 0 <= self.alpha <= 1):
             raise OptionInvalid("alpha is a number from 0 to 1.")
 
     @property
@@ -156,7 +157,7 @@ def check_many(pictures: object, in_flight: int, on_error: str) -> None:
     """Raise OptionInvalid where these are no options of `predict_many`."""
     if isinstance(pictures, (str, bytes, bytearray, memoryview, PathLike)):
         raise OptionInvalid("predict_many takes a list of pictures; ask predict for a single one.")
-    if not isinstance(in_flight, int) or in_flight < 1:
+    if not isinstance(in_flight, Integral) or in_flight < 1:
         raise OptionInvalid("in_flight must be a whole number, at least 1.")
     if on_error not in ("raise", "return"):
         raise OptionInvalid(f"on_error must be 'raise' or 'return', not {on_error!r}.")

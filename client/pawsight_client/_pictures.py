@@ -23,6 +23,8 @@ class PixelArray(Protocol):
 Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | PixelArray
 """Path of a file, its bytes, a PIL image, or RGB pixels, uint8, [height, width, 3]."""
 
+# Of other modes than a PNG's, what keeps their transparency.
+_NEAREST: Final = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -31,7 +33,8 @@ def encode(picture: Picture) -> bytes:
 
     Raises:
         ImageUnreadable: the file cannot be read.
-        ImageInvalid: an array that is not uint8, [height, width, 3].
+        ImageInvalid: an array that is not uint8, [height, width, 3], or a PIL image that cannot be
+            read, or has 32 bits a channel.
         DependencyMissing: pixels need Pillow, and it is not installed.
         TypeError: not a picture at all.
     """
@@ -43,7 +46,8 @@ def encode(picture: Picture) -> bytes:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a path"
             raise ImageUnreadable(f"{os.fspath(picture)!r} cannot be read: {reason}.") from error
-    if not hasattr(picture, "__array_interface__"):
+    # Of the class: a PIL image has its pixels written out to answer for itself.
+    if not hasattr(type(picture), "__array_interface__"):
         raise TypeError(
             "A picture is a path, bytes, a PIL image or a uint8 array [height, width, 3], "
             f"not {type(picture).__name__}."
@@ -53,19 +57,48 @@ def encode(picture: Picture) -> bytes:
 
 def _png(picture: PixelArray) -> bytes:
     try:
-        from PIL import Image, ImageOps
+        from PIL import ExifTags, Image
     except ImportError as error:
         raise DependencyMissing(
             "Sending pixels needs Pillow: pip install pillow, or send the path of a file."
         ) from error
-    if isinstance(picture, Image.Image):
+    if not isinstance(picture, Image.Image):
+        return _file(_from_pixels(picture))
+    try:
+        picture.load()
         # Saved as PNG, the picture would lose the orientation that the server minds in a file.
-        image = ImageOps.exif_transpose(picture)
-        image = image if image.mode in _PNG_MODES else image.convert("RGB")
-    else:
-        image = _from_pixels(picture)
+        turned = Image.Exif()
+        if (orientation := picture.getexif().get(ExifTags.Base.Orientation)) in range(2, 9):
+            turned[ExifTags.Base.Orientation] = orientation
+        return _file(_saveable(picture), exif=turned)
+    except ImageInvalid:
+        raise
+    except Exception as error:  # Pillow's plugins raise what they like
+        raise ImageInvalid(
+            "The PIL image cannot be read; is it closed, empty or of a file that was cut off?"
+        ) from error
+
+
+def _saveable(picture: Image.Image) -> Image.Image:
+    """Return the picture in a mode that a PNG has, nothing lost that a server would see.
+
+    Raises:
+        ImageInvalid: numbers of 32 bits a channel.
+    """
+    if picture.mode in {"I", "F"}:
+        # Nothing says which of their values is white.
+        raise ImageInvalid("The PIL image has 32 bits a channel; send it with 8 or 16.")
+    if picture.mode in _PNG_MODES:
+        return picture
+    if picture.mode.startswith("I;16"):
+        # By way of 32 bits: Pillow converts no 16 bits into others.
+        return picture.convert("I").convert("I;16")
+    return picture.convert(_NEAREST.get(picture.mode, "RGB"))
+
+
+def _file(image: Image.Image, **options: Image.Exif) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
+    image.save(file, "PNG", compress_level=1, **options)
     return file.getvalue()
 
 

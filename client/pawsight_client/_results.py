@@ -122,6 +122,10 @@ class Explanation:
     faithfulness: Faithfulness | None = None
     sheet_png: bytes = field(default=b"", repr=False)
 
+    def _repr_png_(self) -> bytes | None:
+        """Return the drawing, which notebooks show in place of the explanation."""
+        return self.sheet_png or self.overlay_png or None
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the sheet, the overlay or the grid of maps, to a PNG file.
 

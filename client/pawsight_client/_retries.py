@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Final
 
 from pawsight_client._errors import (
@@ -51,7 +52,7 @@ def check_client(timeout_s: float | None, retries: int) -> None:
             check_timeout(timeout_s)
         except DeadlineExceeded:
             raise OptionInvalid("timeout_s must be a number of seconds above zero.") from None
-    if not isinstance(retries, int) or retries < 0:
+    if not isinstance(retries, Integral) or retries < 0:
         raise OptionInvalid("retries must be a whole number from 0.")
 
 
@@ -62,7 +63,7 @@ def check_timeout(timeout_s: float) -> float:
         DeadlineExceeded: none are left.
         OptionInvalid: they are no number, or more than a clock can count.
     """
-    if not isinstance(timeout_s, (int, float)):
+    if not isinstance(timeout_s, Real):
         raise OptionInvalid(
             f"timeout_s must be a number of seconds, not {type(timeout_s).__name__}."
         )
@@ -70,7 +71,7 @@ def check_timeout(timeout_s: float) -> float:
         raise DeadlineExceeded("No time is left to ask; allow more.")
     if not timeout_s <= _MOST_S:
         raise OptionInvalid(f"timeout_s must be a number of seconds, at most {_MOST_S:.0f}.")
-    return timeout_s
+    return float(timeout_s)
 
 
 class Attempts:

@@ -88,10 +88,11 @@ def refuse_unknown(environment: Iterable[str]) -> None:
     }
     for variable in sorted(environment):
         if variable.startswith(PREFIX) and variable not in known:
-            closest = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.0)[0]
-            raise click.UsageError(
-                f"The environment variable {variable} is unknown; did you mean {closest}?"
-            )
+            # All share the prefix, which would make any two of them near.
+            names = [name.removeprefix(PREFIX) for name in sorted(known)]
+            near = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+            hint = f"did you mean {PREFIX}{near[0]}?" if near else "unset it, or see --help."
+            raise click.UsageError(f"The environment variable {variable} is unknown; {hint}")
 
 
 def _variable(name: str) -> str:

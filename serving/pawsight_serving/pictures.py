@@ -10,15 +10,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
+from pawsight_serving.slow_pictures import check_segments, check_tiles
 from pawsight_serving.truncation import is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+# Of a TIFF: how many bits a value has, and whether the lowest is black or white.
+_BITS: Final = ExifTags.Base.BitsPerSample
+_PHOTOMETRIC: Final = ExifTags.Base.PhotometricInterpretation
+
+# What turns a picture upright, by EXIF's orientation.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ def open_picture(
     Raises:
         ImageMissing: `data` is empty.
         ImageTooLarge: over a limit; nothing was decoded.
-        ImageInvalid: not a picture, truncated, or a format outside `FORMATS`.
+        ImageInvalid: not a picture, truncated, too slow to decode, or a format outside `FORMATS`.
     """
     if not data:
         raise ImageMissing("The picture is empty; send the bytes of a JPEG or PNG file.")
@@ -54,6 +71,7 @@ def open_picture(
         raise ImageTooLarge(
             f"The picture has {len(data)} bytes; at most {limits.max_bytes} are taken."
         )
+    check_segments(data)
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         pixels = picture.width * picture.height
@@ -62,6 +80,7 @@ def open_picture(
                 f"The picture has {picture.width}x{picture.height} pixels; "
                 f"at most {limits.max_pixels} in all are taken."
             )
+        check_tiles(picture)
         if not is_whole(data, picture.format or ""):
             raise ImageInvalid("The picture ends too early; send the whole file.")
         if at_least is not None:
@@ -70,7 +89,7 @@ def open_picture(
             side = max(at_least)
             picture.draft("RGB", (side, side))
         picture.load()
-        return _to_rgb(ImageOps.exif_transpose(picture))
+        return _to_rgb(_upright(picture))
     except (ImageTooLarge, ImageInvalid):
         raise
     except Image.DecompressionBombError as error:
@@ -105,13 +124,24 @@ def decode_picture(
     return np.asarray(squashed, dtype=np.uint8)
 
 
+def _upright(picture: Image.Image) -> Image.Image:
+    """Return the picture as its EXIF says that it was held.
+
+    Pillow's own function copies each picture, and writes all of its EXIF anew: it fails where that
+    holds anything that Pillow cannot write.
+    """
+    orientation: object = picture.getexif().get(ExifTags.Base.Orientation)
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
+
+
 def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        picture = _upper_byte(picture)
     if picture.has_transparency_data:
         opaque = picture.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
         return Image.alpha_composite(white, opaque).convert("RGB")
-    if picture.mode.startswith("I;16"):
-        return _upper_byte(picture).convert("RGB")
     if picture.mode in {"I", "F"}:
         # Nothing says which of their values is white.
         raise ImageInvalid("The picture has 32 bits a channel; send it with 8 or 16.")
@@ -119,6 +149,14 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _upper_byte(picture: Image.Image) -> Image.Image:
-    """Return 16-bit grey in 8 bits; Pillow's own conversion clips it to white instead."""
-    values = np.asarray(picture).astype(np.float64) / 257.0
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    """Return grey of 12 or 16 bits in 8; Pillow's own conversion clips it to white instead."""
+    tags = picture.tag_v2 if isinstance(picture, TiffImageFile) else {}
+    (bits,) = tags.get(_BITS, (16,))
+    values = np.asarray(picture)
+    levels = np.clip(np.rint(values / ((2**bits - 1) / 255)), 0, 255).astype(np.uint8)
+    # Pillow minds that zero is white in grey of 8 bits alone.
+    grey = Image.fromarray(255 - levels if tags.get(_PHOTOMETRIC) == 0 else levels)
+    clear = picture.info.get("transparency")
+    if clear is not None:
+        grey.putalpha(Image.fromarray(values != clear))
+    return grey

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_client import AsyncClient
+from pawsight_client import AsyncClient, OptionInvalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,3 +45,27 @@ async def test_pictures_may_come_from_an_asynchronous_iterable(url: str) -> None
     async with AsyncClient(url) as client:
         labels = [each.label async for each in client.predict_many(pictures(), in_flight=2)]
     assert labels == ["cat", "dog", "cat"]
+
+
+def test_a_client_may_be_made_before_its_event_loop(url: str) -> None:
+    asyncio.set_event_loop(None)
+    client = AsyncClient(url)
+
+    async def ask() -> str:
+        async with client:
+            return (await client.predict(b"cat")).label
+
+    assert asyncio.run(ask()) == "cat"
+
+
+def test_a_client_that_was_never_asked_can_be_closed(url: str) -> None:
+    asyncio.run(AsyncClient(url).close())
+
+
+def test_a_client_stays_in_its_event_loop(url: str) -> None:
+    with asyncio.Runner() as first:
+        client = AsyncClient(url)
+        assert first.run(client.predict(b"cat")).label == "cat"
+        with pytest.raises(OptionInvalid, match="another event loop's; open one in each"):
+            asyncio.run(client.predict(b"cat"))
+        first.run(client.close())

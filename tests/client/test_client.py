@@ -382,3 +382,17 @@ def test_threads_share_a_client(url: str) -> None:
         for thread in threads:
             thread.join(timeout=10)
     assert labels == ["dog"] * 8
+
+
+def test_a_proxy_does_not_come_between_a_client_and_its_own_machine(
+    flavour: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with flavour(url, retries=0) as client:
+        assert client.predict(b"cat").label == "cat"
+
+
+def test_probabilities_are_in_the_classes_order(client: Any) -> None:
+    assert list(client.predict(b"dog").probabilities) == ["cat", "dog"]

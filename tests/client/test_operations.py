@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pawsight_client import OptionInvalid
-from pawsight_client._operations import Explain, GetModel, Predict, check_many, joined
+from pawsight_client._operations import Explain, GetModel, Predict, check_many, joined, listed
 
 # Bytes of a command line that are no text come as such characters.
 NO_TEXT = "\udc80"
@@ -18,6 +19,15 @@ NO_TEXT = "\udc80"
 def test_channels_are_whole_numbers(channels: tuple[int, ...]) -> None:
     with pytest.raises(OptionInvalid, match="whole numbers"):
         Explain(b"data", channels=channels)
+
+
+def test_numbers_may_be_numpys() -> None:
+    channels: Any = np.argsort([3, 1, 2])
+    asked = Explain(b"data", channels=listed(channels))
+    assert asked.channels == (1, 2, 0)
+    numbers: Any = {"top": np.int64(3), "seed": np.int32(1), "alpha": np.float32(0.5)}
+    Explain(b"data", **numbers)
+    check_many([], np.int64(4), "raise")  # type: ignore[arg-type]
 
 
 def test_names_are_text() -> None:

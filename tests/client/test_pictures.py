@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pawsight_client import DependencyMissing, ImageInvalid, ImageUnreadable
 from pawsight_client._pictures import encode
@@ -16,6 +17,7 @@ from pawsight_client._pictures import encode
 if TYPE_CHECKING:
     from pathlib import Path
 
+ORIENTATION = 0x0112
 PIXELS = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
 
 
@@ -64,17 +66,70 @@ def test_pil_images_lose_nothing() -> None:
     assert np.array_equal(decoded(encode(Image.fromarray(PIXELS))), PIXELS)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "F", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I;16"])
 def test_pil_images_of_every_mode_can_be_sent(mode: str) -> None:
     assert Image.open(io.BytesIO(encode(Image.new(mode, (4, 3))))).size == (4, 3)
 
 
-def test_pil_images_are_sent_upright() -> None:
+@pytest.mark.parametrize("orientation", [1, 6, 9])
+def test_pil_images_keep_their_orientation(orientation: int) -> None:
     file = io.BytesIO()
     exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(PIXELS).save(file, "PNG", exif=exif)
-    assert decoded(encode(Image.open(file))).shape == (7, 5, 3)
+    exif[ORIENTATION] = orientation
+    Image.fromarray(PIXELS).save(file, "TIFF" if orientation == 9 else "PNG", exif=exif)
+    sent = ImageOps.exif_transpose(Image.open(io.BytesIO(encode(Image.open(file)))))
+    assert sent.size == ((5, 7) if orientation == 6 else (7, 5))
+
+
+def test_a_pil_image_turned_while_it_is_loaded_is_not_turned_twice() -> None:
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.fromarray(PIXELS).save(file, "TIFF", exif=exif)
+    sent = ImageOps.exif_transpose(Image.open(io.BytesIO(encode(Image.open(file)))))
+    assert np.array_equal(np.asarray(sent), np.rot90(PIXELS, -1))
+
+
+def test_a_pil_image_may_hold_exif_that_pillow_cannot_write() -> None:
+    entries = struct.pack("<HHI4s", 0x0111, 2, 4, b"abc") + struct.pack(
+        "<HHII", ORIENTATION, 3, 1, 6
+    )
+    image = Image.fromarray(PIXELS)
+    image.info["exif"] = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    sent = Image.open(io.BytesIO(encode(image)))
+    assert sent.getexif()[ORIENTATION] == 6
+
+
+@pytest.mark.parametrize("mode", ["I;16B", "I;16L"])
+def test_16_bit_images_of_either_byte_order_lose_nothing(mode: str) -> None:
+    pixels = np.array([[0, 300, 65535]], ">u2" if mode == "I;16B" else "<u2")
+    sent = Image.open(io.BytesIO(encode(Image.frombytes(mode, (3, 1), pixels.tobytes()))))
+    assert np.array_equal(np.asarray(sent), pixels)
+
+
+@pytest.mark.parametrize(("mode", "straight"), [("La", "LA"), ("RGBa", "RGBA"), ("PA", "RGBA")])
+def test_what_is_transparent_stays_so(mode: str, straight: str) -> None:
+    clear = Image.new("LA" if mode == "La" else "RGBA", (4, 3))
+    sent = Image.open(io.BytesIO(encode(clear.convert(mode))))
+    assert sent.mode == straight
+    assert sent.getextrema()[-1] == (0, 0)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pil_images_of_32_bits_a_channel_are_refused(mode: str) -> None:
+    with pytest.raises(ImageInvalid, match="send it with 8 or 16"):
+        encode(Image.new(mode, (4, 3)))
+
+
+def test_pil_images_that_cannot_be_read_are_refused() -> None:
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).resize((90, 70)).save(file, "JPEG")
+    closed = Image.fromarray(PIXELS)
+    closed.close()
+    cut = Image.open(io.BytesIO(file.getvalue()[:-200]))
+    for unreadable in (closed, cut, Image.new("RGB", (0, 0))):
+        with pytest.raises(ImageInvalid, match="cannot be read"):
+            encode(unreadable)
 
 
 def test_pixels_need_pillow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,12 @@ def test_save_writes_the_overlay(tmp_path: Path) -> None:
     assert (tmp_path / "overlay.png").read_bytes() == b"png"
 
 
+def test_notebooks_show_the_drawing() -> None:
+    assert explanation(b"png")._repr_png_() == b"png"
+    assert dataclasses.replace(explanation(b"png"), sheet_png=b"sheet")._repr_png_() == b"sheet"
+    assert explanation(b"")._repr_png_() is None
+
+
 def test_save_writes_png_files_alone(tmp_path: Path) -> None:
     explanation(b"png").save(tmp_path / "OVERLAY.PNG")
     explanation(b"png").save(tmp_path / "overlay")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pawsight_client import (
@@ -86,6 +87,11 @@ def test_no_time_is_left_after_the_deadline(clock: Clock) -> None:
     tried = attempts(clock, timeout_s=1.0)
     clock.now_s += 2.0
     assert 0 < tried.remaining_s() < 0.01
+
+
+def test_a_timeout_may_be_numpys() -> None:
+    assert check_timeout(np.float32(2.5)) == 2.5  # type: ignore[arg-type]
+    check_client(np.float32(2.5), np.int64(1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

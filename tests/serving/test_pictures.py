@@ -31,19 +31,17 @@ def left_red_right_blue(width: int = 64, height: int = 48) -> Image.Image:
     return picture
 
 
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def png_header(width: int, height: int) -> bytes:
     """Return a PNG that promises a size and holds no pixels to speak of."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
     return (
         b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(b"\0" * 16))
-        + chunk(b"IEND", b"")
+        + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + png_chunk(b"IDAT", zlib.compress(b"\0" * 16))
+        + png_chunk(b"IEND", b"")
     )
 
 
@@ -79,6 +77,18 @@ def test_exif_orientation_is_applied(orientation: int, red_at: str) -> None:
     row, column = spots[red_at]
     red, _, blue = decode_picture(data, (20, 20))[row, column].astype(int)
     assert red > blue + 100
+
+
+def test_a_turned_picture_may_hold_exif_that_pillow_cannot_write() -> None:
+    entries = struct.pack("<HHI4s", 0x0111, 2, 4, b"abc") + struct.pack(
+        "<HHII", EXIF_ORIENTATION, 3, 1, 6
+    )
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    jpeg = encode(left_red_right_blue(), "JPEG")
+    turned = open_picture(
+        jpeg[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif + jpeg[2:]
+    )
+    assert turned.size == (48, 64)
 
 
 def test_grey_becomes_three_equal_channels() -> None:
@@ -128,6 +138,30 @@ def test_16_bit_grey_keeps_its_upper_byte() -> None:
 def test_a_dark_16_bit_picture_stays_dark() -> None:
     dark = np.full((8, 8), 200, dtype=np.uint16)
     assert decode_picture(encode(Image.fromarray(dark)), (4, 4)).max() <= 1
+
+
+def test_a_transparent_16_bit_grey_becomes_white_and_the_others_stay() -> None:
+    pixels = np.array([[0x1234, 0x5678]], np.uint16).repeat(8, 0)
+    png = encode(Image.fromarray(pixels))
+    clear = png_chunk(b"tRNS", struct.pack(">H", 0x1234))
+    place = png.index(b"IDAT") - 4
+    shown = np.asarray(open_picture(png[:place] + clear + png[place:]))
+    assert shown[0, :, 0].tolist() == [255, round(0x5678 / 257)]
+
+
+@pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
+def test_deep_grey_tiffs_keep_their_levels(bits: int, zero_is_white: bool) -> None:
+    levels = [0, 2**bits // 3]
+    stored = [2**bits - 1 - level for level in levels] if zero_is_white else levels
+    if bits == 12:
+        pixels = ((stored[0] << 12) | stored[1]).to_bytes(3)
+    else:
+        pixels = struct.pack("<HH", *stored)
+    entries = [(256, 2), (257, 1), (258, bits), (259, 1), (262, 0 if zero_is_white else 1)]
+    entries += [(273, 8 + 2 + 12 * 8 + 4), (277, 1), (279, len(pixels))]
+    directory = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in entries)
+    tiff = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + pixels
+    np.testing.assert_allclose(np.asarray(open_picture(tiff))[0, :, 0], [0, 85], atol=1)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])

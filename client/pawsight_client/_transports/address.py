@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -43,11 +45,19 @@ def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) 
     return AsyncHttpTransport(url, api_key, _tls(url, tls))
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether a server is on this machine: no proxy of the environment leads there."""
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
 def _grpc_target(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:
+    except (AttributeError, ValueError):
         host = None
     if not host or parts.scheme not in ("grpc", "grpcs", "http", "https"):
         raise OptionInvalid(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 import grpc
 import grpc.aio
 
 from pawsight_client._transports import grpc_codec as codec
+from pawsight_client._transports.address import is_loopback
 from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 
@@ -47,6 +48,10 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(*tls.contents())
 
 
+def _options(url: str) -> tuple[tuple[str, int], ...]:
+    return (*OPTIONS, ("grpc.enable_http_proxy", int(not is_loopback(url))))
+
+
 def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
@@ -57,10 +62,11 @@ class GrpcTransport:
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._url = _url(target, tls)
         self._metadata = _metadata(api_key)
+        options = _options(self._url)
         self._channel = (
-            grpc.insecure_channel(target, OPTIONS)
+            grpc.insecure_channel(target, options)
             if tls is None
-            else grpc.secure_channel(target, _credentials(tls), OPTIONS)
+            else grpc.secure_channel(target, _credentials(tls), options)
         )
         self._stub = PawsightStub(self._channel)
 
@@ -85,12 +91,19 @@ class AsyncGrpcTransport:
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._url = _url(target, tls)
         self._metadata = _metadata(api_key)
-        self._channel = (
-            grpc.aio.insecure_channel(target, OPTIONS)
+        options = _options(self._url)
+        self._open = (
+            partial(grpc.aio.insecure_channel, target, options)
             if tls is None
-            else grpc.aio.secure_channel(target, _credentials(tls), OPTIONS)
+            else partial(grpc.aio.secure_channel, target, _credentials(tls), options)
         )
-        self._stub = PawsightStub(self._channel)
+        self._channel: grpc.aio.Channel | None = None
+
+    @cached_property
+    def _stub(self) -> PawsightStub:
+        # A channel is its event loop's, and a client may be made before there is one.
+        self._channel = self._open()
+        return PawsightStub(self._channel)
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
         form = codec.form_of(operation)
@@ -104,4 +117,5 @@ class AsyncGrpcTransport:
         return AsyncGrpcStream(call, self._url, timeout_s)
 
     async def close(self) -> None:
-        await self._channel.close()
+        if self._channel is not None:
+            await self._channel.close()

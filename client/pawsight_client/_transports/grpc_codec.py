@@ -168,7 +168,8 @@ def _read_prediction(answer: pb.PredictResponse | pb.ExplainResponse) -> Predict
     return Prediction(
         label=prediction.label,
         score=prediction.score,
-        probabilities=dict(prediction.probabilities),
+        # A message keeps no order; classes are in that of their names.
+        probabilities=dict(sorted(prediction.probabilities.items())),
         model=answer.model,
         version=answer.version,
         digest=answer.digest,

@@ -16,6 +16,7 @@ from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
 from pawsight_client._tls import UNTRUSTED
 from pawsight_client._transports import http_codec as codec
+from pawsight_client._transports.address import is_loopback
 from pawsight_client._transports.loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ class AsyncHttpStream:
         self._waiting: deque[asyncio.Task[Prediction]] = deque()
 
     async def put(self, operation: Predict) -> None:
-        self._waiting.append(asyncio.create_task(self._transport.send(operation, self._timeout_s)))
+        task = asyncio.create_task(self._transport.send(operation, self._timeout_s))
+        task.add_done_callback(_noticed)
+        self._waiting.append(task)
 
     async def get(self) -> Prediction:
         return await self._waiting.popleft()
@@ -122,6 +125,12 @@ class AsyncHttpStream:
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
+
+
+def _noticed(task: asyncio.Task[Prediction]) -> None:
+    """Take note of how a task ended: asyncio would log the failure of a picture given up on."""
+    if not task.cancelled():
+        task.exception()
 
 
 class HttpTransport:
@@ -177,6 +186,7 @@ def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:
     return {
         "verify": True if tls is None else tls.context(),
         "base_url": url,
+        "trust_env": not is_loopback(url),
         "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
         # So long may an attempt to connect take over gRPC too.
         "timeout": httpx.Timeout(None, connect=5.0),

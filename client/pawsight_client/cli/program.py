@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import io
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -77,6 +80,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, which may import what is heavy only now; Ctrl-C ends it cleanly."""
+        # A file's name may be of bytes that are no text; it is printed as it came.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError:
@@ -86,6 +92,10 @@ class LazyGroup(click.Group):
                 raise
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException("No space is left to write to; make some.") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 _CHANNEL: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
+    # Triton stands beside this process, or in its cluster: not behind a way out.
+    ("grpc.enable_http_proxy", 0),
     # By default gRPC waits up to two minutes before it tries a server again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     # Not a pause, whatever its name: so long may one attempt to connect take.

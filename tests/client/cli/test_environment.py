@@ -27,14 +27,22 @@ def test_the_servers_variables_are_its_settings() -> None:
     assert options.CLIENT_VARIABLES == CLIENT_VARIABLES
 
 
-def test_both_sides_refuse_in_the_same_words() -> None:
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("PAWSIGHT_SERVRE", "did you mean PAWSIGHT_SERVER?"),
+        ("PAWSIGHT_FOO", "unset it, or see --help."),
+        ("PAWSIGHT_DEBUG", "unset it, or see --help."),
+    ],
+)
+def test_both_sides_refuse_in_the_same_words(variable: str, hint: str) -> None:
     told = []
     for refuse in (refuse_unknown, options.refuse_unknown):
         with pytest.raises(click.UsageError) as raised:
-            refuse(["PATH", "PAWSIGHT_SERVRE"])
+            refuse(["PATH", variable])
         told.append(str(raised.value))
     assert told[0] == told[1]
-    assert told[0].endswith("PAWSIGHT_SERVRE is unknown; did you mean PAWSIGHT_SERVER?")
+    assert told[0].endswith(f"{variable} is unknown; {hint}")
 
 
 @pytest.mark.parametrize(

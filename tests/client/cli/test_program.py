@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from pawsight_client.cli import main
 from pawsight_client.cli.commands import COMMANDS, Entry
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FULL = Path("/dev/full")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -137,3 +136,41 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
         _, told = program.communicate(timeout=20)
     assert program.returncode == 130
     assert told == ""
+
+
+def test_a_name_that_is_no_text_is_printed_as_it_came(command: Path) -> None:
+    command.write_text(
+        "import click\n\n@click.command()\n@click.argument('name')\n"
+        "def serve(name):\n    click.echo(name)\n"
+    )
+    code = (
+        "from pawsight_client.cli import main;"
+        "from pawsight_client.cli.commands import COMMANDS, Entry;"
+        f"COMMANDS['serve'] = Entry('{command.stem}:serve', 'serving', 'Serve.'); main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "serve", b"\xff.jpg"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONIOENCODING": "utf-8:strict",
+        },
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.stdout == b"\xff.jpg\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
+def test_an_output_that_is_full_is_told_in_a_sentence() -> None:
+    with FULL.open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "pawsight_client", "predict", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert result.returncode == 1
+    assert result.stderr == b"Error: No space is left to write to; make some.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socketserver
 import subprocess
 import sys
@@ -13,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pawsight_client import Client, ClientClosed, DeadlineExceeded, ServerUnreachable
+from pawsight_client import (
+    Client,
+    ClientClosed,
+    DeadlineExceeded,
+    ImageInvalid,
+    ServerUnreachable,
+)
 from pawsight_client._transports.http import ERRORS
+from tests.client.twin import NOT_A_PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,3 +141,15 @@ with Client({http_url!r}) as client:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert said.stdout == "cat\n"
+
+
+def test_pictures_given_up_on_are_not_logged(
+    stand: Stand, twin: Twin, caplog: pytest.LogCaptureFixture
+) -> None:
+    twin.failures.extend([NOT_A_PICTURE] * 8)
+    with Client(stand.urls["http"]) as client:
+        answers = client.predict_many([b"cat"] * 8, in_flight=8, on_error="return")
+        assert isinstance(next(answers), ImageInvalid)
+    del answers
+    gc.collect()
+    assert "asyncio" not in {record.name for record in caplog.records}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import pytest
 
@@ -127,3 +128,19 @@ def test_the_default_model(names: list[str], default: str) -> None:
 def test_no_default_model(names: list[str], told: str) -> None:
     with pytest.raises(OptionInvalid, match=f"the models are: {told}"):
         default_model(served(*names))
+
+
+def test_maps_are_the_float32_that_grpc_brings() -> None:
+    explanation: dict[str, object] = {
+        "method": "m",
+        "layer": "l",
+        "height": 1,
+        "width": 2,
+        "evidence": True,
+    }
+    explanation |= {"digest": "d", "map": [[0.1, 2]]}
+    prediction = {"label": "cat", "score": 1.0, "probabilities": {"cat": 1.0}}
+    answer: dict[str, object] = {"model": "m", "version": "1", "digest": "d", "request_id": "r"}
+    answer |= {"predictions": [prediction], "explanations": [explanation]}
+    (read_back,) = read(Explain(b"data", "m"), 200, {}, json.dumps(answer).encode())
+    assert read_back.map == ((struct.unpack("<f", struct.pack("<f", 0.1))[0], 2.0),)

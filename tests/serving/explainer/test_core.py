@@ -89,6 +89,13 @@ async def test_activations(explainer: Explainer, engine: FakeEngine) -> None:
     np.testing.assert_array_equal(explanation.maps.channels[0].values, np.full((2, 2), 3.0))
 
 
+async def test_of_a_method_that_looks_at_the_picture_all_layers_are_the_picture(
+    explainer: Explainer,
+) -> None:
+    explained = await explainer.explain(Query(method="occlusion", layer="all"), [RED], soon())
+    assert [each.maps.layer for each in explained.explanations] == ["input"]
+
+
 async def test_nothing_is_drawn_unless_asked_for(explainer: Explainer) -> None:
     (quiet,) = (await explainer.explain(Query(), [RED], soon())).explanations
     assert quiet.drawing == b""

@@ -98,7 +98,7 @@ def refuse(query: Query, method: str, *options: str) -> None:
 
 def refuse_layer(query: Query) -> None:
     """Raise `LayerUnknown` where a method that looks at the picture itself is given a layer."""
-    if query.layer not in {"", INPUT}:
+    if query.layer not in {"", INPUT, ALL}:
         raise LayerUnknown(query.layer, (INPUT,))
 
 
