@@ -80,7 +80,7 @@ def open_picture(
                 f"The picture has {picture.width}x{picture.height} pixels; "
                 f"at most {limits.max_pixels} in all are taken."
             )
-        check_tiles(picture)
+        check_tiles(picture, len(data))
         if not is_whole(data, picture.format or ""):
             raise ImageInvalid("The picture ends too early; send the whole file.")
         if at_least is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MOST_SCANS: Final = 100
 _MOST_SEGMENTS: Final = 1000
 _MOST_TILES: Final = 65_536
+# Pillow decodes the run lengths of a BMP in Python, byte by byte: this many take half a second.
+_MOST_RUN_LENGTHS: Final = 2_000_000
 
 # ITU-T T.81, B.1.1. Within a scan 0xFF is followed by zero or by a restart marker.
 _MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
@@ -37,14 +39,18 @@ def check_segments(data: bytes) -> None:
         raise _slow()
 
 
-def check_tiles(picture: ImageFile) -> None:
-    """Raise `ImageInvalid` where Python decodes the pixels, or they come in too many pieces.
+def check_tiles(picture: ImageFile, size: int) -> None:
+    """Raise `ImageInvalid` where pixels come in too many pieces, or Python would decode too many.
 
     Args:
         picture: opened, not loaded.
+        size: its bytes.
     """
     tiles = picture.tile
-    if len(tiles) > _MOST_TILES or any(tile.codec_name == "bmp_rle" for tile in tiles):
+    run_lengths = any(tile.codec_name == "bmp_rle" for tile in tiles)
+    if len(tiles) > _MOST_TILES or (
+        run_lengths and picture.width * picture.height + size > _MOST_RUN_LENGTHS
+    ):
         raise _slow()
 
 

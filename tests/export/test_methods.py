@@ -172,11 +172,10 @@ def gradients_and_activations(
 
 
 def grad_cam_plus_plus(gradient: Values, activation: Values) -> Values:
-    """The paper's equations 19, 10 and 5 as they stand, in float64; 0 / 0 is 0."""
-    gradient, activation = gradient.astype(np.float64), activation.astype(np.float64)
+    """The paper's equations 19, 10 and 5 as they stand, with pytorch-grad-cam's epsilon."""
     sums = activation.sum((1, 2))[:, None, None]
-    below = 2 * gradient**2 + sums * gradient**3
-    alpha = np.where(gradient > 0, gradient**2 / np.where(gradient > 0, below, 1), 0)
+    alpha = gradient**2 / (2 * gradient**2 + sums * gradient**3 + 1e-6)
+    alpha = np.where(gradient != 0, alpha, 0)
     weights = (np.maximum(gradient, 0) * alpha).sum((1, 2))
     maps: Values = (weights[:, None, None] * activation).sum(0)
     return np.maximum(maps, 0)

@@ -81,8 +81,10 @@ def test_scans_in_what_is_no_scan_count_for_nothing() -> None:
     open_picture(jpeg[:2] + thumbnails + jpeg[2:] + SCAN * 1000)
 
 
-def test_a_run_length_encoded_bmp_is_refused() -> None:
-    refuse(rle_bmp(8, 8))
+def test_a_large_run_length_encoded_bmp_is_refused() -> None:
+    assert open_picture(rle_bmp(640, 480)).size == (640, 480)
+    refuse(rle_bmp(2000, 1000))
+    refuse(rle_bmp(8, 8) + bytes(2_000_000))
 
 
 def test_a_tiff_of_many_tiles_is_refused() -> None:

@@ -11,20 +11,22 @@ from pawsight_serving.explainer.methods.gradient_maps import GradientMethod
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Keeps 0 / 0 from being not a number; the value of the authors' code and of pytorch-grad-cam.
+_EPSILON: Final = np.float32(1e-6)
+
 
 def grad_cam_plus_plus(
     activations: NDArray[np.float32], gradients: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return the channels' sum, weighted by their positive gradients, each by its own share.
 
-    Of equation 19, g^2 / (2 g^2 + A g^3), the gradient's square is cancelled: 1 / (2 + A g), where
-    A is the channel's sum. Where a gradient is not above zero its weight is zero, and above it
-    nothing divides by zero. An epsilon against that would outweigh the small gradients of a large
-    net.
+    Where a gradient is not above zero its weight is zero, so the quotient is taken of the others
+    alone: below zero it has a pole.
     """
     positive = np.maximum(gradients, 0)
+    square = positive * positive
     sums = activations.sum(axis=(1, 2), keepdims=True)
-    share = 1 / (2 + sums * positive)
+    share = square / (2 * square + sums * square * positive + _EPSILON)
     weights = np.einsum("khw,khw->k", share, positive)
     total: NDArray[np.float32] = np.einsum("k,khw->hw", weights, activations)
     return np.maximum(total, np.float32(0))
