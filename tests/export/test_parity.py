@@ -166,6 +166,16 @@ def test_every_output_is_checked(output: str, wrong: Callable[[Any], Any]) -> No
         check(net, explain)
 
 
+@pytest.mark.parametrize("logit", [0, 1, 2])
+@pytest.mark.parametrize("output", ["gradient:conv1", "gradient:input"])
+def test_the_gradients_of_every_logit_are_checked(output: str, logit: int) -> None:
+    net = small_net(3)
+    explain = answer(ExplainGraph(net))
+    explain[output][:, logit] *= -1
+    with pytest.raises(ParityFailed, match=r"explain gradients \d"):
+        check(net, explain)
+
+
 @pytest.mark.parametrize(
     "output", ["probabilities", "activation:conv1", "gradcam:conv1", "gradient:conv2"]
 )

@@ -51,6 +51,14 @@ def test_its_net_computes_in_float32_what_the_run_does_but_for_rounding(
     assert 0 < (ours - theirs).abs().max() < 0.02 * theirs.abs().max() + 0.02
 
 
+def test_its_net_normalises_as_the_run_does(vgg_run: Run, tmp_path: Path) -> None:
+    packed = pack_run(vgg_run, tmp_path / "packed")
+    for ours, theirs in zip(
+        packed.model().normalise.buffers(), vgg_run.model().normalise.buffers(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
 def test_its_weights_can_be_started_from(packed: Run) -> None:
     assert read_weights(str(packed.path)).has_head
 
