@@ -68,3 +68,5 @@ def test_a_folder_with_something_in_it_is_left_alone(finished_run: Run, tmp_path
     with pytest.raises(RunInvalid, match="not empty"):
         pack_run(finished_run, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(RunInvalid, match="cannot be packed"):
+        pack_run(finished_run, tmp_path / "mine")

@@ -27,7 +27,7 @@ def pack_run(run: Run, out: Path) -> Run:
     Raises:
         RunInvalid: `out` is in the way or cannot be written.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.is_dir() and any(out.iterdir()):
         raise RunInvalid(f"{out} is not empty; give another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
