@@ -28,10 +28,9 @@ from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.memory import resident_bytes
-from pawsight_serving.repository.directory import graph_path, read_manifest
+from pawsight_serving.repository.directory import graph_path
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_served, served_versions
-from pawsight_serving.repository.triton_config import model_config, write_config
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,17 +119,11 @@ class Churn:
         }
         manifest = self._source.model_copy(update={"version": version, "graphs": published})
         name, staged = manifest.name, self._folder / f"staged-{version}"
-        earlier = [
-            read_manifest(self._repository, name, each)
-            for each in served_versions(self._repository, name)
-        ]
         for graph, data in graphs.items():
             target = staged / graph / version
             target.mkdir(parents=True)
             (target / manifest.graphs[graph].file).write_bytes(data)
             (target / "manifest.json").write_text(manifest.model_dump_json())
-            config = model_config([*earlier, manifest], graph)
-            (staged / graph / "config.pbtxt").write_text(write_config(config))
         publish(staged, self._repository, name, version, keep=2)
 
     async def _learn(self) -> None:

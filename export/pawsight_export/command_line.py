@@ -17,6 +17,7 @@ from pawsight_export.staging import Engine
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_training.errors import TrainingError
+from pawsight_training.options import CLASSES_HELP
 
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Pictures to check parity on and, where it has a test folder, to measure accuracy on.",
 )
+@click.option("--classes", help=CLASSES_HELP)
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
@@ -71,14 +73,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Versions of the model to leave in the repository, newest first, this one included.",
 )
-def export(run: Path, name: str, repository: Path, **options: Any) -> None:
+def export(run: Path, name: str, repository: Path, classes: str | None, **options: Any) -> None:
     """Publish RUN as a new version of a model, after its checks passed.
 
     The repository is made where there is none.
     """
     refuse_unknown(os.environ)
     try:
-        manifest = export_run(run, name, repository, say=click.echo, **options)
+        labels = tuple(classes.split(",")) if classes else ()
+        manifest = export_run(run, name, repository, classes=labels, say=click.echo, **options)
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_summary(manifest))

@@ -3,7 +3,7 @@
 ExportError
 ├── ArchitectureUnsupported     the network has a layer that the graphs cannot express
 ├── NameInvalid                 no name that a model can have
-├── CalibrationMissing          int8 without pictures to find its ranges by, or to be checked on
+├── CalibrationMissing          below fp32 without the pictures that it is made or checked by
 ├── ParityFailed                the exported graph does not compute what the run computes
 ├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
 ├── PrecisionInsufficient       a graph of lower precision loses more than it may

@@ -19,13 +19,15 @@ from pawsight_serving.repository.directory import published_versions, read_manif
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
 from pawsight_training.dataset import load_dataset
+from pawsight_training.errors import DataInvalid
 from pawsight_training.run import load_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.dataset import Split
+    from pawsight_training.run import RunManifest
 
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -39,6 +41,7 @@ def export_run(
     engine: Engine = "onnxruntime",
     precision: Precision = "fp32",
     data: Path | None = None,
+    classes: Sequence[str] = (),
     calibration: Path | None = None,
     calibration_method: Method = "minmax",
     filters: Path | None = None,
@@ -57,6 +60,7 @@ def export_run(
         precision: of the weights and of the hot graph's arithmetic.
         data: pictures of the classes: some of them enter the parity check, and the accuracy of
             the exported graph on `test` enters the manifest. Without it the check draws noise.
+        classes: names that replace those of the folders of `data`, in folder-name order.
         calibration: pictures whose `train` shows int8 how large the maps get; None is `data`.
         calibration_method: how the ranges follow from them.
         filters: what `pawsight filters` drew of the run, to be published with the model.
@@ -69,8 +73,9 @@ def export_run(
     Raises:
         NameInvalid: `name` is none that a model can have.
         RunInvalid: no finished run there.
-        DataInvalid: `data` holds no pictures of class folders.
-        CalibrationMissing: a precision below fp32 without the pictures that it needs.
+        DataInvalid: `data` holds no pictures of class folders, or other classes than the run's.
+        CalibrationMissing: a precision below fp32 without the pictures that it needs, or int8 with
+            test pictures among them.
         ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PlanNotBuilt,
             PublicationFailed: nothing was published.
         RepositoryInvalid: an earlier version of the model cannot be read, or another command is
@@ -85,13 +90,15 @@ def export_run(
     size = run.manifest.input_size
     version = next_version(repository, name)
     _refuse_other_engines(repository, name, engine)
-    test = _test_pictures(data, size, precision)
+    test = _test_pictures(data, run.manifest, classes, precision)
     calibrated = None
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
+        _refuse_test_pictures(calibrated, test)
     command = ["pawsight", "export", str(run_folder), "--name", name, "--engine", engine]
     command += ["--precision", precision]
     command += ["--data", str(data)] if data else []
+    command += ["--classes", ",".join(classes)] if classes else []
     command += ["--calibration", str(calibration)] if calibration else []
     command += ["--calibration-method", calibration_method] if calibrated else []
 
@@ -132,8 +139,19 @@ def export_run(
     return manifest
 
 
-def _test_pictures(data: Path | None, size: tuple[int, int], precision: Precision) -> Split | None:
-    test = load_dataset([data], size).splits.get("test") if data else None
+def _test_pictures(
+    data: Path | None, run: RunManifest, classes: Sequence[str], precision: Precision
+) -> Split | None:
+    test = None
+    if data:
+        pictures = load_dataset([data], run.input_size, classes=classes)
+        if pictures.classes != run.classes:
+            raise DataInvalid(
+                f"{data} has the classes {', '.join(pictures.classes)}, and the run "
+                f"{', '.join(run.classes)}; name the folders' classes with --classes, or give "
+                "other pictures with --data."
+            )
+        test = pictures.splits.get("test")
     if test is None and precision != "fp32":
         raise CalibrationMissing(
             f"An export in {precision} is held against the float32 model on real pictures; give a "
@@ -148,6 +166,17 @@ def _calibration(folder: Path | None, size: tuple[int, int], method: Method) -> 
             "int8 takes its ranges from training pictures; give their folder with --calibration."
         )
     return calibration_set(folder, size, method)
+
+
+def _refuse_test_pictures(calibration: CalibrationSet, test: Split | None) -> None:
+    """Refuse ranges that come from what they are measured on."""
+    measured = {picture.tobytes() for picture in test.pictures} if test else set()
+    shared = sum(picture.tobytes() in measured for picture in calibration.pictures)
+    if shared:
+        raise CalibrationMissing(
+            f"{shared} of the {len(calibration.pictures)} calibration pictures are test pictures "
+            "of --data; give training pictures with --calibration."
+        )
 
 
 def _check_name(name: str) -> None:

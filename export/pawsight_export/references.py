@@ -47,7 +47,6 @@ def captum_maps(
         images: float pixels 0 to 255, [N, 3, H, W].
         n_classes: C.
     """
-    n_logits = 1 if n_classes == 2 else n_classes
     conv = ""
     for name, layer in model.features.named_children():
         if isinstance(layer, nn.Conv2d):
@@ -57,27 +56,32 @@ def captum_maps(
             # Before their ReLU: of one logit the first class's map is the second's, negated.
             maps = [
                 method.attribute(images, target=target, relu_attributions=False).detach()
-                for target in range(n_logits)
+                for target in range(_count_logits(n_classes))
             ]
             yield conv, class_maps(torch.cat(maps, dim=1)).numpy()
 
 
-def captum_gradients(model: ConvNet, images: Tensor) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield each convolutional layer's name and Captum's gradient of the last logit, [N, K, h, w].
+def captum_gradients(
+    model: ConvNet, images: Tensor, n_classes: int
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield each convolutional layer's name and Captum's gradient of each logit, [N, L, K, h, w].
 
-    The last one is the input's: its name is "input", and it is of pixels, [N, 3, H, W].
+    The last one is the input's: its name is "input", and it is of pixels, [N, L, 3, H, W].
     """
-
-    def last_logit(pictures: Tensor) -> Tensor:
-        logits: Tensor = model(pictures)
-        return logits[:, -1]
-
+    logits = range(_count_logits(n_classes))
     conv = ""
     for name, layer in model.features.named_children():
         if isinstance(layer, nn.Conv2d):
             conv = name
         elif isinstance(layer, nn.ReLU):
-            method = LayerGradientXActivation(last_logit, layer, multiply_by_inputs=False)
-            yield conv, method.attribute(images).detach().numpy()
+            method = LayerGradientXActivation(model, layer, multiply_by_inputs=False)
+            gradients = [method.attribute(images, target=logit).detach() for logit in logits]
+            yield conv, torch.stack(gradients, dim=1).numpy()
     pixels = images.clone().requires_grad_()
-    yield "input", Saliency(last_logit).attribute(pixels, abs=False).detach().numpy()
+    saliency = Saliency(model)
+    gradients = [saliency.attribute(pixels, target=logit, abs=False).detach() for logit in logits]
+    yield "input", torch.stack(gradients, dim=1).numpy()
+
+
+def _count_logits(n_classes: int) -> int:
+    return 1 if n_classes == 2 else n_classes

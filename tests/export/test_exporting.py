@@ -33,6 +33,7 @@ from pawsight_serving.repository.triton_config import (
     read_config,
 )
 from pawsight_serving.triton_server.view import MODEL_SOURCE
+from pawsight_training.errors import DataInvalid
 from tests.drawn_pictures import draw, draw_folder
 from tests.export.conftest import SIZE, random_net
 
@@ -250,3 +251,23 @@ def test_the_net_of_the_run_is_what_was_exported(published: tuple[Path, Manifest
         dog = random_net()(torch.from_numpy(pictures).permute(0, 3, 1, 2)).sigmoid().numpy()
     probabilities = session.run(["probabilities"], {"image": pictures})[0]
     np.testing.assert_allclose(probabilities[:, 1:], dog, atol=1e-5)
+
+
+def test_pictures_of_other_classes_are_refused(
+    run_folder: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "check_staged", lambda _, manifest, *others: manifest)
+    for split in ("train", "validation", "test"):
+        (drawn / split / "dogs").rename(drawn / split / "wolves")
+    with pytest.raises(DataInvalid, match="has the classes cat, wolves, and the run cat, dog"):
+        export_run(run_folder, "pets", tmp_path / "repository", data=drawn)
+    export_run(run_folder, "pets", tmp_path / "repository", data=drawn, classes=("cat", "dog"))
+
+
+def test_test_pictures_are_no_calibration_pictures(
+    run_folder: Path, drawn: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CalibrationMissing, match="8 of the 8 calibration pictures are test"):
+        export_run(
+            run_folder, "pets", tmp_path, precision="int8", data=drawn, calibration=drawn / "test"
+        )

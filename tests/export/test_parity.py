@@ -31,10 +31,10 @@ FIRST_OF_NOISE = 3
 Outputs = dict[str, "NDArray[np.float32]"]
 
 
-def answer(graph: HotGraph | ExplainGraph) -> Outputs:
+def answer(graph: HotGraph | ExplainGraph, pictures: NDArray[np.uint8] = PICTURES) -> Outputs:
     """Return a graph's outputs, as its engine would."""
     with torch.no_grad():
-        values = graph(torch.from_numpy(PICTURES))
+        values = graph(torch.from_numpy(pictures))
     return {
         name: value.numpy().copy() for name, value in zip(graph.output_names, values, strict=True)
     }
@@ -166,6 +166,16 @@ def test_every_output_is_checked(output: str, wrong: Callable[[Any], Any]) -> No
         check(net, explain)
 
 
+@pytest.mark.parametrize("logit", [0, 1, 2])
+@pytest.mark.parametrize("output", ["gradient:conv1", "gradient:input"])
+def test_the_gradients_of_every_logit_are_checked(output: str, logit: int) -> None:
+    net = small_net(3)
+    explain = answer(ExplainGraph(net))
+    explain[output][:, logit] *= -1
+    with pytest.raises(ParityFailed, match=r"explain gradients \d"):
+        check(net, explain)
+
+
 @pytest.mark.parametrize(
     "output", ["probabilities", "activation:conv1", "gradcam:conv1", "gradient:conv2"]
 )
@@ -200,3 +210,22 @@ def test_rounding_may_decide_in_one_picture_but_not_in_two_nor_in_a_flat_one() -
     explain["gradcam:conv1"][seen] *= 1.01
     with pytest.raises(ParityFailed, match="flat pictures"):
         check(net, explain)
+
+
+def test_where_rounding_breaks_every_pictures_ties_a_wrong_way_back_alone_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = small_net()
+    kernels = net.get_parameter("features.conv1.weight")
+    images = PICTURES // 128 * 255
+    with torch.no_grad():
+        # As int8 has them: multiples of one number, of which the sums over neighbours are the same.
+        kernels.copy_(0.1 * kernels.sign() * (kernels.abs() > kernels.abs().median()))
+    rounded = copy.deepcopy(net)
+    with torch.no_grad():
+        noise = torch.empty_like(kernels).uniform_(1 - 1e-7, 1 + 1e-7)
+        rounded.get_parameter("features.conv1.weight").mul_(noise)
+    check_parity(net, images, None, answer(ExplainGraph(rounded), images))
+    monkeypatch.setattr(graphs, "through_conv", through_other_weights)
+    with pytest.raises(ParityFailed, match="explain gradients"):
+        check_parity(net, images, None, answer(ExplainGraph(rounded), images))

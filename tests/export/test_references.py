@@ -30,16 +30,16 @@ def test_a_layers_activations_are_after_its_relu() -> None:
         torch.testing.assert_close(torch.from_numpy(values), seen[name].detach())
 
 
-@pytest.mark.parametrize("n_logits", [1, 3])
-def test_gradients_are_of_the_last_logit(n_logits: int) -> None:
+@pytest.mark.parametrize(("n_logits", "n_classes"), [(1, 2), (3, 3)])
+def test_gradients_are_of_every_logit(n_logits: int, n_classes: int) -> None:
     images, seen, logits = by_hand(n_logits)
-    found = dict(captum_gradients(small_net(n_logits), images.detach()))
+    found = dict(captum_gradients(small_net(n_logits), images.detach(), n_classes))
     assert list(found) == ["conv1", "conv2", "input"]
     wanted = [seen["conv1"], seen["conv2"], images]
-    for values, gradient in zip(
-        found.values(), torch.autograd.grad(logits[:, -1].sum(), wanted), strict=True
-    ):
-        torch.testing.assert_close(torch.from_numpy(values), gradient)
+    for logit in range(n_logits):
+        gradients = torch.autograd.grad(logits[:, logit].sum(), wanted, retain_graph=True)
+        for values, gradient in zip(found.values(), gradients, strict=True):
+            torch.testing.assert_close(torch.from_numpy(values[:, logit]), gradient)
 
 
 @pytest.mark.parametrize(("n_logits", "n_classes"), [(1, 2), (3, 3)])

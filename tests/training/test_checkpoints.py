@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from pawsight_training.checkpoints import checkpoint_to_resume, read_best
+from pawsight_training.checkpoints import checkpoint_to_resume, checkpointing, read_best
 from pawsight_training.errors import RunInvalid
 
 if TYPE_CHECKING:
@@ -78,3 +78,29 @@ def test_a_folder_in_use_is_left_alone(job: Job, unfinished: Path, finished_run:
     for resume in (False, True):
         with pytest.raises(RunInvalid, match="already holds a finished run"):
             checkpoint_to_resume(finished_run.path, job, resume=resume, first=True)
+
+
+def test_a_damaged_checkpoint_is_one_sentence(job: Job, unfinished: Path) -> None:
+    for name in ("last", "best"):
+        path = unfinished / "checkpoints" / f"{name}.ckpt"
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(RunInvalid, match=r"last\.ckpt is missing or damaged"):
+        checkpoint_to_resume(unfinished, job, resume=True, first=True)
+    with pytest.raises(RunInvalid, match=r"best\.ckpt is missing or damaged"):
+        read_best(unfinished)
+
+
+def test_a_run_that_was_moved_remembers_its_best_epoch(job: Job, unfinished: Path) -> None:
+    last = torch.load(unfinished / "checkpoints" / "last.ckpt", weights_only=True)
+    (best,) = (each for each in checkpointing(unfinished, job) if "accuracy" in each.state_key)
+    (before,) = (state for key, state in last["callbacks"].items() if key == best.state_key)
+    best.load_state_dict(before)
+    here = str(unfinished / "checkpoints" / "best.ckpt")
+    assert before["best_model_path"] != here
+    assert best.state_dict() == before | {
+        "dirpath": str(unfinished / "checkpoints"),
+        "best_model_path": here,
+        "kth_best_model_path": here,
+        "best_k_models": {here: before["best_model_score"]},
+        "current_score": None,
+    }

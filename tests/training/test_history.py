@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pawsight_training.errors import RecipeInvalid
 from pawsight_training.history import COLUMNS
 from pawsight_training.training import train
 
@@ -44,3 +45,12 @@ def test_schedules_end_low(
     rates = [row["learning_rate"] for row in rows_of(job, tmp_path / "run")]
     assert max(rates) <= 1e-4
     assert rates[-1] < 0.1 * max(rates)
+
+
+def test_a_training_that_diverged_is_stopped_before_it_is_kept(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    job = make_job("scratch", data, epochs=3, learning_rate=1e30)
+    with pytest.raises(RecipeInvalid, match=r"In epoch 1 .* lower --learning-rate"):
+        train(job, tmp_path / "run")
+    assert not list(tmp_path.rglob("*.ckpt"))

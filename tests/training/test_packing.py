@@ -51,6 +51,14 @@ def test_its_net_computes_in_float32_what_the_run_does_but_for_rounding(
     assert 0 < (ours - theirs).abs().max() < 0.02 * theirs.abs().max() + 0.02
 
 
+def test_its_net_normalises_as_the_run_does(vgg_run: Run, tmp_path: Path) -> None:
+    packed = pack_run(vgg_run, tmp_path / "packed")
+    for ours, theirs in zip(
+        packed.model().normalise.buffers(), vgg_run.model().normalise.buffers(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
 def test_its_weights_can_be_started_from(packed: Run) -> None:
     assert read_weights(str(packed.path)).has_head
 
@@ -60,3 +68,5 @@ def test_a_folder_with_something_in_it_is_left_alone(finished_run: Run, tmp_path
     with pytest.raises(RunInvalid, match="not empty"):
         pack_run(finished_run, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(RunInvalid, match="cannot be packed"):
+        pack_run(finished_run, tmp_path / "mine")

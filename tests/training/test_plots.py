@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
@@ -7,6 +9,9 @@ from matplotlib.patches import Rectangle
 from pawsight_training import plots
 from pawsight_training.dataset import Split
 from pawsight_training.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECOND = np.array([0.9, 0.8, 0.4, 0.3, 0.2], dtype=np.float32)
 LABELS = np.array([1, 0, 1, 0, 0])
@@ -42,7 +47,7 @@ def test_the_confusion_matrix_carries_its_counts() -> None:
 
 def test_two_classes_have_one_curve_and_three_have_three() -> None:
     (axes,) = plots.roc(MEASURED, CLASSES).axes
-    assert axes.get_title() == "area 0.8333"
+    assert axes.get_title() == "ROC, area 0.8333"
     assert [line.get_label() for line in axes.lines[:-1]] == ["dog"]
     thirds = np.full((6, 3), 1 / 3, dtype=np.float32)
     (axes,) = plots.roc(Evaluation(thirds, np.array([0, 1, 2] * 2)), ("a", "b", "c")).axes
@@ -67,3 +72,10 @@ def test_mistakes_are_shown_the_worst_first() -> None:
     axes = plots.mistakes(MEASURED, split, CLASSES).axes
     filled = [(a.get_xlabel(), a.get_title()) for a in axes if a.images]
     assert filled == [("1.jpg", "dog 80.0%, is cat"), ("2.jpg", "cat 60.0%, is dog")]
+
+
+def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    # As TeX it is half a formula, which matplotlib refuses.
+    names = ("a $_{$ cat", "dog")
+    for figure in (plots.confusion_matrix(MEASURED, names), plots.roc(MEASURED, names[::-1])):
+        figure.savefig(tmp_path / "figure.png")

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 
+from pawsight_training.errors import RunInvalid
 from pawsight_training.evaluation import evaluate_model
 from pawsight_training.report import write_evaluation_report
 
@@ -51,3 +53,9 @@ def test_an_evaluation_shows_each_split(finished_run: Run, data: Dataset, tmp_pa
     assert "test-most-wrong.png" in names
     assert "validation-most-wrong.png" not in names
     assert (tmp_path / "report" / "README.md").read_text().startswith("# a model on drawn\n")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(data: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunInvalid, match="another folder with --out"):
+        write_evaluation_report(tmp_path / "file", "a model", {}, data)

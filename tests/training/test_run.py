@@ -48,14 +48,14 @@ def test_without_a_manifest_it_is_unfinished(copy: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(RunInvalid, match="is missing"):
+    with pytest.raises(RunInvalid, match=r"There is no run in .*pawsight train"):
         load_run(tmp_path)
 
 
 def test_a_damaged_manifest_is_refused(copy: Path) -> None:
     whole = json.loads((copy / MANIFEST).read_text())
-    for text in ("{", "{}", json.dumps(whole | {"seed": "many"})):
-        (copy / MANIFEST).write_text(text)
+    for text in (b"{", b"{}", b"\xff{}", json.dumps(whole | {"seed": "many"}).encode()):
+        (copy / MANIFEST).write_bytes(text)
         with pytest.raises(RunInvalid, match="cannot be read; train it again"):
             load_run(copy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning.pytorch as pl
@@ -14,7 +15,6 @@ from pawsight_training.run import CHECKPOINTS, is_finished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pawsight_training.job import Job
 
@@ -48,7 +48,7 @@ def checkpoint_to_resume(out: Path, job: Job, *, resume: bool, first: bool) -> P
     last = _path(out, LAST)
     if not last.exists():
         return None
-    begun = torch.load(last, map_location="cpu", weights_only=True)["settings"]
+    begun = _read(last)["settings"]
     settings = _settings(job)
     now = settings | settings["recipe"]
     # What a checkpoint does not name came with a later version, and changes nothing by default.
@@ -66,9 +66,12 @@ def checkpoint_to_resume(out: Path, job: Job, *, resume: bool, first: bool) -> P
 
 
 def read_best(out: Path) -> Mapping[str, Any]:
-    """Return the checkpoint of the epoch with the best validation accuracy."""
-    best: Mapping[str, Any] = torch.load(_path(out, BEST), map_location="cpu", weights_only=True)
-    return best
+    """Return the checkpoint of the epoch with the best validation accuracy.
+
+    Raises:
+        RunInvalid: it is missing or damaged.
+    """
+    return _read(_path(out, BEST))
 
 
 def checkpointing(out: Path, job: Job) -> list[pl.Callback]:
@@ -81,9 +84,27 @@ def checkpointing(out: Path, job: Job) -> list[pl.Callback]:
     return [
         _Begun(_settings(job)),
         # `last` carries what `best` knows, so it is written after it.
-        ModelCheckpoint(filename=BEST, monitor="validation_accuracy", mode="max", **options),
-        ModelCheckpoint(filename=LAST, **options),
+        _Checkpoint(filename=BEST, monitor="validation_accuracy", mode="max", **options),
+        _Checkpoint(filename=LAST, **options),
     ]
+
+
+class _Checkpoint(ModelCheckpoint):
+    """Finds its files where the run folder is now: it may have been moved or renamed.
+
+    Lightning would forget the best score then, and keep whichever epoch comes next.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        folder = Path(str(self.dirpath))
+        here = {
+            name: str(folder / Path(state_dict[name]).name) if state_dict[name] else ""
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        best = {str(folder / Path(path).name): s for path, s in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            {**state_dict, **here, "dirpath": self.dirpath, "best_k_models": best}
+        )
 
 
 class _Begun(pl.Callback):
@@ -113,6 +134,18 @@ def _settings(job: Job) -> Settings:
         "data": {name: split.digest for name, split in job.data.splits.items()},
         "weights": job.weights.sha256 if job.weights else None,
     }
+
+
+def _read(checkpoint: Path) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # What is damaged raises whatever its bytes happen to spell.
+        raise RunInvalid(
+            f"The checkpoint {checkpoint} is missing or damaged; restore it, or train anew into "
+            "another folder."
+        ) from error
+    return content
 
 
 def _path(out: Path, name: str) -> Path:

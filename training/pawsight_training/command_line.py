@@ -32,7 +32,7 @@ from pawsight_training.options import (
 from pawsight_training.packing import pack_run
 from pawsight_training.recipes import RECIPES, Recipe
 from pawsight_training.resuming import finished_before
-from pawsight_training.run import load_run
+from pawsight_training.run import is_begun, load_run
 from pawsight_training.served import evaluate_served, served_manifest
 from pawsight_training.weights import Weights, read_weights
 
@@ -171,7 +171,8 @@ def evaluate(
     """Measure a RUN folder, or a MODEL of the repository as it is served."""
     measure: Callable[[Split], Evaluation]
     manifest: RunManifest | Manifest
-    if Path(subject).is_dir():
+    # A folder of pictures may bear a model's name.
+    if is_begun(Path(subject)):
         run = load_run(Path(subject))
         manifest, measure = run.manifest, partial(evaluate_model, run.model())
     else:
@@ -186,12 +187,13 @@ def evaluate(
             f"{', '.join(manifest.classes)}; name the folders' classes with --classes."
         )
     evaluations = {name: measure(split) for name, split in pictures.splits.items()}
+    # First: what took minutes to measure is told though it cannot be written.
+    display.figures(evaluations, pictures.classes, as_json=as_json)
     if out is not None:
         # Drawing takes a second to import, and figures on the screen need none of it.
         from pawsight_training.report import write_evaluation_report
 
         write_evaluation_report(out, Path(subject).name, evaluations, pictures)
-    display.figures(evaluations, pictures.classes, as_json=as_json)
 
 
 @click.command()

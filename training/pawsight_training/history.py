@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning.pytorch as pl
+
+from pawsight_training.errors import RecipeInvalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,13 +43,24 @@ class History(pl.Callback):
         self._started_s = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the row of the epoch, after its validation."""
+        """Add the row of the epoch, after its validation.
+
+        Raises:
+            RecipeInvalid: a figure is no number.
+        """
         figures = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": round(time.monotonic() - self._started_s, 3),
         } | {name: value.item() for name, value in trainer.callback_metrics.items()}
-        self.rows.append({column: figures[column] for column in COLUMNS})
+        row = {column: figures[column] for column in COLUMNS}
+        # Before the checkpoint is written: the last one that is good stays.
+        if not all(map(math.isfinite, row.values())):
+            raise RecipeInvalid(
+                f"In epoch {row['epoch']} the loss is no number any more: the training has "
+                "diverged. Train anew with a lower --learning-rate."
+            )
+        self.rows.append(row)
         if trainer.is_global_zero:
             self._write()
             pl_module.print(_line(self.rows[-1], trainer.max_epochs), flush=True)

@@ -11,6 +11,8 @@ from pawsight_training.run import HISTORY, Run, load_run, write_manifest, write_
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pawsight_training.architectures import ConvNet
+
 
 def pack_run(run: Run, out: Path) -> Run:
     """Copy a finished run with its weights in float16: to fine-tune from and to export.
@@ -25,12 +27,12 @@ def pack_run(run: Run, out: Path) -> Run:
     Raises:
         RunInvalid: `out` is in the way or cannot be written.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.is_dir() and any(out.iterdir()):
         raise RunInvalid(f"{out} is not empty; give another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run.path / HISTORY, out / HISTORY)
-        digest = write_weights(out, run.model().half())
+        digest = write_weights(out, _halved(run.model()))
         packed = {"weights_sha256": digest, "stored_precision": "float16"}
         write_manifest(out, run.manifest.model_copy(update=packed))
     except OSError as error:
@@ -38,3 +40,10 @@ def pack_run(run: Run, out: Path) -> Run:
             f"The run cannot be packed into {out} ({error.strerror}); give another folder."
         ) from error
     return load_run(out)
+
+
+def _halved(net: ConvNet) -> ConvNet:
+    # The constants of normalisation are a handful, and stay those that the manifest names.
+    for weight in net.parameters():
+        weight.data = weight.data.half()
+    return net

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torchmetrics.functional.classification import multiclass_roc
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SMOOTHING: Final = 0.8
 WORST: Final = 12
+DPI: Final = 150
 
 
 def learning_curves(rows: Sequence[Row]) -> Figure:
@@ -35,11 +37,11 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
             values = [row[f"{split}_{quantity}"] for row in rows]
             axes.plot(epochs, values, ".", color=colour, alpha=0.4)
             axes.plot(epochs, smoothed(values), color=colour, label=split)
-        axes.set(xlabel="epoch", ylabel=quantity)
+        axes.set(xlabel="epoch", ylabel=quantity, title=f"{quantity} by epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        axes.legend()
-    return figure
+        axes.legend(title="line: running average")
+    return _for_screens(figure)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
@@ -63,8 +65,9 @@ def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="taken for", ylabel="is")
-    return figure
+    title = f"confusion matrix, accuracy {evaluation.metrics['accuracy']:.1%}"
+    axes.set(xlabel="taken for", ylabel="is", title=title)
+    return _for_screens(figure)
 
 
 def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
@@ -80,12 +83,12 @@ def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
         axes.plot(rates[0][index], rates[1][index], label=classes[index])
     axes.plot((0, 1), (0, 1), ":", color="grey")
     axes.set(
-        xlabel="false positives",
-        ylabel="true positives",
-        title=f"area {evaluation.metrics['roc_auc']:.4f}",
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        title=f"ROC, area {evaluation.metrics['roc_auc']:.4f}",
     )
-    axes.legend()
-    return figure
+    axes.legend(title="found")
+    return _for_screens(figure)
 
 
 def calibration(evaluation: Evaluation) -> Figure:
@@ -107,7 +110,7 @@ def calibration(evaluation: Evaluation) -> Figure:
     lower.set(xlabel="is sure", ylabel="pictures", xlim=(1 / evaluation.probabilities.shape[1], 1))
     for axis in (lower.xaxis, upper.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    return figure
+    return _for_screens(figure)
 
 
 def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Figure:
@@ -124,4 +127,15 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_frame_on(bool(axes.images))
+    return _for_screens(figure)
+
+
+def _for_screens(figure: Figure) -> Figure:
+    """Make a figure large enough to be shown to a class, its names as they are.
+
+    A class or a file may have a dollar sign in its name, which matplotlib would read as TeX.
+    """
+    figure.set_dpi(DPI)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training import plots
+from pawsight_training.errors import RunInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,14 +47,24 @@ def write_evaluation_report(
     evaluations: Mapping[str, Evaluation],
     data: Dataset,
 ) -> None:
-    """Write the same figures for any model, each split in a part of its own."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the same figures for any model, each split in a part of its own.
+
+    Raises:
+        RunInvalid: the folder cannot be written.
+    """
     sections = [_table({name: evaluation.metrics for name, evaluation in evaluations.items()})]
-    sections += [
-        _figures(out, name, evaluation, data.splits[name], data.classes)
-        for name, evaluation in evaluations.items()
-    ]
-    _write(out, f"# {subject} on {', '.join(data.sources)}", sections)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        sections += [
+            _figures(out, name, evaluation, data.splits[name], data.classes)
+            for name, evaluation in evaluations.items()
+        ]
+        _write(out, f"# {subject} on {', '.join(data.sources)}", sections)
+    except OSError as error:
+        raise RunInvalid(
+            f"The figures cannot be written to {out} ({error.strerror}); "
+            "give another folder with --out."
+        ) from error
 
 
 def _write(out: Path, title: str, sections: Sequence[str]) -> None:

@@ -105,19 +105,25 @@ def load_run(path: Path) -> Run:
         RunInvalid: no run there, an unfinished one, or a damaged one.
     """
     try:
-        text = (path / MANIFEST).read_text()
+        data = (path / MANIFEST).read_bytes()
     except OSError as error:
-        state = (
-            "is unfinished; go on with --resume" if (path / CHECKPOINTS).is_dir() else "is missing"
-        )
-        raise RunInvalid(f"The run {path} {state}.") from error
+        if (path / CHECKPOINTS).is_dir():
+            raise RunInvalid(f"The run {path} is unfinished; go on with --resume.") from error
+        raise RunInvalid(
+            f"There is no run in {path}; give a folder that `pawsight train` wrote."
+        ) from error
     try:
-        manifest = RunManifest.model_validate_json(text)
+        manifest = RunManifest.model_validate_json(data)
     except ValidationError as error:
         raise RunInvalid(
             f"The manifest of the run {path} cannot be read; train it again with this version."
         ) from error
     return Run(path, manifest)
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether a training has written into the folder, finished or not."""
+    return is_finished(path) or (path / CHECKPOINTS).is_dir()
 
 
 def is_finished(path: Path) -> bool:

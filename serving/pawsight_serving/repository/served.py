@@ -53,4 +53,8 @@ def read_graph_config(root: Path, graph: str) -> ModelConfig:
         raise RepositoryInvalid(
             f"The graph {graph} has no configuration; export the model again."
         ) from error
+    except UnicodeDecodeError as error:
+        raise RepositoryInvalid(
+            f"The configuration of {graph} cannot be read; export the model again."
+        ) from error
     return read_config(text, graph)

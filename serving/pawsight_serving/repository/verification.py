@@ -147,7 +147,7 @@ def _configured(
     labels = labels_text(manifest.classes)
     for graph, config in configs.items():
         path = root / graph / LABELS_FILE
-        if not path.is_file() or path.read_text() != labels:
+        if not path.is_file() or path.read_bytes() != labels.encode():
             yield f"{graph}/{LABELS_FILE} has not the classes of version {manifest.version}"
         own = model_config([manifest], graph)
         if (list(config.input), list(config.output)) != (list(own.input), list(own.output)):

@@ -37,12 +37,12 @@ def test_a_model_that_is_being_made_is_not_served_yet(tmp_path: Path) -> None:
         read_served(tmp_path)
 
 
-@pytest.mark.parametrize("text", [None, "max_batch_size: many"])
-def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", [None, b"max_batch_size: many", b"name: \xff"])
+def test_a_broken_configuration_is_named(tmp_path: Path, text: bytes | None) -> None:
     publish_tiny(tmp_path)
     path = tmp_path / "tiny" / "config.pbtxt"
     path.unlink()
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text)
     with pytest.raises(RepositoryInvalid, match="tiny"):
         read_served(tmp_path)

@@ -58,6 +58,10 @@ def test_what_was_published_is_whole(repository: Path) -> None:
             "tiny version 2: tiny_explain/2/model.onnx is missing",
         ),
         (
+            lambda root: (root / "tiny" / "labels.txt").write_bytes(b"\xff"),
+            "tiny: tiny/labels.txt has not the classes of version 2",
+        ),
+        (
             lambda root: (root / "tiny" / "2" / "model.py").write_text("import os"),
             "tiny version 2: tiny/2/model.py was not published",
         ),

@@ -119,3 +119,17 @@ def test_a_full_disk_leaves_nothing_behind(
     with pytest.raises(DataInvalid, match="No space left on device"):
         prepare(find_labelled(raw), tmp_path / "ready", SIZES)
     assert {path.name for path in tmp_path.iterdir()} == {"raw"}
+
+
+def test_what_was_killed_is_made_again_and_a_folder_of_a_like_name_stays(
+    raw: Path, tmp_path: Path
+) -> None:
+    killed = tmp_path / ".ready.part" / "train" / "cat"
+    killed.mkdir(parents=True)
+    (killed / "half.jpg").touch()
+    mine = tmp_path / "ready.part"
+    mine.mkdir()
+    prepare(find_labelled(raw), tmp_path / "ready", {"train": 2}, seed=0)
+    assert len(list((tmp_path / "ready" / "train" / "cat").iterdir())) == 2
+    assert mine.is_dir()
+    assert not (tmp_path / ".ready.part").exists()

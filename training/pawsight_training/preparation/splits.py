@@ -87,8 +87,11 @@ def prepare(
                 f"Of the pictures of {label!r}, {wanted} are asked for and {len(clean[label])} can "
                 "be taken; ask for fewer with --train, --validation and --test."
             )
-    partial = destination.with_name(f"{destination.name}.part")
+    partial = destination.with_name(f".{destination.name}.part")
     try:
+        if partial.exists():
+            # What was killed while it copied.
+            shutil.rmtree(partial)
         _copy(clean, partial, sizes, seed)
         (partial / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
         partial.rename(destination)
