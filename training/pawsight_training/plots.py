@@ -35,12 +35,12 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
     for axes, quantity in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         for split, colour in (("train", "tab:blue"), ("validation", "tab:orange")):
             values = [row[f"{split}_{quantity}"] for row in rows]
-            axes.plot(epochs, values, ".", color=colour, alpha=0.4)
+            axes.plot(epochs, values, ".-", color=colour, alpha=0.4, linewidth=1)
             axes.plot(epochs, smoothed(values), color=colour, label=split)
         axes.set(xlabel="epoch", ylabel=quantity, title=f"{quantity} by epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        axes.legend(title="line: running average")
+        axes.legend(title="thick: running average")
     return _for_screens(figure)
 
 
