@@ -72,7 +72,7 @@ class Assembly:
         self._explainer = ExplainerClient()
         self._sidecar = sidecar
         self._metrics = Metrics()
-        self._listeners = _listeners_of(settings)
+        self._listeners = _listeners_of(settings, self._metrics)
         statistics = Statistics()
         self._resources = Resources(
             CountingEngine(engine, statistics),
