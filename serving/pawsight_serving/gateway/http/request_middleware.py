@@ -54,7 +54,9 @@ class RequestMiddleware:
             finally:
                 observed.code = state.get(REFUSED_WITH, observed.code)
                 endpoint = scope.get("endpoint")
-                observed.method = getattr(endpoint, "__name__", "") or REFUSED
+                # What has no endpoint and is answered is a page's file, or a preflight.
+                unnamed = "none" if observed.code == "OK" else REFUSED
+                observed.method = getattr(endpoint, "__name__", "") or unnamed
 
     async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, started = observed.request_id, False
