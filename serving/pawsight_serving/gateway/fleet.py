@@ -21,6 +21,7 @@ from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.gateway.main import Running
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ async def serve_fleet(
                 raise ConfigurationInvalid(
                     "A worker process ended before it took requests; its words above say why."
                 )
-            models = ", ".join(workers[0].announced.get("models", ()))
-            started(f"Pawsight serves {models} on http://{http} and grpc://{grpc}")
+            models = tuple(workers[0].announced.get("models", ()))
+            tls = settings.tls_certificate is not None
+            started(str(Running(http, grpc, models, sidecar, tls)))
             await stop()
         finally:
             # The workers first: they may be waiting for the sidecar's answers.

@@ -33,11 +33,12 @@ class Running:
     grpc: Address
     models: tuple[str, ...]
     sidecar: ChildProcess | None
+    tls: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"Pawsight serves {', '.join(self.models)} on http://{self.http} and grpc://{self.grpc}"
-        )
+        http, rpc = ("https", "grpcs") if self.tls else ("http", "grpc")
+        models = ", ".join(self.models)
+        return f"Pawsight serves {models} on {http}://{self.http} and {rpc}://{self.grpc}"
 
 
 def run(settings: GatewaySettings) -> None:
@@ -98,7 +99,7 @@ async def serve(
     try:
         http, rpc = await assembly.start(shared_port=shared_port)
         models = tuple(newest(engine.manifests()))
-        started(Running(http, rpc, models, sidecar))
+        started(Running(http, rpc, models, sidecar, settings.tls_certificate is not None))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:
