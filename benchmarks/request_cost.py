@@ -163,7 +163,7 @@ async def measure(picture: Path, data: bytes, calls: int) -> None:
     async def hand_over() -> None:
         await workers.run(int, deadline)
 
-    observer = Observer(Metrics(), RequestLog())
+    observer = Observer(Metrics(), RequestLog("pawsight"))
 
     async def observe() -> None:
         with observer.request("grpc", "predict", "id"):

@@ -18,7 +18,14 @@ _PROBES: Final = frozenset({"alive", "ready", "live", "metrics", "server_live", 
 
 
 class RequestLog:
-    """Writes the lines; a `Listener`. Nothing of a picture is in them but how many there were."""
+    """Writes the lines; a `Listener`. Nothing of a picture is in them but how many there were.
+
+    Args:
+        service: name of this process: a request that another one had a part in has a line of each.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""
@@ -27,7 +34,7 @@ class RequestLog:
         """See `Listener.ended`."""
         level = logging.DEBUG if observed.method in _PROBES else logging.INFO
         if logger.isEnabledFor(level):
-            fields = request_fields(observed)
+            fields = {"service": self._service, **request_fields(observed)}
             text = " ".join(f"{name}={value}" for name, value in fields.items() if value)
             logger.log(level, "%s", text, extra={"request": fields})
 

@@ -14,11 +14,13 @@ from pydantic import (
     PlainSerializer,
     PositiveFloat,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.processors import usable_processors
+from pawsight_serving.tracing import otlp_endpoint
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32
@@ -106,6 +108,11 @@ class EngineSettings(BaseModel):
     shutdown_grace_s: PositiveFloat = Field(
         10.0, description="How long requests under way may take after a signal to stop."
     )
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _collector(cls, endpoint: str | None) -> str | None:
+        return endpoint if endpoint is None else otlp_endpoint(endpoint)
 
     @model_validator(mode="after")
     def _one_engine(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pawsight_serving.errors import PackageMissing
 from pawsight_serving.observation import TRACEPARENT
@@ -14,6 +15,24 @@ if TYPE_CHECKING:
 
     from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
+
+
+def otlp_endpoint(text: str) -> str:
+    """Return the address of a collector as it is.
+
+    Raises:
+        ValueError: it is no URL of http or https with a host.
+    """
+    wrong = ValueError("it must be http://HOST:PORT, or https://HOST:PORT for TLS")
+    try:
+        url = urlsplit(text)
+        # Reading the port is what checks it.
+        whole = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError as error:
+        raise wrong from error
+    if not whole or not text.isprintable() or " " in text:
+        raise wrong
+    return text
 
 
 class Tracing:

@@ -17,7 +17,7 @@ PARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 def log_one(caplog: pytest.LogCaptureFixture, method: str = "predict") -> list[logging.LogRecord]:
     with (
         caplog.at_level(logging.INFO, "pawsight.requests"),
-        Observer(RequestLog()).request("http", method, "mine", PARENT),
+        Observer(RequestLog("pawsight")).request("http", method, "mine", PARENT),
         stage("decode"),
     ):
         identified_as("alice")
@@ -29,7 +29,13 @@ def test_one_line_a_request(caplog: pytest.LogCaptureFixture) -> None:
     (record,) = log_one(caplog)
     text = record.getMessage()
     for part in (
-        *("request_id=mine", "protocol=http", "method=predict", "code=IMAGE_INVALID"),
+        *(
+            "service=pawsight",
+            "request_id=mine",
+            "protocol=http",
+            "method=predict",
+            "code=IMAGE_INVALID",
+        ),
         *("caller=alice", f"trace={'a' * 32}"),
     ):
         assert part in text
@@ -42,7 +48,7 @@ def test_as_json_it_is_one_object(caplog: pytest.LogCaptureFixture) -> None:
     assert "\n" not in line
     said = json.loads(line)
     assert set(said) == {
-        *("time", "level", "logger", "request_id", "protocol", "method", "code", "ms"),
+        *("time", "level", "logger", "service", "request_id", "protocol", "method", "code", "ms"),
         *("decode_ms", "model", "version", "pictures", "caller", "trace"),
     }
     assert said["ms"] >= said["decode_ms"] >= 0

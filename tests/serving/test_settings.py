@@ -49,3 +49,10 @@ def test_origins_are_as_browsers_send_them() -> None:
     for wrong in ("example.org", "https://example.org/", "https://ok.org https://example.org/page"):
         with pytest.raises(ValidationError, match="cors-origins are"):
             GatewaySettings(cors_origins=wrong)
+
+
+@pytest.mark.parametrize("settings", [GatewaySettings, ExplainerSettings])
+def test_traces_go_to_an_address(settings: type[GatewaySettings]) -> None:
+    assert settings(trace_endpoint="https://collector:4317").trace_endpoint
+    with pytest.raises(ValidationError, match="http://HOST:PORT"):
+        settings(trace_endpoint="localhost:4317")

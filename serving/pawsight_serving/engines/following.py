@@ -19,6 +19,7 @@ from pawsight_serving.engines.passing_faults import may_pass, root_cause
 from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
 from pawsight_serving.memory import give_back
 from pawsight_serving.repository.directory import nothing_published
+from pawsight_serving.repository.triton_config import CONFIG_FILE
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
@@ -120,6 +121,14 @@ class Follower:
                 kept[name] = manifests
                 if may_pass(manifests):
                     self._passing[name] = f"{told[name]} ({root_cause(manifests)})"
+            elif not manifests:
+                # A folder without a configuration is no model, or is being published.
+                if not (self._repository / name / CONFIG_FILE).is_file():
+                    continue
+                told[name] = (
+                    f"{name} is not served: no version of it is published; "
+                    "`pawsight repository verify` says what is wrong."
+                )
             elif wrong := await self._load_each(manifests, wanted):
                 kept[name] = wrong
         self._loaded_versions.change(wanted, kept, time.monotonic())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import uvloop
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.settings import ExplainerSettings
+
+_NAME: Final = "pawsight-explainer"
+"""What logs and traces call this process."""
 
 
 def run(settings: ExplainerSettings) -> None:
@@ -88,8 +91,8 @@ async def serve(
     )
     tracing: list[Tracing] = []
     if settings.trace_endpoint is not None:
-        tracing.append(Tracing.to("pawsight-explainer", settings.trace_endpoint))
-    observer = Observer(*tracing, metrics, RequestLog())
+        tracing.append(Tracing.to(_NAME, settings.trace_endpoint))
+    observer = Observer(*tracing, metrics, RequestLog(_NAME))
     servicer = ExplainerServicer(explainer, settings.timeout_s, observer)
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes

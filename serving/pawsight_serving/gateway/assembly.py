@@ -72,7 +72,7 @@ class Assembly:
         self._explainer = ExplainerClient()
         self._sidecar = sidecar
         self._metrics = Metrics()
-        self._listeners = _listeners_of(settings)
+        self._listeners = _listeners_of(settings, self._metrics)
         statistics = Statistics()
         self._resources = Resources(
             CountingEngine(engine, statistics),
@@ -80,7 +80,7 @@ class Assembly:
             Admission(settings.max_in_flight, settings.max_in_flight_bytes),
             Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
             Readiness(engine, settings),
-            Observer(self._metrics, *self._listeners, RequestLog()),
+            Observer(self._metrics, *self._listeners, RequestLog("pawsight")),
         )
         gateway = Gateway(
             self._resources,
@@ -212,11 +212,11 @@ def _tls_of(settings: GatewaySettings) -> Tls | None:
     return Tls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
-def _listeners_of(settings: GatewaySettings) -> list[Audit | Tracing]:
+def _listeners_of(settings: GatewaySettings, metrics: Metrics) -> list[Audit | Tracing]:
     """Return the listeners that hold a file or a connection, and must be closed."""
     listeners: list[Audit | Tracing] = []
     if settings.audit is not None:
-        listeners.append(Audit(settings.audit, settings.audit_max_bytes))
+        listeners.append(Audit(settings.audit, settings.audit_max_bytes, metrics.missed_in_audit))
     if settings.trace_endpoint is not None:
         listeners.append(Tracing.to("pawsight", settings.trace_endpoint))
     return listeners

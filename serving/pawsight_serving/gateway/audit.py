@@ -21,7 +21,7 @@ import orjson
 from pawsight_serving.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pawsight_serving.observed import Observed
@@ -76,12 +76,13 @@ class Audit:
     Args:
         file: where to; it grows to `max_bytes` and no further.
         max_bytes: what the file may have.
+        on_drop: is called with how many answers were dropped, from any thread.
 
     Raises:
         ConfigurationInvalid: the file cannot be written.
     """
 
-    def __init__(self, file: Path, max_bytes: int) -> None:
+    def __init__(self, file: Path, max_bytes: int, on_drop: Callable[[int], None]) -> None:
         # A name that is mistyped is found now, and not by whoever needs the lines.
         if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
             raise ConfigurationInvalid(
@@ -89,6 +90,7 @@ class Audit:
             )
         self._file = file
         self._max_bytes = max_bytes
+        self._on_drop = on_drop
         self._waiting: deque[_Entry] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
@@ -99,11 +101,6 @@ class Audit:
         self._complained_s = -_COMPLAIN_EVERY_S
         self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
         self._writer.start()
-
-    @property
-    def dropped(self) -> int:
-        """How many requests' answers could not be written so far."""
-        return self._dropped
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""
@@ -168,6 +165,7 @@ class Audit:
 
     def _drop(self, entries: int, why: str) -> None:
         self._dropped += entries
+        self._on_drop(entries)
         if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
             self._complained_s = time.monotonic()
             logger.error("the audit file misses %d answers by now: %s", self._dropped, why)

@@ -22,6 +22,7 @@ from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
+from pawsight_serving.gateway.running import Running
 
 if TYPE_CHECKING:
     import socket
@@ -104,8 +105,9 @@ async def serve_fleet(
                 raise ConfigurationInvalid(
                     "A worker process ended before it took requests; its words above say why."
                 )
-            models = ", ".join(workers[0].announced.get("models", ()))
-            started(f"Pawsight serves {models} on http://{http} and grpc://{grpc}")
+            models = tuple(workers[0].announced.get("models", ()))
+            tls = settings.tls_certificate is not None
+            started(str(Running(http, grpc, models, sidecar, tls)))
             await stop()
         finally:
             # The workers first: they may be waiting for the sidecar's answers.

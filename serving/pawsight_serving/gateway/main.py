@@ -6,13 +6,13 @@ by then the explainer's process has been launched, and loads its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 import uvloop
 
 from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.gateway.running import Running
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.signals import stop_signal
@@ -20,24 +20,8 @@ from pawsight_serving.signals import stop_signal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.settings import GatewaySettings
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A gateway that takes requests: where, and what it serves."""
-
-    http: Address
-    grpc: Address
-    models: tuple[str, ...]
-    sidecar: ChildProcess | None
-
-    def __str__(self) -> str:
-        return (
-            f"Pawsight serves {', '.join(self.models)} on http://{self.http} and grpc://{self.grpc}"
-        )
 
 
 def run(settings: GatewaySettings) -> None:
@@ -98,7 +82,7 @@ async def serve(
     try:
         http, rpc = await assembly.start(shared_port=shared_port)
         models = tuple(newest(engine.manifests()))
-        started(Running(http, rpc, models, sidecar))
+        started(Running(http, rpc, models, sidecar, settings.tls_certificate is not None))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:

@@ -93,6 +93,11 @@ class Metrics:
             buckets=_SCORES,
             registry=self._registry,
         )
+        self._unaudited = Counter(
+            "pawsight_audit_dropped",
+            "Answers that the audit file misses.",
+            registry=self._registry,
+        )
         self._ready = Gauge(
             "pawsight_ready",
             "Whether every model answers: 1 or 0.",
@@ -140,6 +145,10 @@ class Metrics:
         for each in predictions.predictions:
             self._predictions.labels(model, version, each.label).inc()
             self._scores.labels(model, version, each.label).observe(each.score)
+
+    def missed_in_audit(self, answers: int) -> None:
+        """Count answers that the audit could not write."""
+        self._unaudited.inc(answers)
 
     def saw_readiness(self, models: dict[str, bool], *, ready: bool) -> None:
         """Record which models answer, and whether the server is ready."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.main import Running
+    from pawsight_serving.gateway.running import Running
 
 
 def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:

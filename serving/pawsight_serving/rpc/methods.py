@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from pawsight_serving.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import InternalError, PawsightError, Unavailable
+from pawsight_serving.errors import DeadlineExceeded, InternalError, PawsightError, Unavailable
 from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
@@ -92,6 +92,10 @@ def streaming(
                 raise
             except Exception as error:  # noqa: BLE001 - nothing but a mapped error leaves here
                 await _abort(context, call, error)
+            finally:
+                # gRPC ends a stream at its deadline by cancelling it, or as if it had been read.
+                if call.deadline.remaining_s() == 0:
+                    failed_with(DeadlineExceeded.code)
 
     return answer
 

@@ -288,6 +288,23 @@ async def test_at_the_start_an_older_version_does_where_the_newest_is_broken(
     await engine.close()
 
 
+async def test_a_model_without_a_published_version_is_left_out_with_a_warning(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(repository, name="other")
+    (repository / "other" / "1" / "manifest.json").unlink()
+    (repository / "lost+found").mkdir()
+    engine = following(repository)
+    await engine.start()
+    assert listed(engine) == ["tiny 1"]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "other is not served: no version of it is published; "
+        "`pawsight repository verify` says what is wrong."
+    ]
+    await engine.close()
+
+
 async def test_a_model_of_which_nothing_can_be_loaded_does_not_start(tmp_path: Path) -> None:
     publish_tiny(tmp_path, bias=float("nan"))
     engine = following(tmp_path)

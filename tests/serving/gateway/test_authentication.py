@@ -104,6 +104,7 @@ async def test_tls_over_both_ports(authority: Authority) -> None:
     async with running(settings, FakeEngine()) as gateway:
         https = f"https://localhost:{gateway.http.port}"
         grpcs = f"grpcs://localhost:{gateway.grpc.port}"
+        assert f"https://{gateway.http} and grpcs://{gateway.grpc}" in str(gateway)
         for url in (https, grpcs):
             assert await predicts(url, tls=Tls(ca=authority.file))
             with pytest.raises(ServerUnreachable):

@@ -28,7 +28,7 @@ from tests.serving.gateway.test_main import explaining, make_settings, running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pawsight_serving.gateway.main import Running
+    from pawsight_serving.gateway.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -19,7 +19,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.explainer import main as explainer_main
 from pawsight_serving.gateway.child_process import ChildProcess
-from pawsight_serving.gateway.main import Running, serve
+from pawsight_serving.gateway.main import serve
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.grpc_client import NOT_SERVING, SERVING, check_health, next_health, watch_health
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.running import Running
 
 FREE = Address("127.0.0.1", 0)
 RED = picture("red")

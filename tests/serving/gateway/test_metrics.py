@@ -72,3 +72,10 @@ def test_whatever_ends_a_request_it_is_in_flight_no_more(error: type[BaseExcepti
     with pytest.raises(error), Observer(metrics).request("grpc", "predict", "id"):
         raise error
     assert 'pawsight_in_flight{protocol="grpc"} 0.0' in lines(metrics)
+
+
+def test_answers_that_the_audit_misses_are_counted() -> None:
+    metrics = Metrics()
+    assert "pawsight_audit_dropped_total 0.0" in lines(metrics)
+    metrics.missed_in_audit(2)
+    assert "pawsight_audit_dropped_total 2.0" in lines(metrics)

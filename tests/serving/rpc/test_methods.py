@@ -20,6 +20,8 @@ from pawsight_serving.observation import Observer
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.grpc_client import trailing
+from tests.serving.heard import Heard
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -151,6 +153,18 @@ async def test_a_streams_error_is_mapped_too(stub: PawsightAsyncStub) -> None:
         await call.read()
     assert raised.value.code() is grpc.StatusCode.INTERNAL
     assert "secret" not in str(raised.value.details())
+
+
+async def test_a_stream_that_its_deadline_ends_is_told_so(
+    stub: PawsightAsyncStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    monkeypatch.setattr(Servicer, "observer", Observer(heard))
+    call = stub.PredictStream(timeout=0.2)
+    await call.write(pb.PredictStreamRequest())
+    assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: bool(heard.requests))
+    assert heard.said() == [("predict_stream", "DEADLINE_EXCEEDED")]
 
 
 async def test_what_the_servers_end_cuts_off_is_told_so(server: RpcServer) -> None:

@@ -163,7 +163,10 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
                 logger.exception("request %s failed", call.request_id)
                 failure = InternalError(UNFORESEEN)
             else:
-                return oip.ModelStreamInferResponse(infer_response=_response(answered, request.id))
+                last = _response(answered, request.id)
+                # As Triton has it: who streams waits for it, also where answers are one each.
+                last.parameters["triton_final_response"].bool_param = True
+                return oip.ModelStreamInferResponse(infer_response=last)
             response = oip.ModelInferResponse(id=request.id)
             response.parameters["code"].string_param = failure.code
             return oip.ModelStreamInferResponse(error_message=str(failure), infer_response=response)
@@ -233,6 +236,10 @@ def _inputs(
 
 
 def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> InputTensor:
+    if len(tensor.contents.ListFields()) > 1:
+        raise RequestError(
+            f"The input {tensor.name!r} has data in several fields of its contents; send them once."
+        )
     shape = tuple(tensor.shape)
     if tensor.datatype == BYTES:
         contents = tensor.contents.bytes_contents

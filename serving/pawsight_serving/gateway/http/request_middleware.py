@@ -13,7 +13,7 @@ from pawsight_serving.calls import STOPPING, UNFORESEEN, accept_request_id, call
 from pawsight_serving.errors import InternalError, Unavailable
 from pawsight_serving.gateway.http.connections import REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
-from pawsight_serving.observation import CANCELLED, TRACEPARENT, timing
+from pawsight_serving.observation import CANCELLED, REFUSED, TRACEPARENT, timing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,7 +54,9 @@ class RequestMiddleware:
             finally:
                 observed.code = state.get(REFUSED_WITH, observed.code)
                 endpoint = scope.get("endpoint")
-                observed.method = getattr(endpoint, "__name__", "") or "none"
+                # What has no endpoint and is answered is a page's file, or a preflight.
+                unnamed = "none" if observed.code == "OK" else REFUSED
+                observed.method = getattr(endpoint, "__name__", "") or unnamed
 
     async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, started = observed.request_id, False

@@ -182,6 +182,12 @@ async def test_a_streams_answers_keep_order_and_ids_and_fail_alone(
     assert two.infer_response.parameters["code"].string_param == "IMAGE_INVALID"
 
 
+async def test_each_answer_of_a_stream_is_its_requests_last(stub: Any) -> None:
+    (streamed,) = [each async for each in stub.ModelStreamInfer(iter([request(RED)]))]
+    assert streamed.infer_response.parameters["triton_final_response"].bool_param
+    assert "triton_final_response" not in (await stub.ModelInfer(request(RED))).parameters
+
+
 async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
     stub: Any, engine: FakeEngine
 ) -> None:
@@ -266,6 +272,17 @@ async def test_classification_is_refused(stub: Any) -> None:
 async def test_data_that_comes_twice_is_refused(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.ModelInfer(request(RED, raw_input_contents=[element(BLUE)]))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "send them once" in (raised.value.details() or "")
+
+
+async def test_data_in_two_typed_fields_is_refused(stub: Any) -> None:
+    contents = {"uint_contents": [255, 0, 0] * SIDE * SIDE, "int_contents": [0]}
+    given = oip.ModelInferRequest.InferInputTensor(
+        name="image", datatype="UINT8", shape=[1, SIDE, SIDE, 3], contents=contents
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request(inputs=[given]))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "send them once" in (raised.value.details() or "")
 

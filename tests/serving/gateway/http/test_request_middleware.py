@@ -8,7 +8,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
-from pawsight_serving.observation import Observer
+from pawsight_serving.observation import REFUSED, Observer, failed_with
+from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
     import pytest
@@ -78,3 +79,17 @@ async def test_what_is_cancelled_behind_a_request_is_a_failure_of_ours(
     answer = await get(waiting)
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
     assert "was cancelled" in caplog.text
+
+
+async def test_what_no_route_took_is_called_as_over_grpc() -> None:
+    heard = Heard()
+
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        failed_with("UNAUTHENTICATED")
+        await echo(scope, receive, send)
+
+    for app in (refusing, echo):
+        transport = httpx.ASGITransport(RequestMiddleware(app, Observer(heard)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            await client.get("/")
+    assert heard.said() == [(REFUSED, "UNAUTHENTICATED"), ("none", "OK")]

@@ -1,0 +1,26 @@
+"""What a gateway says of itself once it takes requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pawsight_serving.addresses import Address
+    from pawsight_serving.gateway.child_process import ChildProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that takes requests: where, and what it serves."""
+
+    http: Address
+    grpc: Address
+    models: tuple[str, ...]
+    sidecar: ChildProcess | None
+    tls: bool = False
+
+    def __str__(self) -> str:
+        http, rpc = ("https", "grpcs") if self.tls else ("http", "grpc")
+        models = ", ".join(self.models)
+        return f"Pawsight serves {models} on {http}://{self.http} and {rpc}://{self.grpc}"
