@@ -57,9 +57,13 @@ def calibration_set(
         pictures: how many, over all classes; fewer where there are fewer.
 
     Raises:
-        CalibrationMissing: the folder has no training pictures.
+        CalibrationMissing: there is no such folder, or it has no training pictures.
         DataInvalid: the folder holds no pictures of classes.
     """
+    if not folder.is_dir():
+        raise CalibrationMissing(
+            f"There is no folder {folder}; give the folder of training pictures with --calibration."
+        )
     data = load_dataset([folder], input_size, only=("train",))
     train = data.splits["train"]
     if len(train) == 0:

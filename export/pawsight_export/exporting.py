@@ -15,6 +15,7 @@ from pawsight_export.precisions import Precision, build_graphs
 from pawsight_export.publication import KEEP, next_version, publish
 from pawsight_export.staging import Engine, compile_staged, stage_manifest, stage_version
 from pawsight_export.tensorrt_plan import load_tensorrt
+from pawsight_export.writability import refuse_unwritable
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
@@ -82,6 +83,7 @@ def export_run(
             changing the model.
     """
     _check_name(name)
+    refuse_unwritable(repository, name)
     if engine == "tensorrt":
         # Before minutes of building and checking, not after them.
         load_tensorrt()
@@ -95,12 +97,14 @@ def export_run(
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
         _refuse_test_pictures(calibrated, test)
-    command = ["pawsight", "export", str(run_folder), "--name", name, "--engine", engine]
-    command += ["--precision", precision]
+    command = ["pawsight", "export", str(run_folder), "--name", name]
+    command += ["--repository", str(repository), "--engine", engine, "--precision", precision]
     command += ["--data", str(data)] if data else []
     command += ["--classes", ",".join(classes)] if classes else []
     command += ["--calibration", str(calibration)] if calibration else []
     command += ["--calibration-method", calibration_method] if calibrated else []
+    command += ["--filters", str(filters)] if filters else []
+    command += ["--keep", str(keep)]
 
     say(f"building the graphs of {name} version {version} in {precision}")
     built = build_graphs(model, size, precision, calibrated)

@@ -11,7 +11,7 @@ import onnx
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 BATCH = "batch"
 
@@ -28,7 +28,11 @@ def to_onnx(
     """
     # Two pictures: a batch of one would be taken for a constant.
     example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        _interruptible(),
+    ):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             graph.eval(),
@@ -46,3 +50,17 @@ def to_onnx(
         del node.metadata_props[:]
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end PyTorch's export, whose own handlers may fail on its way and hide it."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            cause = cause.__cause__ or cause.__context__
+        raise

@@ -12,6 +12,7 @@ import numpy as np
 from pawsight_serving.catalogue import newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import PawsightError
+from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +39,8 @@ class Readiness:
         self._answered_s: dict[str, float] = {}
         self._answering: frozenset[str] = frozenset()
         self._ready = False
+        # A round comes every second or two: a failure that lasts must not fill the log.
+        self._warnings = WarnedOnce(logger)
         self._tell: Callable[[bool], Awaitable[None]] | None = None
         self._see: Callable[..., None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -84,10 +87,10 @@ class Readiness:
     async def _ask(self) -> None:
         models = newest(self._engine.manifests())
         # Side by side: several that hang must not add up.
-        answers = await asyncio.gather(*map(self._answers, models.values()))
-        answering = frozenset(
-            name for name, answered in zip(models, answers, strict=True) if answered
-        )
+        found = await asyncio.gather(*map(self._fault, models.values()))
+        faults = {name: fault for name, fault in zip(models, found, strict=True) if fault}
+        self._warnings.warn(faults)
+        answering = frozenset(models.keys() - faults.keys())
         await self._set(answering, ready=bool(models) and len(answering) == len(models))
 
     async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
@@ -100,19 +103,19 @@ class Readiness:
             if self._tell is not None:
                 await self._tell(ready)
 
-    async def _answers(self, manifest: Manifest) -> bool:
+    async def _fault(self, manifest: Manifest) -> str:
+        """Return why a model counts as not answering; nothing where it answers."""
         now_s = time.monotonic()
-        return (
-            self._answered_since(now_s - self._interval_s, manifest)
-            or await self._infers(manifest)
-            # Behind a crowd of callers our own inference may come too late.
-            or self._answered_since(now_s, manifest)
-        )
+        if self._answered_since(now_s - self._interval_s, manifest):
+            return ""
+        fault = await self._infer(manifest)
+        # Behind a crowd of callers our own inference may come too late.
+        return "" if self._answered_since(now_s, manifest) else fault
 
     def _answered_since(self, time_s: float, manifest: Manifest) -> bool:
         return self._answered_s.get(manifest.name, 0.0) > time_s
 
-    async def _infers(self, manifest: Manifest) -> bool:
+    async def _infer(self, manifest: Manifest) -> str:
         height, width = manifest.input_size
         blank = np.zeros((1, height, width, 3), np.uint8)
         deadline = Deadline.after(self._timeout_s)
@@ -122,10 +125,11 @@ class Readiness:
                     manifest.name, manifest.version, blank, ("probabilities",), deadline
                 )
         except PawsightError as error:
-            logger.warning("%s does not answer: %s", manifest.name, error)
-            return False
+            return f"{manifest.name} does not answer: {error}"
         except Exception:
             # Whatever an engine raises, the watch goes on.
             logger.exception("%s does not answer", manifest.name)
-            return False
-        return bool(np.isfinite(outputs["probabilities"]).all())
+            return f"{manifest.name} does not answer, as the error above says"
+        if not np.isfinite(outputs["probabilities"]).all():
+            return f"{manifest.name} answers what is no number; export it again"
+        return ""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pawsight_export.calibration import calibration_set
+from pawsight_export.errors import CalibrationMissing
 from pawsight_training.dataset import load_dataset
 from pawsight_training.errors import DataInvalid
 from tests.drawn_pictures import draw_folder
@@ -57,3 +58,8 @@ def test_a_folder_without_training_pictures_is_refused(
     folder = draw_folder(tmp_path / "drawn", {"test": 2})
     with pytest.raises(DataInvalid, match="train"):
         calibration_set(folder, SIZE, "minmax")
+
+
+def test_the_flag_of_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationMissing, match=r"no folder .*nowhere; .* --calibration"):
+        calibration_set(tmp_path / "nowhere", SIZE, "minmax")

@@ -117,6 +117,12 @@ def test_a_name_that_none_can_have_is_refused_before_any_work(name: str, tmp_pat
         export_run(tmp_path / "no-run", name, tmp_path)
 
 
+def test_a_repository_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PublicationFailed, match="--repository"):
+        export_run(tmp_path / "no-run", "pets", tmp_path / "file")
+
+
 def test_versions_for_two_engines_are_not_mixed(
     published: tuple[Path, Manifest], run_folder: Path
 ) -> None:
@@ -213,9 +219,13 @@ def test_a_graph_that_lost_too_much_is_not_published(
         return replace(built, hot=build_graphs(random_net(seed=8), SIZE, "fp32").hot)
 
     monkeypatch.setattr(exporting, "build_graphs", upside_down)
-    with pytest.raises(PrecisionInsufficient, match=r"Nothing was published.*pawsight export"):
-        export_run(run_folder, "pets", tmp_path / "repository", precision="fp16", data=drawn)
-    assert not (tmp_path / "repository").exists()
+    repository = tmp_path / "repository"
+    with pytest.raises(PrecisionInsufficient, match=r"Nothing was published") as failed:
+        export_run(run_folder, "pets", repository, precision="fp16", data=drawn, keep=2)
+    assert not repository.exists()
+    repeat = str(failed.value).partition("pawsight export ")[2]
+    for words in (f"--repository {repository} ", "--precision fp16", f"--data {drawn}", "--keep 2"):
+        assert words in repeat
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

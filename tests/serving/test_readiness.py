@@ -117,6 +117,24 @@ async def test_an_unforeseen_failure_does_not_end_the_watch(
     assert await ear.next() is True
 
 
+async def test_a_failure_that_lasts_is_logged_once(
+    engine: FakeEngine, readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = Ear()
+    engine.failure = EngineUnavailable("dead")
+    await readiness.start(ear.tell)
+    await engine.wait_asked(8)
+    assert [record.getMessage() for record in caplog.records] == [
+        "one does not answer: dead",
+        "two does not answer: dead",
+    ]
+    engine.failure = None
+    assert await ear.next() is True
+    engine.failure = EngineUnavailable("dead")
+    assert await ear.next() is False
+    assert len(caplog.records) == 4
+
+
 async def test_an_answer_of_nonsense_is_not_ready() -> None:
     class Nonsense(FakeEngine):
         async def infer(self, *_: object) -> Mapping[str, NDArray[np.float32]]:

@@ -6,7 +6,7 @@ import os
 import sys
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pawsight_serving.repository.manifest import Manifest
+
+_DAMAGED: Final = ("damaged", "see: pawsight repository verify")
 
 
 class _OneSentence(click.Group):
@@ -54,13 +56,19 @@ def list_versions(repository: Path) -> None:
         ("model", "version", "served", "precision", "engine", "MB", "created", "accuracy")
     ]
     for name in model_names(repository):
-        served = served_versions(repository, name)
+        try:
+            served = served_versions(repository, name)
+        except PawsightError:
+            rows += [
+                (name, version, "?", *_DAMAGED) for version in published_versions(repository, name)
+            ]
+            continue
         for version in published_versions(repository, name):
             rows.append((name, version, "yes" if version in served else "no"))
             try:
                 rows[-1] += _described(repository, read_manifest(repository, name, version))
             except (PawsightError, OSError):
-                rows[-1] += ("damaged", "see: pawsight repository verify")
+                rows[-1] += _DAMAGED
     if len(rows) == 1:
         raise nothing_published(repository)
     _print(rows)

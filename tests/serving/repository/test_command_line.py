@@ -51,6 +51,19 @@ def test_what_is_damaged_is_listed_beside_what_is_whole(repository: Path, file: 
     assert rows == [["tiny", "1", "yes", "fp32"], ["tiny", "2", "yes", "damaged"]]
 
 
+def test_a_model_without_its_configuration_is_listed_beside_the_others(repository: Path) -> None:
+    publish_tiny(repository, "broken")
+    (repository / "broken" / "config.pbtxt").write_text("{")
+    listed = run(repository, "list")
+    assert listed.exit_code == 0
+    rows = [line.split()[:4] for line in listed.output.splitlines()[1:]]
+    assert rows == [
+        ["broken", "1", "?", "damaged"],
+        ["tiny", "1", "yes", "fp32"],
+        ["tiny", "2", "yes", "fp32"],
+    ]
+
+
 def test_an_empty_repository_is_one_sentence(tmp_path: Path) -> None:
     listed = run(tmp_path, "list")
     assert listed.exit_code == 1
