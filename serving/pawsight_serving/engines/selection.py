@@ -53,7 +53,13 @@ def open_engine(
     return EmbeddedEngine(
         repository,
         graphs=graphs,
-        sharing=Sharing(settings.engine_threads, settings.engine_cores, settings.engine_batch),
+        sharing=Sharing(
+            settings.engine_threads,
+            settings.engine_cores,
+            settings.engine_batch,
+            # Few of the explainer's methods run batches, and its start holds up the gateway's.
+            eager=graphs == "hot",
+        ),
         poll_s=settings.repository_poll_s,
         grace_s=settings.version_grace_s,
     )

@@ -38,6 +38,7 @@ class Sharing:
         largest_batch: single pictures of calls that wait, run in one batch at the most.
         processors: to share.
         gpu: whether a GPU runs the calls where there is one.
+        eager: whether loading runs the largest batch once, as the first one takes twice the time.
     """
 
     calls: int = field(default_factory=usable_processors)
@@ -45,6 +46,7 @@ class Sharing:
     largest_batch: int = 6
     processors: int = field(default_factory=usable_processors)
     gpu: bool = True
+    eager: bool = True
 
     @property
     def threads(self) -> Threads:
@@ -83,7 +85,9 @@ class GraphSession:
             if session.get_providers()[0] in GPU_PROVIDERS:
                 others = {size: _open(model, precision, sharing) for size in sizes[1:]}
                 self._session = FixedSizes({sizes[0]: session, **others})
-            _warm_up(self._session, sizes, input_size)
+                _warm_up(self._session, sizes, input_size)
+            else:
+                _warm_up(session, sizes if sharing.eager else sizes[:1], input_size)
         except EngineUnavailable:
             raise
         except Exception as error:

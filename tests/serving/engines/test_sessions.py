@@ -78,6 +78,28 @@ def test_what_is_wrong_with_one_of_a_batch_is_its_own(graph: bytes) -> None:
         assert each["probabilities"].shape == (1, 2)
 
 
+@pytest.mark.parametrize(("eager", "sizes"), [(True, [1, 3]), (False, [1])])
+def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
+    graph: bytes, monkeypatch: pytest.MonkeyPatch, eager: bool, sizes: list[int]
+) -> None:
+    ran, really_open = list[int](), module._open
+
+    class Watched:
+        def __init__(self, *arguments: Any) -> None:
+            self._session = really_open(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._session, name)
+
+        def run(self, outputs: Any, inputs: dict[str, Any]) -> Any:
+            ran.append(len(inputs["image"]))
+            return self._session.run(outputs, inputs)
+
+    monkeypatch.setattr(module, "_open", Watched)
+    GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=3, eager=eager))
+    assert ran == sizes
+
+
 def test_what_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="cannot load or run it"):
         load(b"no ONNX file")
