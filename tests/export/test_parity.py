@@ -10,16 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pawsight_export import graphs
+from pawsight_export import graphs, parity
 from pawsight_export.checking import check_pictures
 from pawsight_export.errors import ParityFailed
 from pawsight_export.gradients import through_conv
 from pawsight_export.graphs import ExplainGraph, HotGraph, class_maps
 from pawsight_export.parity import TOLERANCE, check_parity
+from pawsight_export.references import captum_maps
 from tests.export.conftest import SMALL_SIZE, small_net
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -229,3 +230,22 @@ def test_where_rounding_breaks_every_pictures_ties_a_wrong_way_back_alone_is_sto
     monkeypatch.setattr(graphs, "through_conv", through_other_weights)
     with pytest.raises(ParityFailed, match="explain gradients"):
         check_parity(net, images, None, answer(ExplainGraph(rounded), images))
+
+
+def test_a_flat_picture_decides_nothing_where_captum_contradicts_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, really = small_net(), captum_maps
+    explain = answer(ExplainGraph(net))
+    explain["gradcam:conv1"][0] *= 1 + 1.5 * TOLERANCE
+    with pytest.raises(ParityFailed, match="flat pictures"):
+        check(net, explain)
+
+    def contradicting(model: ConvNet, *arguments: Any) -> Iterator[tuple[str, Any]]:
+        exact = next(model.parameters()).dtype == torch.float64
+        for name, maps in really(model, *arguments):
+            maps[0] *= 1 + 3 * TOLERANCE * exact
+            yield name, maps
+
+    monkeypatch.setattr(parity, "captum_maps", contradicting)
+    assert check(net, explain)["explain grad-cam, worst picture"] > TOLERANCE
