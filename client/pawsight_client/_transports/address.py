@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -43,14 +41,6 @@ def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) 
     from pawsight_client._transports.http import AsyncHttpTransport
 
     return AsyncHttpTransport(url, api_key, _tls(url, tls))
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether a server is on this machine: no proxy of the environment leads there."""
-    host = urlsplit(url).hostname or ""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _grpc_target(url: str) -> str | None:

@@ -10,8 +10,8 @@ import grpc
 import grpc.aio
 
 from pawsight_client._transports import grpc_codec as codec
-from pawsight_client._transports.address import is_loopback
 from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
+from pawsight_client._transports.loopback import is_loopback
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 
 if TYPE_CHECKING:

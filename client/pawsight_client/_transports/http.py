@@ -16,8 +16,8 @@ from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
 from pawsight_client._tls import UNTRUSTED
 from pawsight_client._transports import http_codec as codec
-from pawsight_client._transports.address import is_loopback
 from pawsight_client._transports.loop_thread import LoopThread
+from pawsight_client._transports.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

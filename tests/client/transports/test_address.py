@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 
 from pawsight_client import OptionInvalid
-from pawsight_client._transports.address import (
-    is_loopback,
-    open_async_transport,
-    open_transport,
-)
+from pawsight_client._transports.address import open_async_transport, open_transport
 from pawsight_client._transports.grpc import GrpcTransport
 from pawsight_client._transports.http import HttpTransport
 
@@ -54,17 +50,3 @@ def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
 def test_neither_is_what_is_no_text() -> None:
     with pytest.raises(OptionInvalid, match="3 is not the URL of a server"):
         open_transport(3, None)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("url", "here"),
-    [
-        ("http://localhost:8080", True),
-        ("grpc://127.0.0.3", True),
-        ("http://[::1]:8080", True),
-        ("http://localhost.example.org", False),
-        ("grpc://192.0.2.1:50051", False),
-    ],
-)
-def test_which_servers_are_on_this_machine(url: str, here: bool) -> None:
-    assert is_loopback(url) == here
