@@ -177,5 +177,5 @@ def test_a_file_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsInvalid, match="There are no weights nothing"):
         read_weights("nothing")
-    with pytest.raises(RunInvalid, match="is missing"):
+    with pytest.raises(RunInvalid, match="There is no run in"):
         read_weights(str(tmp_path))
