@@ -221,6 +221,11 @@ class GatewaySettings(EngineSettings):
                 )
         return self
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether the ports speak TLS."""
+        return self.tls_certificate is not None
+
     def for_sidecar(self) -> ExplainerSettings:
         """Return the settings of an explainer beside this gateway, on a free port."""
         shared = self.model_dump(include=set(EngineSettings.model_fields))

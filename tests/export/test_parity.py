@@ -232,7 +232,7 @@ def test_where_rounding_breaks_every_pictures_ties_a_wrong_way_back_alone_is_sto
         check_parity(net, images, None, answer(ExplainGraph(rounded), images))
 
 
-def test_a_flat_picture_decides_nothing_where_captum_contradicts_itself(
+def test_in_a_flat_picture_a_graph_may_be_off_by_what_captum_is_off_from_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     net, really = small_net(), captum_maps
@@ -249,3 +249,6 @@ def test_a_flat_picture_decides_nothing_where_captum_contradicts_itself(
 
     monkeypatch.setattr(parity, "captum_maps", contradicting)
     assert check(net, explain)["explain grad-cam, worst picture"] > TOLERANCE
+    explain["gradcam:conv1"][0] *= 1 + 6 * TOLERANCE
+    with pytest.raises(ParityFailed, match="flat pictures"):
+        check(net, explain)

@@ -82,12 +82,12 @@ class GraphSession:
         try:
             session = _open(model, precision, sharing)
             self._session: ort.InferenceSession | FixedSizes = session
+            warmed = sizes if sharing.eager else sizes[:1]
             if session.get_providers()[0] in GPU_PROVIDERS:
                 others = {size: _open(model, precision, sharing) for size in sizes[1:]}
                 self._session = FixedSizes({sizes[0]: session, **others})
-                _warm_up(self._session, sizes, input_size)
-            else:
-                _warm_up(session, sizes if sharing.eager else sizes[:1], input_size)
+                warmed = sizes
+            _warm_up(self._session, warmed, input_size)
         except EngineUnavailable:
             raise
         except Exception as error:

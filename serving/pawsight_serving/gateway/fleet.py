@@ -106,8 +106,7 @@ async def serve_fleet(
                     "A worker process ended before it took requests; its words above say why."
                 )
             models = tuple(workers[0].announced.get("models", ()))
-            tls = settings.tls_certificate is not None
-            started(str(Running(http, grpc, models, sidecar, tls)))
+            started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
             await stop()
         finally:
             # The workers first: they may be waiting for the sidecar's answers.

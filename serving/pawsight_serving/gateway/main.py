@@ -82,7 +82,7 @@ async def serve(
     try:
         http, rpc = await assembly.start(shared_port=shared_port)
         models = tuple(newest(engine.manifests()))
-        started(Running(http, rpc, models, sidecar, settings.tls_certificate is not None))
+        started(Running(http, rpc, models, sidecar, settings.encrypts))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:

@@ -18,7 +18,7 @@ class Running:
     grpc: Address
     models: tuple[str, ...]
     sidecar: ChildProcess | None
-    tls: bool = False
+    tls: bool
 
     def __str__(self) -> str:
         http, rpc = ("https", "grpcs") if self.tls else ("http", "grpc")

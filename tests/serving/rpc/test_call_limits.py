@@ -117,7 +117,7 @@ async def test_who_sends_in_time_is_answered_by_the_method_alone() -> None:
 
 async def test_who_sends_its_request_slowly_is_cut() -> None:
     heard = Heard()
-    async with serving(heard, body_timeout_s=0.2) as (_, _, channel):
+    async with serving(heard, body_timeout_s=0.1) as (_, _, channel):
         error = await fails(raw(channel, never(), metadata=MINE))
     assert error.code() is STATUS.DEADLINE_EXCEEDED
     assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
@@ -242,7 +242,7 @@ async def frames(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes
 @pytest.mark.parametrize("sent", [b"", b"\x00\x00\x00\x01\x00half"])
 async def test_over_a_bare_socket_half_a_message_is_cut(sent: bytes) -> None:
     heard = Heard()
-    async with serving(heard, body_timeout_s=0.2) as (address, _, _):
+    async with serving(heard, body_timeout_s=0.1) as (address, _, _):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
         writer.write(frame(HEADERS, 0x4, 1, call_headers(METHOD)))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.settings import GatewaySettings
 
+BEGAN: Final = "began"
+"""Key of a request's `state`: when its headers had come, by `time.perf_counter`."""
 REFUSED_WITH: Final = "refused"
 """Key of a request's `state`: the code with which it was refused while it was worked on."""
 
@@ -134,6 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if (wrong := self._wrong_in_headers()) is not None:
             self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
             return
+        self.scope["state"][BEGAN] = time.perf_counter()
         self._wait(self.limits.body_timeout_s)
         super().on_headers_complete()
 

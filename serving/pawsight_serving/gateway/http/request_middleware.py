@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from pawsight_serving.calls import STOPPING, UNFORESEEN, accept_request_id, caller_left
 from pawsight_serving.errors import InternalError, Unavailable
-from pawsight_serving.gateway.http.connections import REFUSED_WITH
+from pawsight_serving.gateway.http.connections import BEGAN, REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.observation import CANCELLED, REFUSED, TRACEPARENT, timing
 
@@ -49,6 +49,8 @@ class RequestMiddleware:
         state = scope.setdefault("state", {})
         request_id = state.setdefault("request_id", accept_request_id(headers.get("x-request-id")))
         with self._observer.request("http", "", request_id, headers.get(TRACEPARENT)) as observed:
+            # It has waited for the event loop since.
+            observed.started_s = state.get(BEGAN, observed.started_s)
             try:
                 await self._answer(observed, scope, receive, send)
             finally:

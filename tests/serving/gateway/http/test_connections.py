@@ -196,12 +196,12 @@ async def test_a_request_has_one_host(hosts: bytes) -> None:
     [
         (
             b"GET / HTTP/1.1\r\nx-request-id: mine\r\nhost",
-            {"header_timeout_s": 0.2},
+            {"header_timeout_s": 0.1},
             408,
             "",
             "refused",
         ),
-        (HALF_A_BODY, {"body_timeout_s": 0.2}, 408, "", "answer"),
+        (HALF_A_BODY, {"body_timeout_s": 0.1}, 408, "", "answer"),
         (b"GET / HTTP/1.1\r\na: " + b"x" * 900, {"max_header_bytes": 600}, 431, "", "refused"),
         (b"\x16\x03\x01\r\n\r\n", {}, 400, "REQUEST_INVALID", "refused"),
         (HALF_A_BODY.replace(b"content-length: 9", CHUNKED), {}, 400, "", "answer"),

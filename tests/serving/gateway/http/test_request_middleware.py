@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import httpx
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from pawsight_serving.gateway.http.connections import BEGAN
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.observation import REFUSED, Observer, failed_with
 from tests.serving.heard import Heard
@@ -93,3 +95,17 @@ async def test_what_no_route_took_is_called_as_over_grpc() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             await client.get("/")
     assert heard.said() == [(REFUSED, "UNAUTHENTICATED"), ("none", "OK")]
+
+
+async def test_a_request_lasts_from_when_its_headers_had_come() -> None:
+    heard = Heard()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+    async def unused(*_: object) -> Message:
+        raise AssertionError
+
+    scope = {"type": "http", "headers": [], "state": {BEGAN: time.perf_counter() - 60}}
+    await RequestMiddleware(answer, Observer(heard))(scope, unused, unused)  # type: ignore[arg-type]
+    assert heard.requests[0].total_s >= 60
