@@ -58,7 +58,7 @@ def open_engine(
             settings.engine_cores,
             settings.engine_batch,
             # Few of the explainer's methods run batches, and its start holds up the gateway's.
-            eager=graphs == "hot",
+            warm_batches=graphs == "hot",
         ),
         poll_s=settings.repository_poll_s,
         grace_s=settings.version_grace_s,

@@ -38,7 +38,7 @@ class Sharing:
         largest_batch: single pictures of calls that wait, run in one batch at the most.
         processors: to share.
         gpu: whether a GPU runs the calls where there is one.
-        eager: whether loading runs the largest batch once, as the first one takes twice the time.
+        warm_batches: whether loading runs the largest batch once; the first takes twice the time.
     """
 
     calls: int = field(default_factory=usable_processors)
@@ -46,7 +46,7 @@ class Sharing:
     largest_batch: int = 6
     processors: int = field(default_factory=usable_processors)
     gpu: bool = True
-    eager: bool = True
+    warm_batches: bool = True
 
     @property
     def threads(self) -> Threads:
@@ -82,11 +82,11 @@ class GraphSession:
         try:
             session = _open(model, precision, sharing)
             self._session: ort.InferenceSession | FixedSizes = session
-            warmed = sizes if sharing.eager else sizes[:1]
+            warmed = sizes[-1] if sharing.warm_batches else 1
             if session.get_providers()[0] in GPU_PROVIDERS:
                 others = {size: _open(model, precision, sharing) for size in sizes[1:]}
                 self._session = FixedSizes({sizes[0]: session, **others})
-                warmed = sizes
+                warmed = sizes[-1]
             _warm_up(self._session, warmed, input_size)
         except EngineUnavailable:
             raise
@@ -156,15 +156,13 @@ def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSessio
 
 
 def _warm_up(
-    session: ort.InferenceSession | FixedSizes, sizes: Sequence[int], input_size: tuple[int, int]
+    session: ort.InferenceSession | FixedSizes, batch: int, input_size: tuple[int, int]
 ) -> None:
-    shape = (max(sizes), *input_size, 3)
-    images = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
-    # A flat picture first: what divides by what a picture holds shows it here.
-    images[0] = 0
-    for size in sizes:
-        answers = session.run(None, {"image": images[:size]})
-        if not all(np.isfinite(values).all() for values in answers):
+    """Run a flat picture, whose own range nothing can be divided by, and a batch of noise."""
+    shape = (batch, *input_size, 3)
+    noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
+    for images in (np.zeros_like(noise[:1]), noise):
+        if not all(np.isfinite(values).all() for values in session.run(None, {"image": images})):
             raise EngineUnavailable(
                 "Its answers are not finite numbers; export the model again from a sound run."
             )

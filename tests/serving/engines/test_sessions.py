@@ -78,9 +78,9 @@ def test_what_is_wrong_with_one_of_a_batch_is_its_own(graph: bytes) -> None:
         assert each["probabilities"].shape == (1, 2)
 
 
-@pytest.mark.parametrize(("eager", "sizes"), [(True, [1, 3]), (False, [1])])
+@pytest.mark.parametrize(("warm_batches", "sizes"), [(True, [1, 3]), (False, [1, 1])])
 def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
-    graph: bytes, monkeypatch: pytest.MonkeyPatch, eager: bool, sizes: list[int]
+    graph: bytes, monkeypatch: pytest.MonkeyPatch, warm_batches: bool, sizes: list[int]
 ) -> None:
     ran, really_open = list[int](), module._open
 
@@ -96,7 +96,7 @@ def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
             return self._session.run(outputs, inputs)
 
     monkeypatch.setattr(module, "_open", Watched)
-    GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=3, eager=eager))
+    GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=3, warm_batches=warm_batches))
     assert ran == sizes
 
 
