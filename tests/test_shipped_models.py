@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ import torch
 
 from pawsight_export.parity import TOLERANCE, check_parity
 from pawsight_export.stored_weights import read_weights
+from pawsight_export.tensorrt_plan import build_plan
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.settings import GatewaySettings
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.run import load_run
+from tests.export.tensorrt_for_rtx import load_tensorrt_for_rtx
 from tests.photographs import cat_jpeg
 
 if TYPE_CHECKING:
@@ -62,6 +65,15 @@ def net_of(manifest: Manifest) -> ConvNet:
         {name: torch.from_numpy(weights[name].as_float().copy()) for name in net.state_dict()}
     )
     return net.eval()
+
+
+@shipped
+def test_tensorrt_builds_plans_of_both_graphs(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", load_tensorrt_for_rtx())
+    for graph in manifest.graphs:
+        assert build_plan(read_graph(REPOSITORY, manifest, graph), manifest.input_size, largest=4)
 
 
 @shipped

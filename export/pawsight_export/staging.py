@@ -145,7 +145,6 @@ def compile_staged(folder: Path, manifest: Manifest) -> Manifest:
         plan = build_plan(
             (target / graph.file).read_bytes(),
             manifest.input_size,
-            precision=manifest.arithmetic(name),
             largest=MAX_BATCH if name == manifest.name else MAX_EXPLAIN_BATCH,
         )
         (target / graph.file).unlink()
