@@ -354,15 +354,19 @@ def test_first_publications_side_by_side_come_one_after_the_other(
         subprocess.Popen(publishing, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "loaded\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.close()
-    for process in processes:
-        with process:
-            assert process.wait(60) == 0
+    try:
+        for process in processes:
+            assert process.stdout
+            assert process.stdout.readline() == "loaded\n"
+        for process in processes:
+            assert process.stdin
+            process.stdin.close()
+        assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            with process:
+                pass
     assert served_versions(repository, "tiny") == ["1", "2", "3", "4"]
     assert faults(repository) == []
 
