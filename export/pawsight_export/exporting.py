@@ -131,7 +131,12 @@ def export_run(
             manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest)
         before = served_versions(repository, name)
-        served = publish(staged, repository, name, version, keep=keep)
+        try:
+            served = publish(staged, repository, name, version, keep=keep)
+        except KeyboardInterrupt:
+            if version in served_versions(repository, name):
+                say(f"stopped too late: {name} version {version} is published in {repository}")
+            raise
     say(f"published {name} version {version} in {repository}")
     for other in before:
         if other not in served and other in published_versions(repository, name):

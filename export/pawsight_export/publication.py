@@ -37,11 +37,12 @@ from pawsight_serving.repository.writing import (
     only_writer,
     replace_file,
     restored_on_failure,
+    undisturbed,
 )
 from pawsight_serving.tuning.settings import carry_over
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pawsight_serving.repository.manifest import Manifest
@@ -54,14 +55,12 @@ KEEP: Final = 3
 
 def next_version(repository: Path, name: str) -> str:
     """Return the number after the highest that stands in the repository, published or not."""
-    taken = [
-        int(folder.name)
-        for graph in (name, name + EXPLAIN_SUFFIX)
-        if (repository / graph).is_dir()
-        for folder in (repository / graph).iterdir()
-        if folder.name.isdecimal()
-    ]
-    return str(max(taken, default=0) + 1)
+    taken = [0]
+    for graph in (name, name + EXPLAIN_SUFFIX):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = (repository / graph).iterdir()
+            taken += [int(each.name) for each in found if each.name.isdecimal()]
+    return str(max(taken) + 1)
 
 
 def publish(
@@ -84,23 +83,34 @@ def publish(
         The versions that are served now, in rising order.
 
     Raises:
-        PublicationFailed: the repository cannot be written, or the version is there already.
+        PublicationFailed: the repository cannot be written, or another command has published this
+            version or a higher one meanwhile.
         RepositoryInvalid: the model's configuration or an earlier version cannot be read, or
             another command is changing the model.
     """
-    graphs = [name + EXPLAIN_SUFFIX, name]
+    failed = f"Version {version} of {name} could not be published in {repository}"
     try:
-        for graph in graphs:
-            (repository / graph).mkdir(parents=True, exist_ok=True)
-        with only_writer(repository, name):
+        # The first folder alone before the lock, which is on it: all else is the writer's.
+        (repository / name).mkdir(parents=True, exist_ok=True)
+        with only_writer(repository, name), _cleared_away(repository, name):
+            if int(version) < int(next_version(repository, name)):
+                raise PublicationFailed(
+                    f"{failed}: it, or a higher one, is there already, of another command; export "
+                    "again."
+                )
             return _Publication(staged, repository, read_manifest(staged, name, version)).run(keep)
     except OSError as error:
-        raise PublicationFailed(
-            f"Version {version} of {name} could not be published in {repository}: "
-            f"{error.strerror or error}."
-        ) from error
+        raise PublicationFailed(f"{failed}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _cleared_away(repository: Path, name: str) -> Iterator[None]:
+    """Make the folder of the `_explain` graph; remove both where no version came into them."""
+    graphs = [name + EXPLAIN_SUFFIX, name]
+    try:
+        (repository / graphs[0]).mkdir(exist_ok=True)
+        yield
     finally:
-        # What was made for a model that could not be published.
         for graph in graphs:
             with contextlib.suppress(OSError):
                 (repository / graph).rmdir()
@@ -131,11 +141,12 @@ class _Publication:
         ]
         try:
             self._copy()
-            self._serve(explained, served)
+            with undisturbed():
+                self._serve(explained, served)
+                self._tidy(kept, served)
         finally:
             for graph in self._graphs:
                 shutil.rmtree(self._part(graph), ignore_errors=True)
-        self._tidy(kept, served)
         return [each.version for each in served]
 
     def _earlier(self) -> list[Manifest]:

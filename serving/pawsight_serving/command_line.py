@@ -13,6 +13,7 @@ from pawsight_serving.api_keys import NAME, add_line, make_key
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
+from pawsight_serving.tracing import otlp_endpoint
 from pawsight_serving.triton_server.ports import Ports
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
         metavar="PORT",
         help="Port on 127.0.0.1; 0 takes a free one.",
     )
+
+
+def _collector(
+    _context: click.Context, _option: click.Parameter, endpoint: str | None
+) -> str | None:
+    try:
+        return endpoint if endpoint is None else otlp_endpoint(endpoint)
+    except ValueError as error:
+        # As settings say it.
+        raise click.UsageError(f"--trace-endpoint: {error}.") from None
 
 
 @click.command()
@@ -58,6 +69,7 @@ def explainer(settings: ExplainerSettings) -> None:
 @click.option(
     "--trace-endpoint",
     metavar="URL",
+    callback=_collector,
     help="OTLP address that traces go to, over HTTP, such as http://localhost:4318/v1/traces; "
     "without it, none are made.",
 )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from pawsight_serving.libtiff import silence_libtiff
+
 if TYPE_CHECKING:
     from pawsight_serving.settings import LogFormat
 
@@ -20,6 +22,8 @@ def start_logging(log_format: LogFormat = "text") -> None:
         logging.getLogger(library).setLevel(logging.ERROR)
     # As are those about odd pictures, which are decoded or refused whatever Pillow thinks of them.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    silence_libtiff()
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonLines()

@@ -11,7 +11,7 @@ import numpy as np
 
 from pawsight_serving.catalogue import newest
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import PawsightError
+from pawsight_serving.errors import EngineUnavailable, PawsightError
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Readiness:
         self._interval_s = settings.probe_interval_s
         self._timeout_s = settings.probe_timeout_s
         self._answered_s: dict[str, float] = {}
+        self._models: tuple[str, ...] = ()
         self._answering: frozenset[str] = frozenset()
         self._ready = False
         # A round comes every second or two: a failure that lasts must not fill the log.
@@ -85,19 +86,23 @@ class Readiness:
             await self._ask()
 
     async def _ask(self) -> None:
-        models = newest(self._engine.manifests())
+        try:
+            models = newest(self._engine.manifests())
+        except EngineUnavailable:
+            # Not reached yet: its own log says so, and the watch goes on.
+            models = {}
         # Side by side: several that hang must not add up.
         found = await asyncio.gather(*map(self._fault, models.values()))
         faults = {name: fault for name, fault in zip(models, found, strict=True) if fault}
         self._warnings.warn(faults)
+        self._models = tuple(models)
         answering = frozenset(models.keys() - faults.keys())
         await self._set(answering, ready=bool(models) and len(answering) == len(models))
 
     async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
         self._answering = answering
         if self._see is not None:
-            models = newest(self._engine.manifests())
-            self._see({name: name in answering for name in models}, ready=ready)
+            self._see({name: name in answering for name in self._models}, ready=ready)
         if ready != self._ready:
             self._ready = ready
             if self._tell is not None:

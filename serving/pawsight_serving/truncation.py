@@ -1,13 +1,18 @@
 """Whether the end of an encoded picture is there, where its decoder would not miss it.
 
-JPEG, WebP and TIFF of one page fail to decode without their last bytes. The decoders of the formats
-here stop reading once they have the pixels of the first frame.
+JPEG, WebP and TIFF of one frame fail to decode without their last bytes. The decoders of the
+formats here stop reading once they have the pixels of the first frame.
+
+What follows the end of a JPEG is none of it, further pictures included. A phone's header names
+them (MPO), and still does where an editor has dropped them: then nothing is missing.
 """
 
 from __future__ import annotations
 
 import struct
 from typing import Final
+
+from pawsight_serving.tiff_frames import frames_end
 
 _PNG_END: Final = b"IEND\xaeB`\x82"
 
@@ -35,6 +40,8 @@ def is_whole(data: bytes, kind: str) -> bool:
             return _gif_ends(data)
         case "BMP":
             return len(data) >= _bmp_bytes(data)
+        case "TIFF":
+            return frames_end(data)
         case _:
             return True
 

@@ -24,6 +24,7 @@ from pawsight_export.errors import (
 from pawsight_export.exporting import export_run
 from pawsight_export.graphs import ExplainGraph, HotGraph
 from pawsight_export.precisions import Graphs, build_graphs
+from pawsight_export.publication import publish
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.served import served_versions
@@ -94,6 +95,22 @@ def test_triton_can_read_the_configuration(published: tuple[Path, Manifest], gra
     model = onnx.load(graph_path(repository, manifest, graph))
     assert [output.name for output in config.output] == [o.name for o in model.graph.output]
     assert (repository / graph / "labels.txt").read_text() == "cat\ndog\n"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_ctrl_c_while_it_is_published_says_where_it_came_too_late(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        if late:
+            publish(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "publish", interrupted)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        export_run(run_folder, "pets", tmp_path, say=said.append)
+    assert said[-1].startswith("stopped too late: pets version 1 is published") == late
 
 
 def test_for_the_python_backend_each_version_brings_its_model_py(

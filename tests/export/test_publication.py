@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ KILLED_LATER_AND_LATER = """
 import os, pathlib, shutil, signal, sys
 from pawsight_export.publication import publish
 staged, first, folder = map(pathlib.Path, sys.argv[1:])
-STEPS = {"os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
+STEPS = {"open", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
 
 def watch(event, arguments):
     global left
@@ -51,6 +52,28 @@ for step in range(200):
     if os.waitpid(child, 0)[1] != signal.SIGKILL:
         print(step + 1)
         break
+"""
+
+# Publishes one version, whichever comes next, as soon as its standard input ends.
+PUBLISHED_ONCE = """
+import pathlib, sys
+from pawsight_export.errors import PublicationFailed
+from pawsight_export.publication import next_version, publish
+from pawsight_serving.errors import RepositoryBusy
+
+staged, repository = map(pathlib.Path, sys.argv[1:])
+print("loaded", flush=True)
+sys.stdin.read()
+while True:
+    version = next_version(repository, "tiny")
+    try:
+        publish(staged / version, repository, "tiny", version, keep=4)
+        break
+    except RepositoryBusy:
+        pass
+    except PublicationFailed as error:
+        if "of another command" not in str(error):
+            raise
 """
 
 
@@ -309,6 +332,71 @@ def test_not_while_another_command_changes_the_model(staged: Path, repository: P
     with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
         put(repository, "2", staged)
     assert version_folders(repository, "tiny") == ["1"]
+
+
+def test_who_finds_a_first_publication_under_way_leaves_its_folders(
+    staged: Path, repository: Path
+) -> None:
+    for graph in GRAPHS:
+        (repository / graph).mkdir(parents=True)
+    with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
+        put(repository, "1", staged)
+    assert sorted(folder.name for folder in repository.iterdir()) == sorted(GRAPHS)
+
+
+def test_first_publications_side_by_side_come_one_after_the_other(
+    staged: Path, repository: Path
+) -> None:
+    for version in "1234":
+        publish_tiny(staged / version, version=version)
+    publishing: list[str | Path] = [sys.executable, "-c", PUBLISHED_ONCE, staged, repository]
+    processes = [
+        subprocess.Popen(publishing, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout
+            assert process.stdout.readline() == "loaded\n"
+        for process in processes:
+            assert process.stdin
+            process.stdin.close()
+        assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            with process:
+                pass
+    assert served_versions(repository, "tiny") == ["1", "2", "3", "4"]
+    assert faults(repository) == []
+
+
+def test_a_number_that_others_have_passed_is_not_published(staged: Path, repository: Path) -> None:
+    put(repository, "1", staged)
+    put(repository, "3", staged, keep=1)
+    before = files(repository)
+    with pytest.raises(PublicationFailed, match="a higher one, is there already"):
+        put(repository, "2", staged)
+    assert files(repository) == before
+
+
+def test_ctrl_c_waits_until_what_has_begun_is_published(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(repository, "1", staged)
+
+    def interrupted(path: Path, data: bytes) -> None:
+        signal.raise_signal(signal.SIGINT)
+        replace_file(path, data)
+
+    monkeypatch.setattr(publication, "replace_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(repository, "2", staged, keep=1, classes=("cats", "dogs"))
+    assert served_versions(repository, "tiny") == ["2"]
+    assert {path.name for path in (repository / "tiny").iterdir()} == {
+        *("2", "config.pbtxt", "labels.txt")
+    }
+    assert faults(repository) == []
 
 
 def test_a_repository_that_cannot_be_written_is_named(staged: Path, repository: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from pawsight_serving.command_line import explainer, serve
+from pawsight_serving.command_line import explainer, serve, triton
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ def test_a_repository_that_is_not_there_is_one_sentence(
         f"Error: There is no model repository at {missing}; name one with --repository."
     )
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", [serve, explainer, triton])
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://localhost:4317", ""])
+def test_traces_that_go_nowhere_are_refused_alike(command: click.Command, endpoint: str) -> None:
+    result = CliRunner().invoke(command, ["--trace-endpoint", endpoint])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "Error: --trace-endpoint: it must be http://HOST:PORT, or https://HOST:PORT for TLS."
+    )
 
 
 def test_a_missing_extra_is_named_and_exits_as_the_others(

@@ -22,3 +22,22 @@ def test_what_a_library_says_of_one_request_is_left_to_the_requests_own_line(lib
     ).stderr
     assert "told" in told
     assert "left" not in told
+
+
+def test_of_a_broken_tiff_neither_pillow_nor_libtiff_writes_a_line_of_its_own() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import ctypes, logging; from PIL import _imaging; "
+            "from pawsight_serving.logs import start_logging; start_logging(); "
+            "logging.getLogger('PIL.TiffImagePlugin').error('More samples per pixel'); "
+            "tiff = ctypes.CDLL(_imaging.__file__); "
+            "tiff.TIFFError(b'LZWDecode', b'Not enough data'); "
+            "tiff.TIFFWarning(b'TIFFReadDirectory', b'Unknown field')",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert not told

@@ -56,6 +56,17 @@ def test_a_run_is_trained_and_a_second_time_left_alone(
     assert load_run(tmp_path / "run").manifest == manifest
 
 
+def test_a_run_folder_that_cannot_be_used_is_refused_before_a_picture_is_decoded(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(command_line, "load_dataset")
+    (tmp_path / "notes.txt").touch()
+    common = (*("scratch", "--data", drawn), *("--accelerator", "cpu", "--precision", "32"))
+    for out, sentence in ((tmp_path, "is not empty"), (tmp_path / "notes.txt", "is no folder")):
+        result = invoke(command_line.train, *common, "--out", out)
+        assert (result.exit_code, sentence in result.stderr) == (1, True)
+
+
 def test_a_dry_run_prints_the_layers_and_writes_nothing(drawn: Path, tmp_path: Path) -> None:
     result = invoke(command_line.train, "frozen-augmented", "--data", drawn, "--dry-run")
     assert result.exit_code == 0

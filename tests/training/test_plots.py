@@ -79,3 +79,15 @@ def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     names = ("a $_{$ cat", "dog")
     for figure in (plots.confusion_matrix(MEASURED, names), plots.roc(MEASURED, names[::-1])):
         figure.savefig(tmp_path / "figure.png")
+
+
+def test_names_in_any_script_are_no_boxes(tmp_path: Path) -> None:
+    # Matplotlib warns of what it has no font for.
+    names = ("猫", "Hündin")
+    split = Split(np.zeros((5, 8, 8, 3), np.uint8), LABELS, ("a/猫.jpg", *"bcde"), "")
+    for figure in (
+        plots.confusion_matrix(MEASURED, names),
+        plots.roc(MEASURED, names[::-1]),
+        plots.mistakes(MEASURED, split, names),
+    ):
+        figure.savefig(tmp_path / "figure.png")

@@ -11,7 +11,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pawsight_training.errors import RunInvalid
-from pawsight_training.run import CHECKPOINTS, is_finished
+from pawsight_training.run import CHECKPOINTS
+from pawsight_training.run_folder import refuse_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,16 +35,11 @@ def checkpoint_to_resume(out: Path, job: Job, *, resume: bool, first: bool) -> P
             has begun to write.
 
     Raises:
-        RunInvalid: the run folder holds something that is in the way, or that was begun with
-            other settings.
+        RunInvalid: the run folder cannot be used (see `refuse_unusable`), or what it holds was
+            begun with other settings.
     """
-    if is_finished(out):
-        raise RunInvalid(f"{out} already holds a finished run; give another folder with --out.")
+    refuse_unusable(out, resume=resume, first=first)
     if not resume:
-        if first and out.exists() and any(out.iterdir()):
-            raise RunInvalid(
-                f"{out} is not empty; go on with --resume, or give another folder with --out."
-            )
         return None
     last = _path(out, LAST)
     if not last.exists():

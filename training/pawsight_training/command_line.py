@@ -33,6 +33,7 @@ from pawsight_training.packing import pack_run
 from pawsight_training.recipes import RECIPES, Recipe
 from pawsight_training.resuming import finished_before
 from pawsight_training.run import is_begun, load_run
+from pawsight_training.run_folder import refuse_unusable
 from pawsight_training.served import evaluate_served, served_manifest
 from pawsight_training.weights import Weights, read_weights
 
@@ -116,6 +117,10 @@ def train(
             click.echo(f"{out} was finished before; there is nothing left to train.")
             display.result(finished)
             return
+    # Of several processes each runs this, and finds what the first one has begun; those are left to
+    # the training, which knows which one it is.
+    alone = options["devices"] * options["nodes"] == 1
+    refuse_unusable(out, resume=resume, first=alone)
     machine = Machine(
         accelerator=options["accelerator"],
         devices=options["devices"],

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torchmetrics.functional.classification import multiclass_roc
 
+from pawsight_serving.fonts import drawable, families
 from pawsight_training.evaluation import CALIBRATION_BINS
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     for row, column in np.ndindex(counts.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(classes)), classes)
-    axes.set_yticks(range(len(classes)), classes)
+    names = [drawable(name) for name in classes]
+    axes.set_xticks(range(len(classes)), names)
+    axes.set_yticks(range(len(classes)), names)
     title = f"confusion matrix, accuracy {evaluation.metrics['accuracy']:.1%}"
     axes.set(xlabel="taken for", ylabel="is", title=title)
     return _for_screens(figure)
@@ -80,7 +82,7 @@ def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
         num_classes=len(classes),
     )
     for index in range(1 if len(classes) == 2 else 0, len(classes)):
-        axes.plot(rates[0][index], rates[1][index], label=classes[index])
+        axes.plot(rates[0][index], rates[1][index], label=drawable(classes[index]))
     axes.plot((0, 1), (0, 1), ":", color="grey")
     axes.set(
         xlabel="false positive rate",
@@ -121,8 +123,9 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
     for axes, row in zip(figure.subplots(3, 4).flat, wrong, strict=False):
         axes.imshow(split.pictures[row])
         said, score = evaluation.predicted[row], evaluation.probabilities[row].max()
-        axes.set_title(f"{classes[said]} {score:.1%}, is {classes[evaluation.labels[row]]}")
-        axes.set_xlabel(split.names[row].rpartition("/")[2], fontsize=8)
+        right = classes[evaluation.labels[row]]
+        axes.set_title(drawable(f"{classes[said]} {score:.1%}, is {right}"))
+        axes.set_xlabel(drawable(split.names[row].rpartition("/")[2]), fontsize=8)
     for axes in figure.axes:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -131,11 +134,14 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
 
 
 def _for_screens(figure: Figure) -> Figure:
-    """Make a figure large enough to be shown to a class, its names as they are.
+    """Make a figure large enough to be shown to a class, its names as they are, in any script.
 
     A class or a file may have a dollar sign in its name, which matplotlib would read as TeX.
     """
     figure.set_dpi(DPI)
-    for text in figure.findobj(Text):
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    fonts = families(text.get_text() for text in texts)
+    for text in texts:
         text.set_parse_math(False)
+        text.set_fontfamily(fonts)
     return figure

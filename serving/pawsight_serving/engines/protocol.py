@@ -43,6 +43,9 @@ class Engine(Protocol):
 
         Within a name the last one is what answers where no version is asked for; before it come
         earlier ones and, for a while, those that are served no more.
+
+        Raises:
+            EngineUnavailable: the engine is elsewhere, and has not been reached since the start.
         """
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:

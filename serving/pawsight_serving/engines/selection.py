@@ -29,8 +29,8 @@ def open_engine(
         repository: the folder, where no Triton is named.
         triton: `HOST:PORT` of a Triton's gRPC.
         graphs: "hot" where the process never runs the `_explain` graphs.
-        settings: how the embedded engine follows the folder and shares the processor; without
-            them it does not follow.
+        settings: of a process that serves: how the embedded engine follows the folder and shares
+            the processor, and that Triton may come later; without them neither.
 
     Raises:
         OptionInvalid: neither was named.
@@ -41,7 +41,8 @@ def open_engine(
             raise PackageMissing("--triton", "Triton's client", "triton")
         from pawsight_serving.engines.triton import TritonEngine
 
-        return TritonEngine(triton, graphs=graphs)
+        # Whoever serves may be started before its Triton.
+        return TritonEngine(triton, graphs=graphs, may_come_later=settings is not None)
     if repository is None:
         raise OptionInvalid("Name a model repository with --repository.")
     from pawsight_serving.engines.embedded import EmbeddedEngine

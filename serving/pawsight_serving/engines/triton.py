@@ -20,10 +20,12 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.engines.triton_served import Served, read_served
 from pawsight_serving.errors import (
+    DeadlineExceeded,
     EngineUnavailable,
     ModelNotFound,
     PawsightError,
     RepositoryInvalid,
+    Unavailable,
 )
 from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
@@ -70,16 +72,26 @@ class TritonEngine:
         address: `HOST:PORT` of Triton's gRPC.
         graphs: "hot" serves a model whose `_explain` graph Triton does not have.
         start_timeout_s: how long to wait for Triton at the start.
+        may_come_later: whether a Triton that is away at the start is looked for afterwards, as one
+            that goes away later is; otherwise the start fails.
     """
 
     prepares = False
 
     def __init__(
-        self, address: str, *, graphs: Graphs = "all", start_timeout_s: float = 10.0
+        self,
+        address: str,
+        *,
+        graphs: Graphs = "all",
+        start_timeout_s: float = 10.0,
+        may_come_later: bool = False,
     ) -> None:
         self._address = address
         self._graphs = graphs
         self._start_timeout_s = start_timeout_s
+        self._may_come_later = may_come_later
+        # What Triton serves is not known until it has answered once.
+        self._awaited = False
         self._served = Served()
         self._channel: grpc.aio.Channel | None = None
         self._triton: Any = None
@@ -88,29 +100,22 @@ class TritonEngine:
 
     async def start(self) -> None:
         """Connect, and read from Triton what it serves; see `Engine.start`."""
-        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL)
-        self._triton = GRPCInferenceServiceStub(self._channel)
+        await self._connect()
         try:
-            await self._triton.ServerLive(
-                messages.ServerLiveRequest(), timeout=self._start_timeout_s, wait_for_ready=True
-            )
-        except grpc.aio.AioRpcError as error:
-            raise EngineUnavailable(
-                f"No Triton answers gRPC at {self._address}; start one with `pawsight triton`, "
-                "or check the address."
-            ) from error
-        self._served = await read_served(self._triton, self._graphs)
-        for fault in self._served.broken.values():
-            raise fault
-        if not self._served.manifests:
-            raise RepositoryInvalid(
-                f"The Triton at {self._address} has loaded no model of `pawsight export`; "
-                "look at its log, or start it on another repository."
-            )
+            await self._read_first()
+        except (Unavailable, DeadlineExceeded) as error:
+            if not self._may_come_later:
+                raise
+            self._awaited = True
+            logger.warning("%s Until then nothing is served.", error)
         self._following = asyncio.create_task(self._follow())
 
     def manifests(self) -> Sequence[Manifest]:
         """Return what Triton has loaded; see `Engine.manifests`."""
+        if self._awaited:
+            raise EngineUnavailable(
+                "Triton has not said yet which models it has; try again in a moment."
+            )
         return self._served.manifests
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
@@ -205,12 +210,50 @@ class TritonEngine:
             for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
         }
 
+    async def _connect(self) -> None:
+        before = self._channel
+        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL)
+        self._triton = GRPCInferenceServiceStub(self._channel)
+        if before is not None:
+            await before.close()
+
+    async def _read_first(self) -> None:
+        """Read what Triton serves, and refuse what would fail every request.
+
+        Raises:
+            EngineUnavailable: no Triton answers.
+            RepositoryInvalid: it has no model of ours, or a broken one.
+        """
+        try:
+            await self._triton.ServerLive(
+                messages.ServerLiveRequest(),
+                timeout=self._start_timeout_s,
+                # One that may come later is told of at once.
+                wait_for_ready=not self._may_come_later,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise EngineUnavailable(
+                f"No Triton answers gRPC at {self._address}; start one with `pawsight triton`, "
+                "or check the address."
+            ) from error
+        self._served = await read_served(self._triton, self._graphs)
+        for fault in self._served.broken.values():
+            raise fault
+        if not self._served.manifests:
+            raise RepositoryInvalid(self._no_models())
+
+    def _no_models(self) -> str:
+        return (
+            f"The Triton at {self._address} has loaded no model of `pawsight export`; "
+            "look at its log, or start it on another repository."
+        )
+
     def _has(self, name: str, version: str) -> bool:
         return any((m.name, m.version) == (name, version) for m in self._served.manifests)
 
     def _max_batch(self, graph: str, version: str) -> int:
         """Return the largest batch of a graph that Triton has loaded in this version."""
-        manifest = find_model(self._served.manifests, graph.removesuffix(EXPLAIN_SUFFIX), version)
+        manifest = find_model(self.manifests(), graph.removesuffix(EXPLAIN_SUFFIX), version)
         if graph not in manifest.graphs or graph not in self._served.max_batch:
             raise ModelNotFound(graph, tuple(sorted(self._served.max_batch)))
         return max(1, self._served.max_batch[graph])
@@ -218,6 +261,9 @@ class TritonEngine:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_FOLLOW_S)
+            if self._awaited:
+                # Its name may be known only now, and gRPC asks for it ever more seldom.
+                await self._connect()
             await self._look()
 
     async def _look(self) -> None:
@@ -226,6 +272,9 @@ class TritonEngine:
         try:
             served = await read_served(self._triton, self._graphs)
         except PawsightError as error:
+            if self._awaited:
+                # The start has said so.
+                return
             self._warnings.warn({"": f"what Triton serves is not known now: {error}"})
             return
         except Exception:
@@ -233,11 +282,14 @@ class TritonEngine:
             logger.exception("what Triton serves could not be read")
             return
         served = served.keeping(self._served)
-        self._warnings.warn(
-            {
-                name: f"what was served of {name} stays: {fault}"
-                for name, fault in served.broken.items()
-            }
-        )
+        faults = {
+            name: f"what was served of {name} stays: {fault}"
+            for name, fault in served.broken.items()
+        }
         if served.manifests:
-            self._served = served
+            if self._awaited:
+                logger.info("the Triton at %s has come", self._address)
+            self._served, self._awaited = served, False
+        elif self._awaited:
+            faults[""] = self._no_models()
+        self._warnings.warn(faults)

@@ -14,7 +14,7 @@ from pawsight_serving.admission import Admission
 from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
-from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.explainer_client import ExplainerClient
@@ -125,6 +125,13 @@ class Assembly:
         await self._resources.readiness.start(self._rpc.set_ready, self._metrics.saw_readiness)
         return http, rpc
 
+    def models(self) -> tuple[str, ...]:
+        """Return the models that are served; none where the engine has not been reached yet."""
+        try:
+            return tuple(newest(self._engine.manifests()))
+        except EngineUnavailable:
+            return ()
+
     def idle_s(self) -> float:
         """Return the seconds since the last request was served; 0 while one is."""
         resources = self._resources
@@ -152,13 +159,13 @@ class Assembly:
 
     def _check_default_model(self) -> None:
         """Find a mistyped name now, and not when the first request leaves out the model."""
-        name, models = self._settings.default_model, newest(self._engine.manifests())
+        name, models = self._settings.default_model, self.models()
         # A repository of other models needs none of the name that nobody set.
-        if name in {*models, GatewaySettings.model_fields["default_model"].default}:
+        if not models or name in {*models, GatewaySettings.model_fields["default_model"].default}:
             return
         sentence = (
             f"The default model {name!r} is not served here; set --default-model to one of: "
-            f"{', '.join(models) or 'none'}."
+            f"{', '.join(models)}."
         )
         if self._settings.triton is None:
             raise ConfigurationInvalid(sentence)

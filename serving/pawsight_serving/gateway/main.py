@@ -75,14 +75,12 @@ async def serve(
             it was launched, and stopped here.
         shared_port: whether other processes serve on the same ports.
     """
-    from pawsight_serving.catalogue import newest
     from pawsight_serving.gateway.assembly import Assembly
 
     assembly = Assembly(settings, engine, sidecar)
     try:
         http, rpc = await assembly.start(shared_port=shared_port)
-        models = tuple(newest(engine.manifests()))
-        started(Running(http, rpc, models, sidecar, settings.encrypts))
+        started(Running(http, rpc, assembly.models(), sidecar, settings.encrypts))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:

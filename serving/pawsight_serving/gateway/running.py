@@ -22,5 +22,5 @@ class Running:
 
     def __str__(self) -> str:
         http, rpc = ("https", "grpcs") if self.tls else ("http", "grpc")
-        models = ", ".join(self.models)
+        models = ", ".join(self.models) or "no model yet"
         return f"Pawsight serves {models} on {http}://{self.http} and {rpc}://{self.grpc}"

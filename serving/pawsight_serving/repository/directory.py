@@ -76,10 +76,11 @@ def published_versions(root: Path, name: str) -> list[str]:
 
 def version_folders(root: Path, graph: str) -> list[str]:
     """Return the versions that have a folder, whatever is in it, in rising order."""
-    folder = root / graph
-    if not folder.is_dir():
+    try:
+        folders = list((root / graph).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((f.name for f in folder.iterdir() if f.name.isdecimal() and f.is_dir()), key=int)
+    return sorted((f.name for f in folders if f.name.isdecimal() and f.is_dir()), key=int)
 
 
 def read_manifest(root: Path, name: str, version: str) -> Manifest:

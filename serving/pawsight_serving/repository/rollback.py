@@ -17,7 +17,12 @@ from pawsight_serving.repository.triton_config import (
     write_config,
 )
 from pawsight_serving.repository.version_policy import serve_only
-from pawsight_serving.repository.writing import only_writer, replace_file, restored_on_failure
+from pawsight_serving.repository.writing import (
+    only_writer,
+    replace_file,
+    restored_on_failure,
+    undisturbed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +91,7 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
     files = [
         root / graph / file for graph in (name, explain) for file in (CONFIG_FILE, LABELS_FILE)
     ]
-    with restored_on_failure(files):
+    with undisturbed(), restored_on_failure(files):
         for graph, versions in steps:
             config = read_graph_config(root, graph)
             serve_only(config, [each.version for each in versions], published)

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import RepositoryBusy
@@ -20,21 +22,52 @@ def only_writer(root: Path, name: str) -> Iterator[None]:
     """Keep other writers of a model out; a writer that died keeps nobody out.
 
     Raises:
-        RepositoryBusy: another process is writing.
-        OSError: there is no such folder.
+        RepositoryBusy: another process is writing, or has just taken the model's folder away.
+        OSError: the folder cannot be opened.
     """
-    folder = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY)
+    busy = RepositoryBusy(
+        f"{name} is being published or changed by another command; try again when it is done."
+    )
+    try:
+        folder = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError as error:
+        raise busy from error
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RepositoryBusy(
-                f"{name} is being published or changed by another command; try again when it is "
-                "done."
-            ) from error
+            # A first publication that failed removes the folder: this may hold what nobody sees.
+            held = os.path.samestat(os.fstat(folder), (root / name).stat())
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise busy from error
+        if not held:
+            raise busy
         yield
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off until what is done here is done; for what takes moments.
+
+    A change of several files that is broken off is put back, and a second Ctrl-C would break that
+    off too.
+    """
+    came: list[int] = []
+    before = {}
+    # Python lets the main thread alone handle signals, and interrupts no other one.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # What was not set from Python could not be put back.
+            if signal.getsignal(number) is not None:
+                before[number] = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -42,11 +75,15 @@ def replace_file(path: Path, data: bytes) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     flush_folder(path.parent)
 
 

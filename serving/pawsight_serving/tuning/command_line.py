@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ from pawsight_serving.tuning.report import HEADER, plot, row
 from pawsight_serving.tuning.settings import candidates, remember
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pawsight_serving.tuning.measurements import Trial
 
 
@@ -127,16 +130,27 @@ def tune(
     refuse_unknown(os.environ)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        trials = _search(name, repository, own_client, options)
+        with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
+            trials = _search(name, repository, own_client, options)
         if not trials:
             raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
         try:
             _conclude(name, repository, trials, latency_ms)
         finally:
             # Whether or not there was a best one: it shows what there is.
-            _draw(name, plot_path or Path(f"tune-{name}.png"), trials, latency_ms)
+            with _told_when_stopped("the plot was not drawn"):
+                _draw(name, plot_path or Path(f"tune-{name}.png"), trials, latency_ms)
     except PawsightError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _told_when_stopped(outcome: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Stopped; {outcome}.", err=True)
+        raise
 
 
 def _search(name: str, repository: Path, own_client: bool, options: dict[str, Any]) -> list[Trial]:

@@ -11,6 +11,8 @@ from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.errors import OptionInvalid, PackageMissing
+from pawsight_serving.settings import GatewaySettings
+from tests.serving.triton_process import NOWHERE
 
 WITHOUT_ONNX_RUNTIME = """
 import sys
@@ -26,6 +28,13 @@ def test_a_folder_opens_the_embedded_engine() -> None:
 
 def test_an_address_opens_triton() -> None:
     assert isinstance(open_engine(None, "127.0.0.1:8001"), TritonEngine)
+
+
+async def test_whoever_serves_may_be_started_before_its_triton() -> None:
+    settings = GatewaySettings(triton=NOWHERE)
+    engine = open_engine(None, str(settings.triton), settings=settings)
+    await engine.start()
+    await engine.close()
 
 
 def test_nothing_named_is_refused() -> None:

@@ -36,6 +36,7 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.triton_config import model_config, read_config, write_config
 from pawsight_serving.settings import GatewaySettings
+from pawsight_serving.triton_server.ports import Ports, claim
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import NOWHERE, running_triton
 from tests.serving.waiting import until
@@ -148,7 +149,8 @@ class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
     """A Triton that never answers an inference, and knows when its caller gives up."""
 
     def __init__(self, versions: list[Manifest]) -> None:
-        self.configs = {graph: model_config(versions, graph) for graph in ("tiny", "tiny_explain")}
+        graphs = ("tiny", "tiny_explain") if versions else ()
+        self.configs = {graph: model_config(versions, graph) for graph in graphs}
         self.called, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - Triton's names
@@ -170,11 +172,11 @@ class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def answering(triton: PatientTriton) -> AsyncIterator[str]:
+async def answering(triton: PatientTriton, port: int = 0) -> AsyncIterator[str]:
     """Give the address at which such a Triton answers."""
     server = grpc.aio.server()
     add_GRPCInferenceServiceServicer_to_server(triton, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -441,6 +443,43 @@ async def test_no_triton_there_is_one_sentence() -> None:
     with pytest.raises(EngineUnavailable, match="pawsight triton"):
         await engine.start()
     await engine.close()
+
+
+async def test_a_triton_that_may_come_later_is_found_when_it_comes(
+    versions: list[Manifest], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_FOLLOW_S", 0.01)
+    port = claim(Ports(0, 0, 0)).grpc
+    engine = TritonEngine(f"127.0.0.1:{port}", may_come_later=True)
+    async with asyncio.timeout(20):
+        await engine.start()
+        assert "No Triton answers" in caplog.text
+        with pytest.raises(EngineUnavailable, match="has not said yet which models it has; try"):
+            engine.manifests()
+        with pytest.raises(EngineUnavailable):
+            await ask(engine)
+        triton = PatientTriton(versions)
+        configs, triton.configs = triton.configs, {}
+        async with answering(triton, port):
+            await until(lambda: "has loaded no model" in caplog.text)
+            with pytest.raises(EngineUnavailable):
+                engine.manifests()
+            triton.configs = configs
+            while True:
+                try:
+                    assert engine.manifests() == tuple(versions)
+                    break
+                except EngineUnavailable:
+                    await asyncio.sleep(0.01)
+            await engine.close()
+
+
+async def test_a_triton_of_other_models_is_refused_though_one_may_come_later() -> None:
+    async with answering(PatientTriton([])) as address:
+        engine = TritonEngine(address, may_come_later=True)
+        with pytest.raises(RepositoryInvalid, match="no model of `pawsight export`"):
+            await engine.start()
+        await engine.close()
 
 
 async def test_before_the_start_nothing_is_served() -> None:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from pawsight_serving.addresses import Address
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.gateway.main import engine_of
+from pawsight_serving.triton_server.ports import Ports, claim
 from tests.serving.gateway.test_main import make_settings, running
 from tests.serving.tiny_repository import publish_tiny
 from tests.serving.triton_process import running_triton
@@ -57,6 +60,22 @@ async def test_a_triton_that_dies_and_comes_back(
             await turns(http, 503, RED_WITHIN_S)
             with running_triton(tmp_path, *ports):
                 await turns(http, 200, GREEN_WITHIN_S)
+
+
+@pytest.mark.triton
+async def test_a_triton_that_comes_after_the_gateway(
+    tmp_path: Path, triton_environment: Environment
+) -> None:
+    publish_tiny(tmp_path)
+    ports = claim(Ports(0, 0, 0))
+    settings = make_settings(**DEFAULTS, triton=Address("127.0.0.1", ports.grpc))
+    async with (
+        running(settings, engine_of(settings)) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+    ):
+        await turns(http, 503, 1)
+        with running_triton(tmp_path, str(ports.http), str(ports.grpc)):
+            await turns(http, 200, GREEN_WITHIN_S)
 
 
 @pytest.mark.triton

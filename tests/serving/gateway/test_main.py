@@ -25,10 +25,11 @@ from tests.serving.fakes import FakeEngine, picture
 from tests.serving.grpc_client import NOT_SERVING, SERVING, check_health, next_health, watch_health
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.running import Running
+    from pawsight_serving.repository.manifest import Manifest
 
 FREE = Address("127.0.0.1", 0)
 RED = picture("red")
@@ -170,6 +171,55 @@ async def test_health_follows_the_engine_over_both_protocols() -> None:
             assert await next_health(watch) == SERVING
             assert (await http.get("/readyz")).status_code == 200
         watch.cancel()
+
+
+async def test_an_engine_that_comes_later_is_down_until_then() -> None:
+    class Away(FakeEngine):
+        away = True
+
+        def manifests(self) -> Sequence[Manifest]:
+            if self.away:
+                raise EngineUnavailable("Nobody is there yet; try again.")
+            return super().manifests()
+
+    engine, explaining_engine = Away(), Away()
+    async with (
+        explaining(explaining_engine, probe_interval_s=0.02) as explainer,
+        running(make_settings(explainer=explainer, default_model="tyni"), engine) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+        grpc.aio.insecure_channel(str(gateway.grpc)) as channel,
+        grpc.aio.insecure_channel(str(explainer)) as sidecar,
+    ):
+        assert str(gateway).startswith("Pawsight serves no model yet on http://")
+        health = watch_health(channel, "pawsight.v1.Pawsight")
+        sidecars = watch_health(sidecar, "pawsight.v1.Explainer")
+        assert await next_health(health) == await next_health(sidecars) == NOT_SERVING
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).status_code == 503
+        assert (await http.get("/metrics")).status_code == 200
+        for answer in (
+            await http.post("/v1/models/tiny:predict", content=RED),
+            await http.post("/v1/models/tiny:explain", content=RED),
+            await http.get("/v1/models"),
+            await http.get("/v2/models/tiny"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "ENGINE_UNAVAILABLE")
+            assert answer.headers["Retry-After"] == "1"
+        for call in (
+            PawsightStub(channel).Predict(pb.PredictRequest(images=[RED])),
+            PawsightStub(channel).ListModels(pb.ListModelsRequest()),
+            GRPCInferenceServiceStub(channel).RepositoryIndex(oip.RepositoryIndexRequest()),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        engine.away = explaining_engine.away = False
+        async with asyncio.timeout(5):
+            assert await next_health(health) == await next_health(sidecars) == SERVING
+        assert (await http.get("/readyz")).status_code == 200
+        assert (await http.post("/v1/models/tiny:explain", content=RED)).status_code == 200
+        health.cancel()
+        sidecars.cancel()
 
 
 async def test_without_an_explainer_predictions_go_on_and_no_explanation_is_given() -> None:

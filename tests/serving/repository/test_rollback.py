@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,6 +124,23 @@ def test_a_rollback_that_fails_changes_nothing(
         monkeypatch.undo()
         assert policies(repository) == [[1, 2]] * 2
     assert before == [[1, 2, 3]] * 2
+
+
+def test_ctrl_c_waits_until_a_rollback_is_whole(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def interrupted(path: Path, data: bytes) -> None:
+        signal.raise_signal(signal.SIGINT)
+        replace_file(path, data)
+        written.append(path)
+
+    monkeypatch.setattr(module, "replace_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        roll_back(repository, "tiny")
+    assert len(written) == 3
+    assert policies(repository) == [[1, 2]] * 2
 
 
 def test_the_first_version_has_none_before_it(tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pawsight_serving.errors import RepositoryBusy
-from pawsight_serving.repository.writing import only_writer, replace_file, restored_on_failure
+from pawsight_serving.repository.writing import (
+    only_writer,
+    replace_file,
+    restored_on_failure,
+    undisturbed,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +48,72 @@ def test_a_writer_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
     assert killed.returncode == -9
     with only_writer(tmp_path, "tiny"):
         pass
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_folder_that_was_removed_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+
+    def removed_meanwhile(*_: object) -> None:
+        folder.rmdir()
+        if made_again:
+            folder.mkdir()
+
+    monkeypatch.setattr("fcntl.flock", removed_meanwhile)
+    # While the first one is held, its number is not given to the second.
+    with pytest.raises(RepositoryBusy, match="tiny"), only_writer(tmp_path, "tiny"):
+        raise AssertionError
+    monkeypatch.undo()
+    if not made_again:
+        with pytest.raises(RepositoryBusy, match="tiny"), only_writer(tmp_path, "tiny"):
+            raise AssertionError
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_for_the_end_of_a_change(number: signal.Signals) -> None:
+    came: list[int] = []
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        with undisturbed():
+            with undisturbed():
+                signal.raise_signal(number)
+                signal.raise_signal(number)
+            assert came == []
+        assert came == [number]
+        signal.raise_signal(number)
+        assert came == [number, number]
+    finally:
+        signal.signal(number, before)
+    assert {each: signal.getsignal(each) for each in handlers} == handlers
+
+
+def test_in_another_thread_signals_are_none_of_its_business() -> None:
+    def change() -> int:
+        with undisturbed():
+            return 7
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(change).result(20) == 7
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.pbtxt"
+    path.write_bytes(b"one")
+
+    def stopped(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

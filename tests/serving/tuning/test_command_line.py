@@ -95,6 +95,27 @@ def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) ->
     assert "tuned" in read_graph_config(repository, "tiny").parameters
 
 
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(
+    ("during", "said", "written"),
+    [
+        ("_search", "Stopped; the configuration of tiny is as it was, and no plot was drawn.", 0),
+        ("plot", "Stopped; the plot was not drawn.", 1),
+    ],
+)
+def test_ctrl_c_says_what_was_changed(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, during: str, said: str, written: bool
+) -> None:
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, during, stopped)
+    done = tune(repository, "--latency-ms", "10")
+    assert (done.exit_code, done.stderr) == (130, f"{said}\n")
+    assert ("tuned" in read_graph_config(repository, "tiny").parameters) == written
+    assert not (repository.parent / "plot.png").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [

@@ -39,6 +39,29 @@ def test_microsofts_folders_are_labels(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"PetImages/Cat/0.jpg": "cat", "PetImages/Dog/0.jpg": "dog"}
 
 
+def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
+    elsewhere = touch(tmp_path / "elsewhere", "siamese/1.jpg", "2.jpg")
+    source = touch(tmp_path / "source", "dogs/1.jpg")
+    (source / "cats").symlink_to(elsewhere / "siamese")
+    (source / "dogs" / "2.jpg").symlink_to(elsewhere / "2.jpg")
+    assert labels(source) == {"cats/1.jpg": "cat", "dogs/1.jpg": "dog", "dogs/2.jpg": "dog"}
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    source = touch(tmp_path / "source", "cats/1.jpg", "dogs/1.jpg")
+    (source / "cats" / "self").symlink_to(source / "cats")
+    (source / "dogs" / "up").symlink_to(tmp_path)
+    assert labels(source) == {"cats/1.jpg": "cat", "dogs/1.jpg": "dog"}
+    (source / "cats" / "dogs").symlink_to(source / "dogs")
+    (source / "dogs" / "cats").symlink_to(source / "cats")
+    assert labels(source) == {
+        "cats/1.jpg": "cat",
+        "cats/dogs/1.jpg": "dog",
+        "dogs/1.jpg": "dog",
+        "dogs/cats/1.jpg": "cat",
+    }
+
+
 def test_a_folder_has_more_say_than_a_name(tmp_path: Path) -> None:
     touch(tmp_path, "cats/cat.0.jpg", "cats/dog.7.jpg", "dogs/dog.0.jpg", "cats/tom.jpg")
     found = {picture.name: (picture.label, picture.named) for picture in find_labelled(tmp_path)}

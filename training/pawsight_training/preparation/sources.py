@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training.errors import DataInvalid
@@ -12,7 +14,6 @@ from pawsight_training.folders import LABELS, SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KAGGLE_NAME: Final = re.compile(r"([A-Za-z]+)\.\d+")
 SPECIES: Final = {"1": "cat", "2": "dog"}
@@ -39,7 +40,8 @@ def find_labelled(source: Path) -> list[Labelled]:
     """Find the pictures below a folder, in the order of their names.
 
     Two layouts are known: Kaggle's, one folder of `cat.0.jpg`, `dog.0.jpg`, …; and a folder a
-    class, as Microsoft's `PetImages/Cat/0.jpg`. Both may lie some folders deep.
+    class, as Microsoft's `PetImages/Cat/0.jpg`. Both may lie some folders deep. Symbolic links are
+    followed, as training follows them.
 
     Raises:
         DataInvalid: no folder there, neither layout in it, or one class alone.
@@ -47,7 +49,7 @@ def find_labelled(source: Path) -> list[Labelled]:
     if not source.is_dir():
         raise DataInvalid(f"There is no folder {source}; give the folder that holds the pictures.")
     by_folder: defaultdict[Path, list[Path]] = defaultdict(list)
-    for path in sorted(source.rglob("*")):
+    for path in sorted(_files(source)):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
             by_folder[path.parent].append(path)
     by_name = {
@@ -105,6 +107,20 @@ def find_oxford_pets(source: Path) -> list[Labelled]:
         ),
         key=lambda picture: picture.name,
     )
+
+
+def _files(source: Path) -> Iterator[Path]:
+    for name, folders, files in os.walk(source, followlinks=True):
+        here = Path(name)
+        folders[:] = [folder for folder in folders if not _is_circle(here / folder)]
+        yield from (here / file for file in files)
+
+
+def _is_circle(folder: Path) -> bool:
+    """Return whether a folder is a link to one that it lies in, by the way that led here."""
+    return folder.is_symlink() and folder.resolve() in {
+        above.resolve() for above in folder.absolute().parents
+    }
 
 
 def _species(annotations: Path) -> Iterator[tuple[str, str]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from pawsight_serving.fonts import drawable, font_for
 
 
 def draw_label(picture: Image.Image, text: str) -> Image.Image:
     """Return the picture, untouched, above a strip with the text, as many lines as it takes."""
     size = max(10, min(24, picture.width // 25))
-    font = ImageFont.load_default(size)
+    text = drawable(text)
+    font = font_for(text, size)
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".lstrip()

@@ -6,14 +6,17 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pawsight_serving.explainer.rendering import bar
 from pawsight_serving.explainer.rendering.colormap import colourise, grey_levels
 from pawsight_serving.explainer.rendering.overlay import lay_over
+from pawsight_serving.fonts import drawable, font_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PIL import ImageFont
 
     from pawsight_serving.explanations import ClassMap, Explanation
     from pawsight_serving.predictions import Prediction
@@ -99,7 +102,7 @@ def most_pixels(maps: int) -> int:
 class _Cell:
     def __init__(self, image: Image.Image, caption: str, scale: Image.Image | None = None) -> None:
         self.image = image
-        self.caption = caption
+        self.caption = drawable(caption)
         self.scale = scale
 
 
@@ -147,10 +150,10 @@ def _columns(maps: Sequence[ClassMap]) -> int:
 
 def _fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the largest font, up to the usual one, in which a text is no wider than its cell."""
-    fonts = (ImageFont.load_default(size) for size in range(_FONT, _SMALLEST_FONT, -1))
+    fonts = (font_for(text, size) for size in range(_FONT, _SMALLEST_FONT, -1))
     return next(
         (font for font in fonts if font.getlength(text) <= width),
-        ImageFont.load_default(_SMALLEST_FONT),
+        font_for(text, _SMALLEST_FONT),
     )
 
 
@@ -161,7 +164,8 @@ def _lay_out(cells: Sequence[_Cell], heading: str, columns: int) -> Image.Image:
     rows = math.ceil(len(cells) / columns)
     sheet = Image.new("RGB", (columns * step_x + _GAP, _HEADING + rows * step_y), GROUND)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, _HEADING // 2), heading, INK, ImageFont.load_default(15), anchor="lm")
+    heading = drawable(heading)
+    pen.text((_GAP, _HEADING // 2), heading, INK, font_for(heading, 15), anchor="lm")
     for number, cell in enumerate(cells):
         left = _GAP + number % columns * step_x
         top = _HEADING + number // columns * step_y

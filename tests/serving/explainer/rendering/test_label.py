@@ -17,3 +17,8 @@ def test_the_text_stands_below_the_picture(size: tuple[int, int]) -> None:
         strip = np.asarray(labelled.convert("L"))[size[1] :]
         assert strip.max() > 200
         assert strip[:, [0, -1]].max() == 0, "the text fits between the edges"
+
+
+def test_other_alphabets_are_no_boxes() -> None:
+    picture = Image.new("RGB", (200, 50))
+    assert draw_label(picture, "кот") != draw_label(picture, "пёс")

@@ -14,11 +14,11 @@ GROUND = (22, 22, 26)
 EMPTY = (38, 38, 44)
 
 
-def sheet(maps: list[ClassMap], picture: Image.Image = GREY) -> Image.Image:
+def sheet(
+    maps: list[ClassMap], picture: Image.Image = GREY, heading: str = "tiny 1, grad-cam"
+) -> Image.Image:
     explanations = [Explanation(each, 0.75) for each in maps]
-    return draw_sheet(
-        picture, explanations, maps, "tiny 1, grad-cam", CAT, alpha=0.75, colormap="inferno"
-    )
+    return draw_sheet(picture, explanations, maps, heading, CAT, alpha=0.75, colormap="inferno")
 
 
 def heat(target: str = "cat", layer: str = "conv1", value: float = 1.0) -> ClassMap:
@@ -80,3 +80,10 @@ def test_an_empty_cell_says_so() -> None:
     # In the middle of the second cell, past the picture.
     said = drawn[40 + 100 : 40 + 140, 14 + 374 + 100 : 14 + 374 + 260]
     assert (said.max(axis=2) > 120).any()
+
+
+def test_classes_of_other_alphabets_are_no_boxes() -> None:
+    cat, dog = (sheet([heat(target)]) for target in ("кот", "пёс"))
+    assert cat != dog
+    cat, dog = (sheet([heat("cat")], heading=heading) for heading in ("кот", "пёс"))
+    assert cat != dog

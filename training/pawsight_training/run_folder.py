@@ -1,0 +1,43 @@
+"""Can a training write its run there? Asked before the minutes of decoding, and of training."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pawsight_training.errors import RunInvalid
+from pawsight_training.run import is_finished
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refuse_unusable(out: Path, *, resume: bool, first: bool) -> None:
+    """Refuse a run folder that is in the way of a training, or that it could not write.
+
+    Nothing is written to find out.
+
+    Args:
+        out: the run folder.
+        resume: whether there may be something to go on from.
+        first: whether this is the first process of the training; the further ones find what it
+            has begun to write.
+
+    Raises:
+        RunInvalid: the folder holds a finished run, or anything where nothing is gone on with, or
+            may not be written.
+    """
+    if is_finished(out):
+        raise RunInvalid(f"{out} already holds a finished run; give another folder with --out.")
+    place = out.absolute()
+    nearest = next(each for each in (place, *place.parents) if os.path.lexists(each))
+    if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.W_OK | os.X_OK)):
+        fault = "may not be written" if nearest.is_dir() else "is no folder"
+        raise RunInvalid(
+            f"The run cannot be written to {out}: {nearest} {fault}; mend that, or give another "
+            "folder with --out."
+        )
+    if first and not resume and nearest == place and any(place.iterdir()):
+        raise RunInvalid(
+            f"{out} is not empty; go on with --resume, or give another folder with --out."
+        )
