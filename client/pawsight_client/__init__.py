@@ -37,6 +37,7 @@ from pawsight_client._errors import (
     Unavailable,
     VersionNotFound,
 )
+from pawsight_client._operations import Colormap, Method
 from pawsight_client._pictures import Picture
 from pawsight_client._results import (
     Channel,
@@ -57,6 +58,7 @@ __all__ = [
     "Channel",
     "Client",
     "ClientClosed",
+    "Colormap",
     "Curve",
     "DeadlineExceeded",
     "DependencyMissing",
@@ -73,6 +75,7 @@ __all__ = [
     "LayerUnknown",
     "Map",
     "MediaTypeUnsupported",
+    "Method",
     "Model",
     "ModelNotFound",
     "NotFound",

@@ -23,7 +23,11 @@ Method: TypeAlias = Literal[
     "occlusion",
     "rise",
 ]
+"""Ways to explain that this version knows; `typing.get_args` lists them."""
+
 Colormap: TypeAlias = Literal["", "inferno", "magma", "plasma", "viridis", "cividis"]
+"""Colours of a drawing; empty leaves them to the server."""
+
 ALL: Final = "all"
 
 DEFAULT_TIMEOUT_S: Final = 10.0

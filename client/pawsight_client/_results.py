@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from pawsight_client._operations import Method
+
 Map: TypeAlias = tuple[tuple[float, ...], ...]
 """Values of a map, row by row: [height][width], raw scale."""
 
@@ -165,7 +167,8 @@ class Model:
         layers: the layers that can be explained, from the picture to the head.
         state: "READY" or "UNAVAILABLE".
         manifest: what the model says of itself, as it was published.
-        methods: methods of explanation that it offers.
+        methods: methods of explanation that it offers, of a newer server perhaps more than `Method`
+            names.
         default: whether calls that name no model mean it.
     """
 
@@ -175,5 +178,5 @@ class Model:
     layers: tuple[Layer, ...]
     state: str
     manifest: Mapping[str, Any] = field(repr=False)
-    methods: tuple[str, ...] = ()
+    methods: tuple[Method, ...] = ()
     default: bool = False
