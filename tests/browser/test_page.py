@@ -146,6 +146,16 @@ def test_what_the_filters_of_a_layer_respond_to_is_beside_it(page: Chrome) -> No
     assert "Map" not in element(page, "facts").text
 
 
+def test_another_model_explains_the_same_class(page: Chrome) -> None:
+    before = drawing(page)
+    Select(element(page, "target")).select_by_value("dog")
+    before = next_drawing(page, before)
+    Select(element(page, "model")).select_by_value("cats_dogs_vgg16")
+    next_drawing(page, before)
+    assert element(page, "target").get_attribute("value") == "dog"
+    WebDriverWait(page, WAIT_S).until(lambda page: "dog" in element(page, "facts").text)
+
+
 def test_the_keyboard_reaches_everything(page: Chrome) -> None:
     page.execute_script("document.activeElement.blur()")
     reached = set()
