@@ -98,6 +98,16 @@ def test_a_picture_is_predicted_and_explained(page: Chrome, cat: Path) -> None:
     assert "%" in element(page, "bars").text
 
 
+def test_a_drawing_can_be_saved(page: Chrome) -> None:
+    save = element(page, "save")
+    assert save.is_displayed()
+    assert save.get_attribute("href") == drawing(page)
+    assert (save.get_attribute("download") or "").endswith("conv3.png")
+    element(page, "toggle").click()
+    assert (save.get_attribute("href") or "").startswith("data:image/png;base64,")
+    element(page, "toggle").click()
+
+
 def test_another_layer_gives_another_drawing(page: Chrome) -> None:
     layers = Select(element(page, "layer"))
     names = [option.get_attribute("value") for option in layers.options]
@@ -194,6 +204,7 @@ def test_of_a_broken_picture_nothing_is_left_but_the_sentence_and_the_request(
     )
     assert element(page, "label").text == "No answer"
     assert facts(page) == ["Request"]
+    assert not element(page, "save").is_displayed()
     assert element(page, "bars").text == ""
     WebDriverWait(page, WAIT_S).until(lambda page: element(page, "hint").is_displayed())
     assert not element(page, "shown").is_displayed()
