@@ -8,6 +8,7 @@ with Client("http://localhost:8080") as client:
 """
 
 from pawsight_client._async_client import AsyncClient
+from pawsight_client._choices import Colormap, Method
 from pawsight_client._client import Client
 from pawsight_client._errors import (
     AnswerInvalid,
@@ -37,7 +38,6 @@ from pawsight_client._errors import (
     Unavailable,
     VersionNotFound,
 )
-from pawsight_client._operations import Colormap, Method
 from pawsight_client._pictures import Picture
 from pawsight_client._results import (
     Channel,

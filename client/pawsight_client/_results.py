@@ -1,18 +1,17 @@
 """What a server answers, frozen and typed."""
 
+# ruff: noqa: TC001, TC003 - whoever builds on our types, as pydantic does, needs them at run time
+
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from pawsight_client._choices import Method
 from pawsight_client._errors import OptionInvalid
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
-    from pawsight_client._operations import Method
 
 Map: TypeAlias = tuple[tuple[float, ...], ...]
 """Values of a map, row by row: [height][width], raw scale."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from grpc import RpcError
 
-    from pawsight_client._operations import Method
+    from pawsight_client._choices import Method
 
 
 @dataclass(frozen=True, slots=True)

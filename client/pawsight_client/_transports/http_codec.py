@@ -25,7 +25,7 @@ from pawsight_client._results import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pawsight_client._operations import Method
+    from pawsight_client._choices import Method
 
 Json = Any
 # What a server draws with where it is told nothing.
