@@ -8,6 +8,7 @@ with Client("http://localhost:8080") as client:
 """
 
 from pawsight_client._async_client import AsyncClient
+from pawsight_client._choices import Colormap, Method
 from pawsight_client._client import Client
 from pawsight_client._errors import (
     AnswerInvalid,
@@ -57,6 +58,7 @@ __all__ = [
     "Channel",
     "Client",
     "ClientClosed",
+    "Colormap",
     "Curve",
     "DeadlineExceeded",
     "DependencyMissing",
@@ -73,6 +75,7 @@ __all__ = [
     "LayerUnknown",
     "Map",
     "MediaTypeUnsupported",
+    "Method",
     "Model",
     "ModelNotFound",
     "NotFound",

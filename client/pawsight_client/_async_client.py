@@ -1,13 +1,17 @@
 """The asynchronous client: the same questions as the synchronous one, awaited."""
 
+# ruff: noqa: TC001, TC003 - whoever builds on our types, as pydantic does, needs them at run time
+
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, overload
 
+from pawsight_client._choices import Colormap, Method
 from pawsight_client._errors import ClientClosed, OptionInvalid, PawsightError
 from pawsight_client._operations import (
     ALL,
@@ -24,17 +28,12 @@ from pawsight_client._operations import (
     listed,
 )
 from pawsight_client._pictures import Picture, encode
+from pawsight_client._results import Explanation, Model, Prediction
 from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
+from pawsight_client._tls import Tls
 from pawsight_client._transports.address import open_async_transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
-    from types import TracebackType
-    from typing import Self
-
-    from pawsight_client._operations import Colormap, Method
-    from pawsight_client._results import Explanation, Model, Prediction
-    from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import AsyncPictureStream
 
 

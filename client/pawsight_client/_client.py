@@ -1,12 +1,17 @@
 """The synchronous client."""
 
+# ruff: noqa: TC001, TC003 - whoever builds on our types, as pydantic does, needs them at run time
+
 from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, overload
 
+from pawsight_client._choices import Colormap, Method
 from pawsight_client._errors import ClientClosed, PawsightError
 from pawsight_client._operations import (
     ALL,
@@ -23,17 +28,12 @@ from pawsight_client._operations import (
     listed,
 )
 from pawsight_client._pictures import Picture, encode
+from pawsight_client._results import Explanation, Model, Prediction
 from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
+from pawsight_client._tls import Tls
 from pawsight_client._transports.address import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
-    from types import TracebackType
-    from typing import Self
-
-    from pawsight_client._operations import Colormap, Method
-    from pawsight_client._results import Explanation, Model, Prediction
-    from pawsight_client._tls import Tls
     from pawsight_client._transports.protocol import PictureStream
 
 

@@ -6,24 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pawsight_client._errors import OptionInvalid
 from pawsight_client._results import Explanation, Model, Prediction
 
+if TYPE_CHECKING:
+    from pawsight_client._choices import Colormap, Method
+
 T = TypeVar("T")
-Method: TypeAlias = Literal[
-    "grad-cam",
-    "activations",
-    "hirescam",
-    "layercam",
-    "grad-cam++",
-    "saliency",
-    "smoothgrad",
-    "occlusion",
-    "rise",
-]
-Colormap: TypeAlias = Literal["", "inferno", "magma", "plasma", "viridis", "cividis"]
 ALL: Final = "all"
 
 DEFAULT_TIMEOUT_S: Final = 10.0

@@ -1,16 +1,17 @@
 """What a server answers, frozen and typed."""
 
+# ruff: noqa: TC001, TC003 - whoever builds on our types, as pydantic does, needs them at run time
+
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from pawsight_client._choices import Method
 from pawsight_client._errors import OptionInvalid
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
 
 Map: TypeAlias = tuple[tuple[float, ...], ...]
 """Values of a map, row by row: [height][width], raw scale."""
@@ -165,7 +166,8 @@ class Model:
         layers: the layers that can be explained, from the picture to the head.
         state: "READY" or "UNAVAILABLE".
         manifest: what the model says of itself, as it was published.
-        methods: methods of explanation that it offers.
+        methods: methods of explanation that it offers, of a newer server perhaps more than `Method`
+            names.
         default: whether calls that name no model mean it.
     """
 
@@ -175,5 +177,5 @@ class Model:
     layers: tuple[Layer, ...]
     state: str
     manifest: Mapping[str, Any] = field(repr=False)
-    methods: tuple[str, ...] = ()
+    methods: tuple[Method, ...] = ()
     default: bool = False

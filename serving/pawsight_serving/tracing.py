@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pawsight_serving.errors import PackageMissing
-from pawsight_serving.observation import TRACEPARENT
+from pawsight_serving.errors import Overloaded, PackageMissing, PawsightError, RequestError
+from pawsight_serving.observation import CANCELLED, TRACEPARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from pawsight_serving.observed import Observed
     from pawsight_serving.predictions import Predictions
+
+
+def _codes(root: type[PawsightError]) -> Iterator[str]:
+    yield root.code
+    for child in root.__subclasses__():
+        yield from _codes(child)
+
+
+# By OpenTelemetry's conventions for HTTP and gRPC a server has not failed where its caller asks
+# wrongly or too often, or leaves: rates of failures would be those of callers.
+_NO_FAILURES: Final = frozenset({"OK", CANCELLED, Overloaded.code, *_codes(RequestError)})
 
 
 def otlp_endpoint(text: str) -> str:
@@ -48,16 +60,15 @@ class Tracing:
 
     def __init__(self, service: str, exporter: SpanExporter) -> None:
         from opentelemetry import trace
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation import tracecontext
 
         self._api = trace
         self._propagator = tracecontext.TraceContextTextMapPropagator()
-        self._provider = TracerProvider(
-            resource=Resource.create({SERVICE_NAME: service}), shutdown_on_exit=False
-        )
+        named = {SERVICE_NAME: service, SERVICE_VERSION: version("pawsight")}
+        self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("pawsight")
 
@@ -105,7 +116,8 @@ class Tracing:
                 "pawsight.pictures": observed.pictures,
             }
         )
-        if observed.code != "OK":
+        if observed.code not in _NO_FAILURES:
+            span.set_attribute("error.type", observed.code)
             span.set_status(self._api.StatusCode.ERROR, observed.code)
         span.end()
 

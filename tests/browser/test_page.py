@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +98,16 @@ def test_a_picture_is_predicted_and_explained(page: Chrome, cat: Path) -> None:
     assert "%" in element(page, "bars").text
 
 
+def test_a_drawing_can_be_saved(page: Chrome) -> None:
+    save = element(page, "save")
+    assert save.is_displayed()
+    assert save.get_attribute("href") == drawing(page)
+    assert (save.get_attribute("download") or "").endswith("conv3.png")
+    element(page, "toggle").click()
+    assert (save.get_attribute("href") or "").startswith("data:image/png;base64,")
+    element(page, "toggle").click()
+
+
 def test_another_layer_gives_another_drawing(page: Chrome) -> None:
     layers = Select(element(page, "layer"))
     names = [option.get_attribute("value") for option in layers.options]
@@ -145,6 +156,16 @@ def test_what_the_filters_of_a_layer_respond_to_is_beside_it(page: Chrome) -> No
     assert "Map" not in element(page, "facts").text
 
 
+def test_another_model_explains_the_same_class(page: Chrome) -> None:
+    before = drawing(page)
+    Select(element(page, "target")).select_by_value("dog")
+    before = next_drawing(page, before)
+    Select(element(page, "model")).select_by_value("cats_dogs_vgg16")
+    next_drawing(page, before)
+    assert element(page, "target").get_attribute("value") == "dog"
+    WebDriverWait(page, WAIT_S).until(lambda page: "dog" in element(page, "facts").text)
+
+
 def test_the_keyboard_reaches_everything(page: Chrome) -> None:
     page.execute_script("document.activeElement.blur()")
     reached = set()
@@ -183,6 +204,7 @@ def test_of_a_broken_picture_nothing_is_left_but_the_sentence_and_the_request(
     )
     assert element(page, "label").text == "No answer"
     assert facts(page) == ["Request"]
+    assert not element(page, "save").is_displayed()
     assert element(page, "bars").text == ""
     WebDriverWait(page, WAIT_S).until(lambda page: element(page, "hint").is_displayed())
     assert not element(page, "shown").is_displayed()
@@ -212,6 +234,96 @@ def test_the_whole_percentage_stays_on_one_line(page: Chrome) -> None:
     assert heights[0] == heights[1]
 
 
+def label_is(page: Chrome, label: str) -> None:
+    WebDriverWait(page, WAIT_S).until(lambda page: element(page, "label").text.lower() == label)
+
+
+def said(page: Chrome, part: str) -> None:
+    WebDriverWait(page, WAIT_S).until(lambda page: part in element(page, "said").text)
+
+
+def reloaded(page: Chrome) -> None:
+    """Begin anew, with the browser's own `fetch`."""
+    page.refresh()
+    WebDriverWait(page, WAIT_S).until(lambda page: Select(element(page, "layer")).options)
+
+
+DROP = """
+const moved = new DataTransfer();
+if (arguments[0]) {
+  const bytes = Uint8Array.from(atob(arguments[0]), each => each.charCodeAt(0));
+  moved.items.add(new File([bytes], "cat.jpg", { type: "image/jpeg" }));
+} else moved.setData("text/plain", "a cat");
+return ["dragover", "drop"].map(kind => !document.querySelector("h1").dispatchEvent(
+  new DragEvent(kind, { dataTransfer: moved, bubbles: true, cancelable: true })));
+"""
+
+
+def test_a_picture_dropped_beside_its_card_is_taken_and_not_opened_in_place_of_the_page(
+    page: Chrome, cat: Path
+) -> None:
+    reloaded(page)
+    assert page.execute_script(DROP, b64encode(cat.read_bytes()).decode()) == [True, True]
+    label_is(page, "cat")
+    assert page.execute_script(DROP, "") == [True, True]
+    said(page, "no file")
+
+
+def test_the_same_file_chosen_again_is_asked_again(page: Chrome, cat: Path) -> None:
+    reloaded(page)
+    element(page, "file").send_keys(str(cat))
+    label_is(page, "cat")
+    page.execute_script("document.getElementById('label').textContent = 'before'")
+    element(page, "file").send_keys(str(cat))
+    label_is(page, "cat")
+
+
+def test_a_file_that_is_gone_is_not_taken_for_a_server_that_is(
+    page: Chrome, cat: Path, tmp_path: Path
+) -> None:
+    reloaded(page)
+    gone = tmp_path / "gone.jpg"
+    gone.write_bytes(cat.read_bytes())
+    element(page, "file").send_keys(str(gone))
+    next_drawing(page, "")
+    gone.unlink()
+    Select(element(page, "target")).select_by_value("dog")
+    said(page, "The file cannot be read")
+    assert not element(page, "again").is_displayed()
+
+
+REFUSING = (
+    "const real = window.fetch; window.broken = true;"
+    "window.fetch = (path, init) => !window.broken ? real(path, init)"
+    " : Promise.resolve(new Response('<html>Bad gateway', { status: 502 }));"
+)
+
+
+def test_what_is_no_answer_of_ours_is_said_so_and_can_be_asked_again(
+    page: Chrome, cat: Path
+) -> None:
+    reloaded(page)
+    page.execute_script(REFUSING)
+    element(page, "file").send_keys(str(cat))
+    said(page, "not Pawsight")
+    page.execute_script("window.broken = false")
+    element(page, "again").click()
+    label_is(page, "cat")
+    assert not element(page, "again").is_displayed()
+
+
+def test_a_page_that_found_no_models_asks_for_them_once_it_has_a_picture(
+    page: Chrome, cat: Path
+) -> None:
+    reloaded(page)
+    page.execute_script(f"state.models = []; {REFUSING}")
+    element(page, "file").send_keys(str(cat))
+    label_is(page, "no answer")
+    page.execute_script("window.broken = false")
+    element(page, "file").send_keys(str(cat))
+    label_is(page, "cat")
+
+
 def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> None:
     key, line = make_key("alice")
     (tmp_path / "keys").write_text(line)
@@ -221,10 +333,15 @@ def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> 
     ):
         page.get(served.http)
         WebDriverWait(page, WAIT_S).until(lambda page: element(page, "key").is_displayed())
+        said(page, "Type your key")
+        element(page, "file").send_keys(str(cat))
+        label_is(page, "no answer")
         element(page, "key").send_keys("wrong", Keys.ENTER)
         WebDriverWait(page, WAIT_S).until(lambda page: "API key" in element(page, "said").text)
         element(page, "key").clear()
         element(page, "key").send_keys(key, Keys.ENTER)
         WebDriverWait(page, WAIT_S).until(lambda page: not element(page, "key").is_displayed())
+        # The picture has waited for the key.
+        label_is(page, "cat")
         element(page, "file").send_keys(str(cat))
-        WebDriverWait(page, WAIT_S).until(lambda page: element(page, "label").text.lower() == "cat")
+        next_drawing(page, "")

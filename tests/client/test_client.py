@@ -13,6 +13,7 @@ from pawsight_client import (
     AsyncClient,
     Client,
     ClientClosed,
+    Colormap,
     Curve,
     DeadlineExceeded,
     EngineUnavailable,
@@ -22,6 +23,7 @@ from pawsight_client import (
     ImageUnreadable,
     InternalError,
     Layer,
+    Method,
     ModelNotFound,
     OptionInvalid,
     Overloaded,
@@ -108,6 +110,15 @@ def test_method_samples_and_colours_are_passed_on(client: Any, twin: Twin) -> No
         "9",
         "3",
     ]
+
+
+def test_whatever_a_model_offers_can_be_asked_for_as_it_is_typed(url: str, twin: Twin) -> None:
+    colours: Colormap = "magma"
+    with Client(url) as client:
+        offered: tuple[Method, ...] = client.get_model(MODEL).methods
+        for method in offered:
+            client.explain(b"cat", method=method, colormap=colours)
+    assert twin.seen[-1]["method"] == offered[-1] == "activations"
 
 
 def test_faithfulness_is_two_curves(client: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import grpc
@@ -84,6 +85,31 @@ def test_without_a_caller_a_trace_begins_here_and_failures_show(
     request = spans(tracing, exporter)["http explain"]
     assert request.parent is None
     assert request.status.description == "EXPLAINER_UNAVAILABLE"
+    assert request.attributes is not None
+    assert request.attributes["error.type"] == "EXPLAINER_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("code", ["LAYER_UNKNOWN", "UNAUTHENTICATED", "OVERLOADED", "CANCELLED"])
+def test_what_is_the_callers_doing_is_no_failure_of_the_server(
+    tracing: Tracing, exporter: InMemorySpanExporter, code: str
+) -> None:
+    with Observer(tracing).request("http", "explain", "mine"):
+        failed_with(code)
+    request = spans(tracing, exporter)["http explain"]
+    assert request.status.is_unset
+    assert request.attributes is not None
+    assert request.attributes["pawsight.code"] == code
+    assert "error.type" not in request.attributes
+
+
+def test_traces_name_the_service_and_its_version(
+    tracing: Tracing, exporter: InMemorySpanExporter
+) -> None:
+    with Observer(tracing).request("http", "predict", "mine"):
+        pass
+    resource = spans(tracing, exporter)["http predict"].resource
+    assert resource.attributes["service.name"] == "test"
+    assert resource.attributes["service.version"] == version("pawsight")
 
 
 def test_an_exporter_that_fails_harms_no_request(exporter: InMemorySpanExporter) -> None:

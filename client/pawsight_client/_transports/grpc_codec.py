@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from google.protobuf.json_format import MessageToDict
 from grpc import StatusCode
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
     from grpc import RpcError
+
+    from pawsight_client._choices import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ def _read_model(model: pb.Model) -> Model:
         ),
         state=model.state,
         manifest=MessageToDict(model.manifest),
-        methods=tuple(model.methods),
+        methods=cast("tuple[Method, ...]", tuple(model.methods)),
         default=model.default,
     )
 

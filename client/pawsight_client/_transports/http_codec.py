@@ -6,7 +6,7 @@ import base64
 import json
 from array import array
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 from urllib.parse import quote
 
 from pawsight_client import _errors as errors
@@ -24,6 +24,8 @@ from pawsight_client._results import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from pawsight_client._choices import Method
 
 Json = Any
 # What a server draws with where it is told nothing.
@@ -267,7 +269,7 @@ def _read_model(answer: Json) -> Model:
         ),
         state=str(answer["state"]),
         manifest=dict(answer["manifest"]),
-        methods=tuple(map(str, answer.get("methods") or ())),
+        methods=cast("tuple[Method, ...]", tuple(map(str, answer.get("methods") or ()))),
         default=bool(answer.get("default")),
     )
 

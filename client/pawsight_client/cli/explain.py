@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from pawsight_client._operations import ALL, Colormap, Method
+from pawsight_client import Colormap, Method
+from pawsight_client._operations import ALL
 from pawsight_client.cli.connection import with_client
 from pawsight_client.cli.files import check_out, picture_from, save, tell
 

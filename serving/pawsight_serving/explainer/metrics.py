@@ -12,12 +12,14 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from pawsight_serving.event_loop import unfinished_tasks
 from pawsight_serving.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pawsight_serving.admission import Admission
     from pawsight_serving.observed import Observed
@@ -69,18 +71,27 @@ class ExplainerMetrics:
         """See `Listener.predicted`; the gateway counts them."""
 
     def watch(self, admission: Admission) -> None:
-        """Add gauges of the requests in flight, waiting ones included, and of those refused."""
+        """Add the requests in flight, waiting ones included, and the number of those refused."""
         in_flight = Gauge(
             "pawsight_explainer_in_flight", "Requests in flight.", registry=self._registry
         )
         in_flight.set_function(lambda: admission.in_flight)
-        refused = Gauge(
-            "pawsight_explainer_refused",
-            "Requests refused since the start, as too many were in flight.",
-            registry=self._registry,
-        )
-        refused.set_function(lambda: admission.refused)
+        self._registry.register(_Refusals(admission))
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Refusals(Collector):
+    """A counter whose value the admission knows; `Counter` counts by itself alone."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "pawsight_explainer_refused",
+            "Requests refused, as too many were in flight.",
+            value=self._admission.refused,
+        )

@@ -73,7 +73,7 @@ class Assembly:
         self._sidecar = sidecar
         self._metrics = Metrics()
         self._listeners = _listeners_of(settings, self._metrics)
-        statistics = Statistics()
+        statistics = Statistics.of_this_gateway()
         self._resources = Resources(
             CountingEngine(engine, statistics),
             Decoder(self._decoders, settings),

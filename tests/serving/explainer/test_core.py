@@ -207,6 +207,8 @@ async def test_one_works_another_waits_and_a_third_is_refused(
     assert b"pawsight_explainer_in_flight 2.0" in explainer.metrics()
     with pytest.raises(Overloaded):
         await explainer.explain(Query(), [RED], soon())
+    assert b"# TYPE pawsight_explainer_refused_total counter" in explainer.metrics()
+    assert b"pawsight_explainer_refused_total 1.0" in explainer.metrics()
     assert len(engine.asked) == 1
     engine.may_answer.set()
     await asyncio.gather(working, waiting)

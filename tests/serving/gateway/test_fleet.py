@@ -73,6 +73,9 @@ async def test_workers_share_the_ports_and_count_together(tmp_path: Path) -> Non
         for _ in range(4):  # whichever worker is asked
             async with httpx.AsyncClient() as client_:
                 text = (await client_.get(f"{http}/metrics")).text
+            async with httpx.AsyncClient() as client_:
+                answer = (await client_.get(f"{http}/v2/models/tiny/stats")).json()
+            assert answer["model_stats"][0]["inference_count"] == 13
             labels = 'code="OK",method="predict",protocol'
             assert f'pawsight_requests_total{{{labels}="http"}} 12.0' in text
             assert f'pawsight_requests_total{{{labels}="grpc"}} 1.0' in text

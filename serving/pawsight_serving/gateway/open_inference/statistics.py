@@ -1,4 +1,4 @@
-"""Counts and times the executions of each graph for callers of this gateway."""
+"""Counts and times the executions of each graph for callers of this gateway, all its processes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
 from pawsight_serving.observation import stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -36,21 +37,51 @@ class GraphStatistics:
     pictures: int = 0
     last_ms: int = 0
 
+    def figures(self) -> tuple[int, ...]:
+        """Return all of it in one row."""
+        success, fail = self.success, self.fail
+        return (success.count, success.ns, fail.count, fail.ns, self.pictures, self.last_ms)
+
+    @classmethod
+    def together(cls, rows: Iterable[tuple[int, ...]]) -> GraphStatistics:
+        """Return what several rows amount to."""
+        successes, success_ns, fails, fail_ns, pictures, last_ms = zip(*rows, strict=True)
+        return cls(
+            Duration(sum(successes), sum(success_ns)),
+            Duration(sum(fails), sum(fail_ns)),
+            sum(pictures),
+            max(last_ms),
+        )
+
 
 class Statistics:
-    """Counts and times executions, by graph and version."""
+    """Counts and times executions, by graph and version.
 
-    def __init__(self) -> None:
+    Args:
+        shared: where the processes of this gateway count together; without it there is one.
+    """
+
+    def __init__(self, shared: SharedFigures | None = None) -> None:
+        self._shared = shared
         self._graphs: dict[tuple[str, str], GraphStatistics] = {}
+
+    @classmethod
+    def of_this_gateway(cls) -> Statistics:
+        """Return statistics that all processes of this gateway count together."""
+        return cls(SharedFigures.of_this_gateway(len(GraphStatistics().figures())))
 
     def of(self, graph: str, version: str) -> GraphStatistics:
         """Return one graph's statistics; zeros where it has not run yet."""
-        return self._graphs.setdefault((graph, version), GraphStatistics())
+        own = self._own(graph, version)
+        if self._shared is None:
+            return own
+        others = self._shared.of_others(_key(graph, version))
+        return GraphStatistics.together((own.figures(), *others))
 
     @contextmanager
     def execution(self, graph: str, version: str, pictures: int) -> Iterator[None]:
         """Time the body as one execution on so many pictures."""
-        statistics, started_ns = self.of(graph, version), time.perf_counter_ns()
+        statistics, started_ns = self._own(graph, version), time.perf_counter_ns()
         outcome = statistics.fail
         try:
             yield
@@ -60,6 +91,15 @@ class Statistics:
         finally:
             outcome.count += 1
             outcome.ns += time.perf_counter_ns() - started_ns
+            if self._shared is not None:
+                self._shared.write(_key(graph, version), statistics.figures())
+
+    def _own(self, graph: str, version: str) -> GraphStatistics:
+        return self._graphs.setdefault((graph, version), GraphStatistics())
+
+
+def _key(graph: str, version: str) -> str:
+    return f"{graph}/{version}"
 
 
 class CountingEngine:

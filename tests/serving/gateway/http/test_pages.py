@@ -18,6 +18,12 @@ async def test_the_page_needs_nothing_from_elsewhere(http: httpx.AsyncClient) ->
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", answer.text)
 
 
+async def test_a_proxy_may_serve_the_page_below_a_path_of_its_own(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/")).text
+    assert re.findall(r"""["'`](?:v1/|docs)""", page)
+    assert not re.findall(r"""["'`]/[a-z]""", page)
+
+
 @pytest.mark.parametrize("path", ["/", "/docs"])
 async def test_no_script_but_the_pages_own_may_run(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from tests.serving.fakes import SIDE, FakeEngine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGES = np.zeros((3, SIDE, SIDE, 3), np.uint8)
 
@@ -42,6 +47,20 @@ async def test_failures_are_counted_apart() -> None:
 
 def test_a_graph_that_never_ran_has_zeros() -> None:
     assert Statistics().of("tiny", "1").success.count == 0
+
+
+async def test_processes_that_share_their_figures_tell_the_same(tmp_path: Path) -> None:
+    processes = [Statistics(SharedFigures(tmp_path, 6)) for _ in range(2)]
+    for statistics in processes:
+        await infer(CountingEngine(FakeEngine(), statistics))
+    with pytest.raises(EngineUnavailable):
+        await infer(CountingEngine(FakeEngine(failure=EngineUnavailable("dead")), processes[0]))
+    one, two = (statistics.of("tiny", "1") for statistics in processes)
+    assert one == two
+    assert (one.success.count, one.fail.count, one.pictures) == (2, 1, 6)
+    assert one.success.ns > 0
+    assert one.last_ms > 1_700_000_000_000
+    assert processes[0].of("tiny", "2").success.count == 0
 
 
 async def test_it_is_the_engine_in_everything_else() -> None:

@@ -34,20 +34,21 @@ def infer_answer(answered: Answered, request: InferRequest) -> Response:
             f"The outputs asked for have {numbers} numbers, and JSON takes {MAX_NUMBERS}; "
             "ask for fewer outputs, or for their binary form with binary_data."
         )
-    outputs, tail = [], []
+    outputs, tail, digests = [], [], {}
     for output in answered.outputs:
         tensor: dict[str, Any] = {
             "name": output.name,
             "datatype": FP32,
             "shape": output.values.shape,
-            "parameters": {"digest": output.digest},
         }
         if request.wants_binary(output.name):
             raw = output.values.astype(_FLOAT32).tobytes()
-            tensor["parameters"]["binary_data_size"] = len(raw)
+            tensor["parameters"] = {"digest": output.digest, "binary_data_size": len(raw)}
             tail.append(raw)
         else:
             tensor["data"] = np.ascontiguousarray(output.values).ravel()
+            # Triton's C++ client takes every tensor that has parameters for a binary one.
+            digests[f"digest:{output.name}"] = output.digest
         outputs.append(tensor)
     answer: dict[str, Any] = {
         "model_name": answered.model,
@@ -56,6 +57,8 @@ def infer_answer(answered: Answered, request: InferRequest) -> Response:
     }
     if request.id:
         answer["id"] = request.id
+    if digests:
+        answer["parameters"] = digests
     header = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     if not tail:
         return Response(header, media_type="application/json")

@@ -97,7 +97,8 @@ _INFER: Final = (
     "The input `image` is `BYTES` [-1], encoded pictures, or `UINT8` [-1, height, width, 3], "
     "pixels in the model's size. In JSON, pictures are strings in base64. Every output of `NAME` "
     "and of `NAME_explain` can be asked for by name; where none is, all of the model's own are "
-    "answered."
+    "answered. The `digest` of the graph that gave an output is among a binary tensor's "
+    "parameters, and of one in JSON among the answer's, as `digest:NAME`."
 )
 _BINARY: Final[Json] = {
     "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}

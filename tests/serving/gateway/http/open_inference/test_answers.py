@@ -28,19 +28,18 @@ def test_json() -> None:
         "model_name": "tiny",
         "model_version": "1",
         "id": "mine",
+        "parameters": {"digest:one": "sha256:1", "digest:two": "sha256:2"},
         "outputs": [
             {
                 "name": "one",
                 "datatype": "FP32",
                 "shape": [1, 2],
-                "parameters": {"digest": "sha256:1"},
                 "data": [1.0, 2.0],
             },
             {
                 "name": "two",
                 "datatype": "FP32",
                 "shape": [1, 2, 2],
-                "parameters": {"digest": "sha256:2"},
                 "data": [3.0, 5.0, 4.0, 6.0],
             },
         ],
@@ -55,9 +54,21 @@ def test_binary_tensors_follow_the_json_and_mix_with_it() -> None:
     one, two = header["outputs"]
     assert one["data"] == [1.0, 2.0]
     assert "data" not in two
-    assert two["parameters"]["binary_data_size"] == len(tail) == 16
+    assert two["parameters"] == {"digest": "sha256:2", "binary_data_size": 16}
+    assert len(tail) == 16
     assert np.frombuffer(tail, "<f4").tolist() == [3, 5, 4, 6]
     assert "id" not in header
+
+
+def test_only_binary_tensors_have_parameters_which_tritons_cpp_client_takes_for_their_size() -> (
+    None
+):
+    answer = infer_answer(ANSWERED, request("two"))
+    header = orjson.loads(answer.body[: int(answer.headers["inference-header-content-length"])])
+    sizes = [tensor.get("parameters", {}).get("binary_data_size") for tensor in header["outputs"]]
+    assert sizes == [None, 16]
+    assert ["parameters" in tensor for tensor in header["outputs"]] == [False, True]
+    assert header["parameters"] == {"digest:one": "sha256:1"}
 
 
 def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
