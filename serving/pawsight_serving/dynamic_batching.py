@@ -11,6 +11,7 @@ from contextlib import suppress
 from threading import Semaphore
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from pawsight_serving.batch_sizes import batches
 from pawsight_serving.thread_calls import ThreadCall
 
 if TYPE_CHECKING:
@@ -33,22 +34,22 @@ class DynamicBatcher(Generic[P, A]):
 
     Args:
         work: does several prepared items in one go; returns each one's result, or its failure.
-        largest: how many it takes at the most.
+        sizes: how many it may take, in rising order; the first is 1.
         leaders: how many threads may lead at a time, where that much can be done side by side.
     """
 
     def __init__(
         self,
         work: Callable[[Sequence[P]], Sequence[A | Exception]],
-        largest: int,
+        sizes: Sequence[int],
         leaders: int = 1,
     ) -> None:
         self._work = work
-        self._largest = largest
+        self._sizes = sizes
         # Appended at one end and taken at the other, which a deque does without a lock.
         self._waiting: deque[tuple[ThreadCall[A], Callable[[], P]]] = deque()
         self._ready: deque[tuple[ThreadCall[A], P]] = deque()
-        self._room = Semaphore(_AHEAD * largest)
+        self._room = Semaphore(_AHEAD * sizes[-1])
         self._leads = Semaphore(leaders)
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> ThreadCall[A]:
@@ -96,17 +97,21 @@ class DynamicBatcher(Generic[P, A]):
 
     def _take(self) -> list[tuple[ThreadCall[A], P]]:
         taken: list[tuple[ThreadCall[A], P]] = []
+        size = max(size for size in self._sizes if size <= max(1, len(self._ready)))
         # Another leader may take the last one first.
         with suppress(IndexError):
-            while len(taken) < self._largest:
+            while len(taken) < size:
                 taken.append(self._ready.popleft())
                 self._room.release()
         return taken
 
     def _do(self, ready: Sequence[tuple[ThreadCall[A], P]]) -> None:
         wanted = [(item, prepared) for item, prepared in ready if item.begin()]
-        if not wanted:
-            return
+        # Some may have left since, or another leader came first: fewer are another size.
+        for batch in batches(len(wanted), self._sizes):
+            self._do_batch(wanted[batch])
+
+    def _do_batch(self, wanted: Sequence[tuple[ThreadCall[A], P]]) -> None:
         try:
             results = self._work([prepared for _, prepared in wanted])
         except BaseException as error:  # noqa: BLE001 - it is the callers'

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Provider = tuple[str, dict[str, str]]
 
+OPENVINO_PROVIDER: Final = "OpenVINOExecutionProvider"
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 
 _CUDA: Final = {
@@ -44,7 +45,7 @@ def wanted_providers(precision: str, threads: Threads | None = None) -> list[Pro
     if precision == "int8":
         wanted.append(
             (
-                "OpenVINOExecutionProvider",
+                OPENVINO_PROVIDER,
                 {"device_type": "CPU", "load_config": json.dumps({"CPU": _openvino(threads)})},
             )
         )

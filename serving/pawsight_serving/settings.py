@@ -61,8 +61,10 @@ class EngineSettings(BaseModel):
     engine_cores: Literal["all", "one"] = Field(
         "all", description="What each of these calls gets: all cores, or one of its own."
     )
-    engine_batch: PositiveInt = Field(
-        6, description="Pictures of waiting calls that the engine runs in one batch at the most."
+    engine_batch: PositiveInt | None = Field(
+        None,
+        description="Pictures of waiting calls that the engine runs in one batch at the most "
+        "[default: 4 where OpenVINO runs them, 6 elsewhere].",
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests which name none."

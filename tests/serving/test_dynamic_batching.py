@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 LARGEST = 3
 
 
+SIZES = range(1, LARGEST + 1)
+
+
 class Doubling:
     """Doubles numbers in a thread that can be held; a negative number fails alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES) -> None:
         self.batches = list[list[int]]()
         self.may_run, self.running = threading.Event(), threading.Semaphore(0)
-        self.work = DynamicBatcher(self._double, LARGEST)
+        self.work = DynamicBatcher(self._double, sizes)
 
     def _double(self, numbers: Sequence[int]) -> list[int | Exception]:
         self.batches.append(list(numbers))
@@ -160,9 +163,31 @@ async def test_who_left_and_who_is_late_is_not_in_the_batch(
     assert doubling.batches == [[1], [3]]
 
 
+async def test_batches_have_the_sizes_that_they_may(workers: Workers) -> None:
+    doubling = Doubling([1, 3])
+    first = await held(workers, doubling, 1)
+    others = ask(workers, doubling, 2, 3, 4, 5, 6)
+    await prepared(doubling, 5)
+    doubling.may_run.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10, 12]
+    assert doubling.batches == [[1], [2, 3, 4], [5], [6]]
+
+
+async def test_a_batch_that_some_have_left_has_no_other_size(workers: Workers) -> None:
+    doubling = Doubling([1, 3])
+    first = await held(workers, doubling, 1)
+    left, *others = ask(workers, doubling, 2, 3, 4)
+    await prepared(doubling, 3)
+    left.cancel()
+    await asyncio.wait([left])
+    doubling.may_run.set()
+    assert await asyncio.gather(first, *others) == [2, 6, 8]
+    assert doubling.batches == [[1], [3], [4]]
+
+
 async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Workers) -> None:
     seen = list[int]()
-    work = DynamicBatcher[int, int](lambda numbers: list(numbers), LARGEST)
+    work = DynamicBatcher[int, int](lambda numbers: list(numbers), SIZES)
 
     def prepare() -> int:
         seen.append(1)
@@ -180,7 +205,7 @@ async def test_several_may_lead(workers: Workers) -> None:
         both.wait()
         return list(numbers)
 
-    work = DynamicBatcher[int, int](meet, largest=1, leaders=2)
+    work = DynamicBatcher[int, int](meet, [1], leaders=2)
     asked = (workers.run_jointly(work, partial(int, n), Deadline.after(20)) for n in (1, 2))
     assert await asyncio.gather(*asked) == [1, 2]
 
@@ -188,9 +213,7 @@ async def test_several_may_lead(workers: Workers) -> None:
 @pytest.mark.parametrize("leaders", [1, 3])
 async def test_many_callers_and_threads_lose_nobody(leaders: int) -> None:
     workers = Workers(4, "test")
-    work = DynamicBatcher[int, int](
-        lambda numbers: [2 * each for each in numbers], LARGEST, leaders
-    )
+    work = DynamicBatcher[int, int](lambda numbers: [2 * each for each in numbers], SIZES, leaders)
 
     async def ask_often(number: int) -> list[int]:
         return [
@@ -208,7 +231,7 @@ async def test_a_failure_of_the_work_is_everybodys(workers: Workers) -> None:
     def broken(numbers: Sequence[int]) -> list[int | Exception]:
         raise ZeroDivisionError
 
-    work = DynamicBatcher(broken, LARGEST)
+    work = DynamicBatcher(broken, SIZES)
     with pytest.raises(ZeroDivisionError):
         await workers.run_jointly(work, lambda: 1, Deadline.after(10))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pawsight_serving.batch_sizes import batches
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.loaded_versions import LoadedVersions
@@ -91,9 +92,9 @@ class EmbeddedEngine:
 
         A call keeps the version that it began with: one that goes meanwhile is released when its
         last call is over. Single pictures that wait for the hot graph are run in one batch. A call
-        of many pictures is run in parts, of the engine's largest batch or, by the `_explain` graph,
-        of one picture: others get their turn in between, and no call takes the memory of all its
-        pictures at once.
+        of many pictures is run in batches of the engine's sizes or, by the `_explain` graph, one by
+        one: others get their turn in between, and no call takes the memory of all its pictures at
+        once.
         """
         loaded = self._loaded(graph, version)
         try:
@@ -144,10 +145,8 @@ class EmbeddedEngine:
         if count == 1 and graph == loaded.manifest.name and session.gives(outputs):
             return await self._workers.run_jointly(loaded.joint, made, deadline)
         answers = [
-            await self._workers.run(
-                partial(run, slice(start, start + session.largest_batch)), deadline
-            )
-            for start in range(0, max(1, count), session.largest_batch)
+            await self._workers.run(partial(run, part), deadline)
+            for part in batches(max(1, count), session.batch_sizes)
         ]
         if len(answers) == 1:
             return answers[0]

@@ -84,5 +84,5 @@ def load_version(
             "loaded %s version %s on %s", graph, manifest.version, sessions[graph].providers[0]
         )
     hot = sessions[manifest.name]
-    joint = DynamicBatcher(hot.run_each, sharing.largest_batch, sharing.threads.streams)
+    joint = DynamicBatcher(hot.run_each, hot.batch_sizes, sharing.threads.streams)
     return LoadedVersion(manifest, sessions, joint)

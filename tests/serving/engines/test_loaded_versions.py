@@ -8,7 +8,7 @@ from tests.serving.fakes import manifest
 
 def version(name: str, number: str) -> LoadedVersion:
     return LoadedVersion(
-        manifest(name, number), {}, DynamicBatcher(lambda batches: [{} for _ in batches], 1)
+        manifest(name, number), {}, DynamicBatcher(lambda batches: [{} for _ in batches], [1])
     )
 
 

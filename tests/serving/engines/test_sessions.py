@@ -100,6 +100,40 @@ def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
     assert ran == sizes
 
 
+@pytest.mark.parametrize(
+    ("provider", "largest", "sizes"),
+    [
+        ("CPUExecutionProvider", None, [1, 2, 3, 4, 5, 6]),
+        ("CPUExecutionProvider", 3, [1, 2, 3]),
+        ("OpenVINOExecutionProvider", None, [1, 4]),
+        ("OpenVINOExecutionProvider", 3, [1, 3]),
+        ("OpenVINOExecutionProvider", 1, [1]),
+    ],
+)
+def test_openvino_meets_few_sizes(
+    graph: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    largest: int | None,
+    sizes: list[int],
+) -> None:
+    really_open = module._open
+
+    class Provided:
+        def __init__(self, *arguments: Any) -> None:
+            self._session = really_open(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._session, name)
+
+        def get_providers(self) -> list[str]:
+            return [provider]
+
+    monkeypatch.setattr(module, "_open", Provided)
+    loaded = GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=largest))
+    assert list(loaded.batch_sizes) == sizes
+
+
 def test_what_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="cannot load or run it"):
         load(b"no ONNX file")
