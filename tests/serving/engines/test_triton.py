@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import grpc
 import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2 as messages
-from tritonclient.grpc.service_pb2_grpc import (
-    GRPCInferenceServiceServicer,
-    add_GRPCInferenceServiceServicer_to_server,
-)
 
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.engines import triton as module
 from pawsight_serving.engines.triton import TritonEngine
-from pawsight_serving.engines.triton_served import read_served
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,
     ModelNotFound,
-    OptionInvalid,
     Overloaded,
-    RepositoryInvalid,
     VersionNotFound,
 )
 from pawsight_serving.readiness import Readiness
 from pawsight_serving.repository.rollback import roll_back
-from pawsight_serving.repository.triton_config import model_config, read_config, write_config
+from pawsight_serving.repository.triton_config import read_config, write_config
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.triton_server.ports import Ports, claim
+from tests.serving.engines.asked_triton import PatientTriton, answering, ask, connected, heard
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import NOWHERE, running_triton
 from tests.serving.waiting import until
@@ -44,34 +33,11 @@ from tests.serving.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pawsight_serving.engines.protocol import Graphs
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.triton_server.environment import Environment
     from tests.serving.triton_process import RunningTriton
 
 QUEUED = 8
-
-
-@asynccontextmanager
-async def connected(address: str, *, graphs: Graphs = "all") -> AsyncIterator[TritonEngine]:
-    engine = TritonEngine(address, graphs=graphs)
-    await engine.start()
-    yield engine
-    await engine.close()
-
-
-async def ask(engine: TritonEngine, level: int = 0, within_s: float = 20) -> float:
-    """Return a picture's mean probability; the picture is `level` everywhere."""
-    image = np.full((1, SIDE, SIDE, 3), level, np.uint8)
-    answer = await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(within_s))
-    return float(answer["probabilities"].mean())
-
-
-async def heard(engine: TritonEngine) -> None:
-    """Return when Triton has read what was sent before: it refuses this on the same connection."""
-    image = np.zeros((1, 1, 1, 3), np.uint8)
-    with pytest.raises(OptionInvalid):
-        await engine.infer("tiny", "1", image, ["probabilities"], Deadline.after(20))
 
 
 class Gate:
@@ -143,45 +109,6 @@ def gated_triton(
     path.write_text(write_config(config))
     with running_triton(root) as triton:
         yield Gate(folder, triton)
-
-
-class PatientTriton(GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """A Triton that never answers an inference, and knows when its caller gives up."""
-
-    def __init__(self, versions: list[Manifest]) -> None:
-        graphs = ("tiny", "tiny_explain") if versions else ()
-        self.configs = {graph: model_config(versions, graph) for graph in graphs}
-        self.called, self.cancelled = asyncio.Event(), asyncio.Event()
-
-    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - Triton's names
-        return messages.ServerLiveResponse(live=True)
-
-    async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
-        models = [{"name": name, "version": "1"} for name in self.configs]
-        return messages.RepositoryIndexResponse(models=models)
-
-    async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return messages.ModelConfigResponse(config=self.configs[request.name])
-
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.called.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.cancelled.set()
-
-
-@asynccontextmanager
-async def answering(triton: PatientTriton, port: int = 0) -> AsyncIterator[str]:
-    """Give the address at which such a Triton answers."""
-    server = grpc.aio.server()
-    add_GRPCInferenceServiceServicer_to_server(triton, server)
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
 
 
 @pytest.fixture
@@ -256,46 +183,6 @@ async def test_a_call_that_is_given_up_is_cancelled_at_triton(versions: list[Man
         await triton.cancelled.wait()
 
 
-async def test_one_unreadable_manifest_freezes_no_other_model(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    triton = PatientTriton([publish_tiny(tmp_path)])
-    async with answering(triton) as address, connected(address) as engine:
-        triton.configs["tiny"].parameters["manifest:1"].string_value = "{}"
-        for name in ("other", "third"):
-            versions = [publish_tiny(tmp_path, name=name)]
-            for graph in (name, f"{name}_explain"):
-                triton.configs[graph] = model_config(versions, graph)
-            await engine.catch_up(name, "1", Deadline.after(20))
-        assert [each.name for each in engine.manifests()] == ["other", "third", "tiny"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "what was served of tiny stays: The manifest in the configuration of tiny cannot be read; "
-        "export the model again."
-    ]
-
-
-async def test_nothing_ends_the_following(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(module, "_FOLLOW_S", 0.01)
-    triton = PatientTriton([publish_tiny(tmp_path)])
-    looked = asyncio.Event()
-
-    async def broken(*arguments: Any) -> Any:
-        monkeypatch.setattr(module, "read_served", read_served)
-        looked.set()
-        raise RuntimeError("not foreseen")
-
-    async with answering(triton) as address, connected(address) as engine:
-        monkeypatch.setattr(module, "read_served", broken)
-        await looked.wait()
-        versions = [publish_tiny(tmp_path, name="other")]
-        for graph in ("other", "other_explain"):
-            triton.configs[graph] = model_config(versions, graph)
-        await until(lambda: [each.name for each in engine.manifests()] == ["other", "tiny"])
-    assert "could not be read" in caplog.text
-
-
 @pytest.mark.triton
 async def test_what_fails_inside_is_our_sentence(engine: TritonEngine, gated: Gate) -> None:
     gated.shut()
@@ -354,27 +241,6 @@ async def test_it_survives_that_triton_dies_and_comes_back(
 
 
 @pytest.mark.triton
-async def test_it_follows_what_is_published_and_withdrawn(
-    tmp_path: Path, triton_environment: Environment
-) -> None:
-    publish_tiny(tmp_path, version="1")
-    with running_triton(tmp_path) as triton:
-        async with connected(triton.grpc) as engine:
-
-            def versions() -> list[str]:
-                return [manifest.version for manifest in engine.manifests()]
-
-            publish_tiny(tmp_path, version="2", bias=5.0)
-            await until(lambda: versions() == ["1", "2"])
-            image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-            for graph in ("tiny", "tiny_explain"):
-                await engine.infer(graph, "2", image, ["probabilities"], Deadline.after(20))
-            for graph in ("tiny", "tiny_explain"):
-                shutil.rmtree(tmp_path / graph / "1")
-            await until(lambda: versions() == ["2"])
-
-
-@pytest.mark.triton
 async def test_a_rollback_fails_no_call_that_names_no_version(
     tmp_path: Path, triton_environment: Environment
 ) -> None:
@@ -405,81 +271,6 @@ async def test_a_rollback_fails_no_call_that_names_no_version(
             while answered[-1] != "2":
                 await engine.catch_up("tiny", "2", Deadline.after(20))
                 await newest()
-
-
-@pytest.mark.triton
-async def test_hot_needs_no_explain_graph(tmp_path: Path, triton_environment: Environment) -> None:
-    publish_tiny(tmp_path, version="1")
-    publish_tiny(tmp_path, version="2")
-    path = tmp_path / "tiny_explain" / "config.pbtxt"
-    config = read_config(path.read_text(), "tiny_explain")
-    config.version_policy.latest.num_versions = 1
-    path.write_text(write_config(config))
-    with running_triton(tmp_path) as triton:
-        async with connected(triton.grpc, graphs="hot") as engine:
-            assert [manifest.version for manifest in engine.manifests()] == ["1", "2"]
-        async with connected(triton.grpc, graphs="all") as engine:
-            assert [manifest.version for manifest in engine.manifests()] == ["2"]
-
-
-@pytest.mark.triton
-async def test_a_triton_with_foreign_models_alone_is_refused(
-    tmp_path: Path, triton_environment: Environment
-) -> None:
-    publish_tiny(tmp_path)
-    path = tmp_path / "tiny" / "config.pbtxt"
-    config = read_config(path.read_text(), "tiny")
-    config.parameters.clear()
-    path.write_text(write_config(config))
-    with running_triton(tmp_path) as triton:
-        engine = TritonEngine(triton.grpc)
-        with pytest.raises(RepositoryInvalid, match="no model of `pawsight export`"):
-            await engine.start()
-        await engine.close()
-
-
-async def test_no_triton_there_is_one_sentence() -> None:
-    engine = TritonEngine(NOWHERE, start_timeout_s=0.3)
-    with pytest.raises(EngineUnavailable, match="pawsight triton"):
-        await engine.start()
-    await engine.close()
-
-
-async def test_a_triton_that_may_come_later_is_found_when_it_comes(
-    versions: list[Manifest], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(module, "_FOLLOW_S", 0.01)
-    port = claim(Ports(0, 0, 0)).grpc
-    engine = TritonEngine(f"127.0.0.1:{port}", may_come_later=True)
-    async with asyncio.timeout(20):
-        await engine.start()
-        assert "No Triton answers" in caplog.text
-        with pytest.raises(EngineUnavailable, match="has not said yet which models it has; try"):
-            engine.manifests()
-        with pytest.raises(EngineUnavailable):
-            await ask(engine)
-        triton = PatientTriton(versions)
-        configs, triton.configs = triton.configs, {}
-        async with answering(triton, port):
-            await until(lambda: "has loaded no model" in caplog.text)
-            with pytest.raises(EngineUnavailable):
-                engine.manifests()
-            triton.configs = configs
-            while True:
-                try:
-                    assert engine.manifests() == tuple(versions)
-                    break
-                except EngineUnavailable:
-                    await asyncio.sleep(0.01)
-            await engine.close()
-
-
-async def test_a_triton_of_other_models_is_refused_though_one_may_come_later() -> None:
-    async with answering(PatientTriton([])) as address:
-        engine = TritonEngine(address, may_come_later=True)
-        with pytest.raises(RepositoryInvalid, match="no model of `pawsight export`"):
-            await engine.start()
-        await engine.close()
 
 
 async def test_before_the_start_nothing_is_served() -> None:

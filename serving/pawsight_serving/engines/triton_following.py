@@ -1,0 +1,185 @@
+"""What a Triton serves, followed: it may come later, go away, and load and unload versions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from tritonclient.grpc import service_pb2 as messages
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+from pawsight_serving.engines.triton_served import Served, read_served
+from pawsight_serving.errors import (
+    DeadlineExceeded,
+    EngineUnavailable,
+    PawsightError,
+    RepositoryInvalid,
+    Unavailable,
+)
+from pawsight_serving.warned_once import WarnedOnce
+
+if TYPE_CHECKING:
+    from pawsight_serving.engines.protocol import Graphs
+
+logger = logging.getLogger(__name__)
+
+_CHANNEL: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # Triton stands beside this process, or in its cluster: not behind a way out.
+    ("grpc.enable_http_proxy", 0),
+    # By default gRPC waits up to two minutes before it tries a server again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    # Not a pause, whatever its name: so long may one attempt to connect take.
+    ("grpc.min_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # A channel of its own: one that has just failed elsewhere must not hold this one back.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_FOLLOW_S: Final = 1.0
+_CLOSE_S: Final = 10.0
+
+
+class TritonFollower:
+    """Connects to a Triton and asks it again and again what it serves.
+
+    Args:
+        address: `HOST:PORT` of Triton's gRPC.
+        graphs: "hot" serves a model whose `_explain` graph Triton does not have.
+        start_timeout_s: how long to wait for Triton at the start.
+        may_come_later: whether a Triton that is away at the start is looked for afterwards, as one
+            that goes away later is; otherwise the start fails.
+
+    Attributes:
+        triton: the stub of its gRPC service.
+    """
+
+    triton: Any
+
+    def __init__(
+        self, address: str, graphs: Graphs, *, start_timeout_s: float, may_come_later: bool
+    ) -> None:
+        self._address = address
+        self._graphs = graphs
+        self._start_timeout_s = start_timeout_s
+        self._may_come_later = may_come_later
+        # What Triton serves is not known until it has answered once.
+        self._awaited = False
+        self._served = Served()
+        self._channel: grpc.aio.Channel | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._warnings = WarnedOnce(logger)
+
+    @property
+    def served(self) -> Served:
+        """What Triton has loaded, or had when it answered last.
+
+        Raises:
+            EngineUnavailable: it has not answered yet.
+        """
+        if self._awaited:
+            raise EngineUnavailable(
+                "Triton has not said yet which models it has; try again in a moment."
+            )
+        return self._served
+
+    async def start(self) -> None:
+        """Connect, read what Triton serves, and follow it from then on.
+
+        Raises:
+            EngineUnavailable, DeadlineExceeded: no Triton answers, and it may not come later.
+            RepositoryInvalid: it has no model of ours, or a broken one.
+        """
+        await self._connect()
+        try:
+            await self._read_first()
+        except (Unavailable, DeadlineExceeded) as error:
+            if not self._may_come_later:
+                raise
+            self._awaited = True
+            logger.warning("%s Until then nothing is served.", error)
+        self._following = asyncio.create_task(self._follow())
+
+    async def look(self) -> None:
+        """Ask Triton what it serves.
+
+        One that is away or starting has loaded nothing, yet what it will serve again is still the
+        truth for whoever lists models; whether it answers is readiness's.
+        """
+        try:
+            served = await read_served(self.triton, self._graphs)
+        except PawsightError as error:
+            if not self._awaited:
+                self._warnings.warn({"": f"what Triton serves is not known now: {error}"})
+            return
+        except Exception:
+            # Whatever went wrong, what was known stays, and the next look may be luckier.
+            logger.exception("what Triton serves could not be read")
+            return
+        served = served.keeping(self._served)
+        faults = {
+            name: f"what was served of {name} stays: {fault}"
+            for name, fault in served.broken.items()
+        }
+        if served.manifests:
+            if self._awaited:
+                logger.info("the Triton at %s has come", self._address)
+            self._served, self._awaited = served, False
+        elif self._awaited:
+            faults[""] = self._no_models()
+        self._warnings.warn(faults)
+
+    def has(self, name: str, version: str) -> bool:
+        """Return whether Triton had loaded a version when it answered last."""
+        return any((m.name, m.version) == (name, version) for m in self._served.manifests)
+
+    async def close(self) -> None:
+        """Stop following, let the calls under way end, and disconnect."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        self._served = Served()
+        if self._channel is not None:
+            await self._channel.close(_CLOSE_S)
+
+    async def _connect(self) -> None:
+        before = self._channel
+        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL)
+        self.triton = GRPCInferenceServiceStub(self._channel)
+        if before is not None:
+            await before.close(_CLOSE_S)
+
+    async def _read_first(self) -> None:
+        try:
+            await self.triton.ServerLive(
+                messages.ServerLiveRequest(),
+                timeout=self._start_timeout_s,
+                # One that may come later is told of at once.
+                wait_for_ready=not self._may_come_later,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise EngineUnavailable(
+                f"No Triton answers gRPC at {self._address}; start one with `pawsight triton`, "
+                "or check the address."
+            ) from error
+        self._served = await read_served(self.triton, self._graphs)
+        for fault in self._served.broken.values():
+            raise fault
+        if not self._served.manifests:
+            raise RepositoryInvalid(self._no_models())
+
+    def _no_models(self) -> str:
+        return (
+            f"The Triton at {self._address} has loaded no model of `pawsight export`; "
+            "look at its log, or start it on another repository."
+        )
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            if self._awaited:
+                # Its name may be known only now, and gRPC asks for it ever more seldom.
+                await self._connect()
+            await self.look()
