@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from pawsight_serving.errors import AddressUnavailable
 
@@ -55,3 +56,21 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
         bound.close()
         raise AddressUnavailable(address) from error
     return bound
+
+
+def collector_url(text: str) -> str:
+    """Return the URL of a collector of traces as it is.
+
+    Raises:
+        ValueError: it is no URL of http or https with a host.
+    """
+    wrong = ValueError("it must be http://HOST:PORT, or https://HOST:PORT for TLS")
+    try:
+        url = urlsplit(text)
+        # Reading the port is what checks it.
+        whole = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError as error:
+        raise wrong from error
+    if not whole or not text.isprintable() or " " in text:
+        raise wrong
+    return text

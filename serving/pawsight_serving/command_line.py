@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from pawsight_serving.addresses import collector_url
 from pawsight_serving.api_keys import NAME, add_line, make_key
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
-from pawsight_serving.tracing import otlp_endpoint
 from pawsight_serving.triton_server.ports import Ports
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _collector(
     _context: click.Context, _option: click.Parameter, endpoint: str | None
 ) -> str | None:
     try:
-        return endpoint if endpoint is None else otlp_endpoint(endpoint)
+        return endpoint if endpoint is None else collector_url(endpoint)
     except ValueError as error:
         # As settings say it.
         raise click.UsageError(f"--trace-endpoint: {error}.") from None

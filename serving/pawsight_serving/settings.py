@@ -18,9 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from pawsight_serving.addresses import Address
+from pawsight_serving.addresses import Address, collector_url
 from pawsight_serving.processors import usable_processors
-from pawsight_serving.tracing import otlp_endpoint
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32
@@ -114,7 +113,7 @@ class EngineSettings(BaseModel):
     @field_validator("trace_endpoint")
     @classmethod
     def _collector(cls, endpoint: str | None) -> str | None:
-        return endpoint if endpoint is None else otlp_endpoint(endpoint)
+        return endpoint if endpoint is None else collector_url(endpoint)
 
     @model_validator(mode="after")
     def _one_engine(self) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from pawsight_serving.errors import Overloaded, PackageMissing, PawsightError, RequestError
 from pawsight_serving.observation import CANCELLED, TRACEPARENT
@@ -27,24 +26,6 @@ def _codes(root: type[PawsightError]) -> Iterator[str]:
 # By OpenTelemetry's conventions for HTTP and gRPC a server has not failed where its caller asks
 # wrongly or too often, or leaves: rates of failures would be those of callers.
 _NO_FAILURES: Final = frozenset({"OK", CANCELLED, Overloaded.code, *_codes(RequestError)})
-
-
-def otlp_endpoint(text: str) -> str:
-    """Return the address of a collector as it is.
-
-    Raises:
-        ValueError: it is no URL of http or https with a host.
-    """
-    wrong = ValueError("it must be http://HOST:PORT, or https://HOST:PORT for TLS")
-    try:
-        url = urlsplit(text)
-        # Reading the port is what checks it.
-        whole = url.scheme in {"http", "https"} and url.hostname and url.port != 0
-    except ValueError as error:
-        raise wrong from error
-    if not whole or not text.isprintable() or " " in text:
-        raise wrong
-    return text
 
 
 class Tracing:

@@ -17,6 +17,10 @@ from pawsight_export.exporting import export_run
 from pawsight_export.precisions import Graphs, Precision, build_graphs
 from pawsight_export.staging import compile_staged
 from pawsight_export.tensorrt_plan import build_plan, cast_first
+from pawsight_serving.repository.directory import read_manifests
+from pawsight_serving.repository.served import read_graph_config
+from pawsight_serving.repository.triton_backends import tensorrt_profiles
+from pawsight_serving.repository.verification import verify
 from tests.export.conftest import SMALL_SIZE, small_net
 from tests.export.tensorrt_for_rtx import load_tensorrt_for_rtx
 from tests.serving.tiny_repository import publish_tiny
@@ -136,6 +140,20 @@ def test_an_export_without_tensorrt_ends_before_it_begins(
     with pytest.raises(PlanNotBuilt):
         export_run(run_folder, "tiny", tmp_path / "repository", engine="tensorrt")
     assert not (tmp_path / "repository").exists()
+
+
+def test_an_export_publishes_plans(tmp_path: Path, run_folder: Path, tensorrt: ModuleType) -> None:
+    manifest = export_run(run_folder, "tiny", tmp_path, engine="tensorrt")
+    assert read_manifests(tmp_path) == [manifest]
+    for graph in manifest.graphs:
+        files = {path.name for path in (tmp_path / graph / "1").iterdir()}
+        assert {"model.plan", "manifest.json"} <= files
+        assert "model.onnx" not in files
+        config = read_graph_config(tmp_path, graph)
+        assert config.platform == "tensorrt_plan"
+        profiles = tensorrt_profiles(config.max_batch_size)
+        assert list(config.instance_group[0].profile) == [str(i) for i in range(len(profiles))]
+    assert [found.faults for found in verify(tmp_path)] == [(), ()]
 
 
 def run(model: onnx.ModelProto) -> list[np.ndarray]:

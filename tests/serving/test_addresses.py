@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight_serving.addresses import Address, bind
+from pawsight_serving.addresses import Address, bind, collector_url
 from pawsight_serving.errors import AddressUnavailable
 
 
@@ -39,3 +39,20 @@ def test_a_bound_address_is_held_until_it_is_closed() -> None:
 def test_an_address_of_another_machine_is_one_sentence(host: str) -> None:
     with pytest.raises(AddressUnavailable, match="Cannot listen"):
         bind(Address(host, 1))
+
+
+@pytest.mark.parametrize("url", ["http://localhost:4317", "https://collector", "http://[::1]:4317"])
+def test_a_collectors_address_is_a_url(url: str) -> None:
+    assert collector_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nonsense", "localhost:4317", "grpc://localhost:4317", "http://", "http://:4317"),
+        *("http://localhost:port", "http://localhost:99999", "http://[::1", "http://a b:4317"),
+    ],
+)
+def test_anything_else_is_no_collectors_address(text: str) -> None:
+    with pytest.raises(ValueError, match="http://HOST:PORT"):
+        collector_url(text)

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.observation import Observer, failed_with, outgoing, stage
-from pawsight_serving.tracing import Tracing, otlp_endpoint
+from pawsight_serving.tracing import Tracing
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.gateway.test_main import explaining, make_settings, running
 
@@ -181,20 +181,3 @@ async def test_gateway_and_sidecar_are_one_trace_over_both_protocols(
         ]
         assert gateway.parent_span_id.hex() == PARENT
         assert sidecar.parent_span_id == gateway.span_id
-
-
-@pytest.mark.parametrize("url", ["http://localhost:4317", "https://collector", "http://[::1]:4317"])
-def test_a_collectors_address_is_a_url(url: str) -> None:
-    assert otlp_endpoint(url) == url
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "nonsense", "localhost:4317", "grpc://localhost:4317", "http://", "http://:4317"),
-        *("http://localhost:port", "http://localhost:99999", "http://[::1", "http://a b:4317"),
-    ],
-)
-def test_anything_else_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="http://HOST:PORT"):
-        otlp_endpoint(text)
