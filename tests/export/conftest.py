@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from pawsight_export import exporting
+from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_serving.repository.manifest import Preprocessing
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.architectures.convnet import Normalise
 from pawsight_training.recipes import RECIPES
-from pawsight_training.run import DataSummary, RunManifest, write_manifest, write_weights
+from pawsight_training.run import DataSummary, RunManifest, load_run, write_manifest, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,14 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def graphs_of_the_run(run_folder: Path) -> Graphs:
+    return build_graphs(load_run(run_folder).model(), SIZE, "fp32")
+
+
+@pytest.fixture
+def built_before(monkeypatch: pytest.MonkeyPatch, graphs_of_the_run: Graphs) -> None:
+    """Spare an export of the run in fp32 the building: it takes seconds and is tried elsewhere."""
+    monkeypatch.setattr(exporting, "build_graphs", lambda *arguments: graphs_of_the_run)

@@ -23,6 +23,7 @@ from pawsight_export.errors import (
 )
 from pawsight_export.exporting import export_run
 from pawsight_export.graphs import ExplainGraph, HotGraph
+from pawsight_export.onnx_graph import to_onnx
 from pawsight_export.precisions import Graphs, build_graphs
 from pawsight_export.publication import publish
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
@@ -97,6 +98,7 @@ def test_triton_can_read_the_configuration(published: tuple[Path, Manifest], gra
     assert (repository / graph / "labels.txt").read_text() == "cat\ndog\n"
 
 
+@pytest.mark.usefixtures("built_before")
 @pytest.mark.parametrize("late", [False, True])
 def test_ctrl_c_while_it_is_published_says_where_it_came_too_late(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
@@ -113,6 +115,7 @@ def test_ctrl_c_while_it_is_published_says_where_it_came_too_late(
     assert said[-1].startswith("stopped too late: pets version 1 is published") == late
 
 
+@pytest.mark.usefixtures("built_before")
 def test_for_the_python_backend_each_version_brings_its_model_py(
     run_folder: Path, tmp_path: Path
 ) -> None:
@@ -233,7 +236,9 @@ def test_a_graph_that_lost_too_much_is_not_published(
 ) -> None:
     def upside_down(*arguments: Any) -> Graphs:
         built = build_graphs(*arguments)
-        return replace(built, hot=build_graphs(random_net(seed=8), SIZE, "fp32").hot)
+        return replace(built, hot=to_onnx(other, other.output_names, SIZE))
+
+    other = HotGraph(random_net(seed=8), SIZE)
 
     monkeypatch.setattr(exporting, "build_graphs", upside_down)
     repository = tmp_path / "repository"
@@ -253,6 +258,7 @@ def test_below_float32_real_pictures_are_wanted(
         export_run(run_folder, "pets", tmp_path, precision=precision)
 
 
+@pytest.mark.usefixtures("built_before")
 def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) -> None:
     drawn = tmp_path / "filters"
     drawn.mkdir()
@@ -280,6 +286,7 @@ def test_the_net_of_the_run_is_what_was_exported(published: tuple[Path, Manifest
     np.testing.assert_allclose(probabilities[:, 1:], dog, atol=1e-5)
 
 
+@pytest.mark.usefixtures("built_before")
 def test_pictures_of_other_classes_are_refused(
     run_folder: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
