@@ -23,7 +23,8 @@ _LIBRARIES = ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*")
 def load_tensorrt_for_rtx() -> ModuleType:
     """Return a module as `tensorrt` is, whose plans are for another machine's GPU.
 
-    It remembers its builders, and each of them its optimisation profiles.
+    It remembers its builders, and each of them its optimisation profiles and whether it was to
+    compute in TF32.
 
     The test is skipped where the packages are not there, as on other processors than x86-64.
     """
@@ -54,6 +55,7 @@ class _Builder:
     def __init__(self, rtx: Any, logger: Any) -> None:
         self._rtx, self._builder = rtx, rtx.Builder(logger)
         self.profiles: list[Any] = []
+        self.in_tf32: bool | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._builder, name)
@@ -67,3 +69,7 @@ class _Builder:
         config.num_compute_capabilities = 1
         config.set_compute_capability(self._rtx.ComputeCapability.SM80, 0)
         return config
+
+    def build_serialized_network(self, network: Any, config: Any) -> Any:
+        self.in_tf32 = config.get_flag(self._rtx.BuilderFlag.TF32)
+        return self._builder.build_serialized_network(network, config)

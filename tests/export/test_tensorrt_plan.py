@@ -54,7 +54,9 @@ def test_both_graphs_of_each_precision_become_plans(
         assert build_plan(graph.SerializeToString(), SMALL_SIZE, largest=4)
 
 
-def test_a_plan_has_a_profile_for_each_batch(tensorrt: ModuleType) -> None:
+def test_a_plan_has_a_profile_for_each_batch_and_computes_whole_floats(
+    tensorrt: ModuleType,
+) -> None:
     build_plan(graphs_of("fp32").hot.SerializeToString(), SMALL_SIZE, largest=16)
     (builder,) = tensorrt.builders
     height, width = SMALL_SIZE
@@ -62,6 +64,7 @@ def test_a_plan_has_a_profile_for_each_batch(tensorrt: ModuleType) -> None:
         [(1, height, width, 3), (most, height, width, 3), (most, height, width, 3)]
         for most in (1, 8, 16)
     ]
+    assert builder.in_tf32 is False
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
