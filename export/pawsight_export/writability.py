@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from pawsight_export.errors import PublicationFailed
+from pawsight_serving.folder_access import fault_of
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ def refuse_unwritable(repository: Path, name: str) -> None:
         PublicationFailed: a folder may not be written, or its place is taken by a file.
     """
     for graph in (name, name + EXPLAIN_SUFFIX):
-        place = (repository / graph).absolute()
-        nearest = next(each for each in (place, *place.parents) if os.path.lexists(each))
-        if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.W_OK | os.X_OK)):
-            fault = "may not be written" if nearest.is_dir() else "is no folder"
+        if fault := fault_of(repository / graph):
             raise PublicationFailed(
-                f"{name} cannot be published in {repository}: {nearest} {fault}; mend that, or "
-                "choose another --repository."
+                f"{name} cannot be published in {repository}: {fault}; mend that, or choose "
+                "another --repository."
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from pawsight_serving.folder_access import fault_of
 from pawsight_training.errors import RunInvalid
 from pawsight_training.run import is_finished
 
@@ -29,15 +29,12 @@ def refuse_unusable(out: Path, *, resume: bool, first: bool) -> None:
     """
     if is_finished(out):
         raise RunInvalid(f"{out} already holds a finished run; give another folder with --out.")
-    place = out.absolute()
-    nearest = next(each for each in (place, *place.parents) if os.path.lexists(each))
-    if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.W_OK | os.X_OK)):
-        fault = "may not be written" if nearest.is_dir() else "is no folder"
+    if fault := fault_of(out):
         raise RunInvalid(
-            f"The run cannot be written to {out}: {nearest} {fault}; mend that, or give another "
-            "folder with --out."
+            f"The run cannot be written to {out}: {fault}; mend that, or give another folder with "
+            "--out."
         )
-    if first and not resume and nearest == place and any(place.iterdir()):
+    if first and not resume and out.exists() and any(out.iterdir()):
         raise RunInvalid(
             f"{out} is not empty; go on with --resume, or give another folder with --out."
         )

@@ -46,11 +46,7 @@ class TritonFollower:
     """Connects to a Triton and asks it again and again what it serves.
 
     Args:
-        address: `HOST:PORT` of Triton's gRPC.
-        graphs: "hot" serves a model whose `_explain` graph Triton does not have.
-        start_timeout_s: how long to wait for Triton at the start.
-        may_come_later: whether a Triton that is away at the start is looked for afterwards, as one
-            that goes away later is; otherwise the start fails.
+        address, graphs, start_timeout_s, may_come_later: see `TritonEngine`.
 
     Attributes:
         triton: the stub of its gRPC service.
