@@ -38,7 +38,7 @@ from benchmarks.rates import in_threads, measure
 from pawsight_serving.catalogue import find_model, newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.execution_providers import Threads, choose_providers

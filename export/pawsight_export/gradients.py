@@ -8,11 +8,14 @@ Localization", 2017.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def through_relu(gradient: Tensor, output: Tensor) -> Tensor:
@@ -34,6 +37,40 @@ def through_conv(gradient: Tensor, layer: nn.Conv2d) -> Tensor:
     kernels = layer.weight.transpose(0, 1).flip(2, 3)
     sides = zip(layer.kernel_size, cast("tuple[int, int]", layer.padding), strict=True)
     return F.conv2d(gradient, kernels, padding=[size - 1 - padded for size, padded in sides])
+
+
+def sum_through_conv(gradient: Tensor, layer: nn.Conv2d, size: Sequence[int]) -> Tensor:
+    """Return what `through_conv` gives, summed over the map, at the price of a sum.
+
+    A value bears on the sum by each weight of its kernel whose position lies on the map: by all
+    of them inside, by fewer at the edges that were padded.
+
+    Args:
+        gradient: with respect to what the convolution gave, [N, out, h, w].
+        layer: the convolution.
+        size: H, W of the map that it took.
+
+    Returns:
+        [N, in].
+    """
+    rows, columns = (
+        _on_map(given, entered, kernel, padded)
+        for given, entered, kernel, padded in zip(
+            gradient.shape[-2:],
+            size,
+            layer.kernel_size,
+            cast("tuple[int, int]", layer.padding),
+            strict=True,
+        )
+    )
+    by_weight = rows.T @ (gradient @ columns)
+    return by_weight.flatten(1) @ layer.weight.transpose(0, 1).flatten(1).T
+
+
+def _on_map(given: int, entered: int, kernel: int, padded: int) -> Tensor:
+    """Return 1 where a weight [kernel] met the map at a position [given], and else 0."""
+    taken = torch.arange(given).unsqueeze(1) + torch.arange(kernel) - padded
+    return ((taken >= 0) & (taken < entered)).float()
 
 
 def through_max_pool(gradient: Tensor, entered: Tensor, pooled: Tensor) -> Tensor:
@@ -58,4 +95,6 @@ def through_max_pool(gradient: Tensor, entered: Tensor, pooled: Tensor) -> Tenso
             row.append(gradient * wins)
         rows.append(torch.stack(row, dim=-1).flatten(-2))
     spread = torch.stack(rows, dim=-2).flatten(-3, -2)
-    return F.pad(spread, (0, entered.shape[-1] - 2 * width, 0, entered.shape[-2] - 2 * height))
+    below, beside = entered.shape[-2] - 2 * height, entered.shape[-1] - 2 * width
+    # A padding by nothing would be exported, and would copy the largest map.
+    return F.pad(spread, (0, beside, 0, below)) if below or beside else spread

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pawsight_export.errors import ArchitectureUnsupported
 from pawsight_export.gradients import (
+    sum_through_conv,
     through_conv,
     through_dense,
     through_max_pool,
@@ -154,17 +155,27 @@ class ExplainGraph(_Graph):
         gradient = through_dense(gradients.flatten(0, 1), self.hidden).reshape(-1, *last.shape[1:])
         cams: list[Tensor] = []
         found: list[Tensor] = []
+        second = [layer for layer, _, _ in steps if isinstance(layer, nn.Conv2d)][1:2]
+        # A class map takes of its layer's gradient the sum alone.
+        total: Tensor | None = None
         for layer, entered, after in reversed(steps):
             if isinstance(layer, nn.ReLU):
-                importance = gradient.mean((2, 3)).reshape(-1, n_logits, after.shape[1])
+                total = gradient.sum((2, 3)) if total is None else total
+                importance = (total / after[0, 0].numel()).reshape(-1, n_logits, after.shape[1])
+                total = None
                 cams.insert(0, class_maps(_weighted_sum(importance, after)))
                 found.insert(0, gradient.reshape(-1, n_logits, *gradient.shape[1:]))
                 gradient = through_relu(gradient, _for_each(n_logits, after))
             elif isinstance(layer, nn.MaxPool2d):
+                # Each value goes to one place.
+                total = gradient.sum((2, 3)) if total is None else total
                 gradient = through_max_pool(
                     gradient, _for_each(n_logits, entered), _for_each(n_logits, after)
                 )
             elif isinstance(layer, nn.Conv2d):
+                if layer in second:
+                    # The first layer's gradient is the dearest, and its map does without.
+                    total = sum_through_conv(gradient, layer, entered.shape[-2:])
                 gradient = through_conv(gradient, layer)
         of_pixels = gradient / self.normalise.std
         return cams, [*found, of_pixels.reshape(-1, n_logits, *of_pixels.shape[1:])]

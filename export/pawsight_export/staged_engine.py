@@ -11,7 +11,7 @@ import numpy as np
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.repository.triton_config import CONFIG_FILE, model_config, write_config
 
 if TYPE_CHECKING:

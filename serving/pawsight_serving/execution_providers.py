@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Provider = tuple[str, dict[str, str]]
 
+CPU_PROVIDER: Final = "CPUExecutionProvider"
 OPENVINO_PROVIDER: Final = "OpenVINOExecutionProvider"
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 
@@ -49,7 +50,7 @@ def wanted_providers(precision: str, threads: Threads | None = None) -> list[Pro
                 {"device_type": "CPU", "load_config": json.dumps({"CPU": _openvino(threads)})},
             )
         )
-    wanted.append(("CPUExecutionProvider", {}))
+    wanted.append((CPU_PROVIDER, {}))
     return wanted
 
 

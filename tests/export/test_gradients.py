@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pawsight_export.gradients import (
+    sum_through_conv,
     through_conv,
     through_dense,
     through_max_pool,
@@ -46,6 +47,18 @@ def test_conv(padding: int) -> None:
     entered = torch.randn(2, 3, 9, 7)
     gradient = torch.randn_like(layer(entered))
     torch.testing.assert_close(through_conv(gradient, layer), autograd(layer, entered, gradient))
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (0, 2)])
+def test_the_sum_of_a_gradient_before_a_convolution_needs_no_gradient(
+    padding: tuple[int, int],
+) -> None:
+    layer = nn.Conv2d(3, 5, (3, 5), padding=padding)
+    entered = torch.randn(2, 3, 9, 7)
+    gradient = torch.randn_like(layer(entered))
+    expected = autograd(layer, entered, gradient).sum((2, 3))
+    found = sum_through_conv(gradient, layer, (9, 7))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 8), (8, 7), (5, 5), (2, 3)])

@@ -14,7 +14,7 @@ from pawsight_serving.batch_sizes import batches
 from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.loaded_versions import LoadedVersions
-from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
 from pawsight_serving.memory import give_back
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX

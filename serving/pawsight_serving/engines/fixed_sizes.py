@@ -39,6 +39,14 @@ class FixedSizes:
         ]
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
+    def get_providers(self) -> Sequence[str]:
+        """Return the execution providers, as `InferenceSession` does."""
+        return list(self._sessions[self._largest].get_providers())
+
+    def get_outputs(self) -> Sequence[ort.NodeArg]:
+        """Return what the graph gives, as `InferenceSession` does."""
+        return list(self._sessions[self._largest].get_outputs())
+
     def _run(
         self, outputs: Sequence[str] | None, images: NDArray[np.uint8]
     ) -> list[NDArray[np.float32]]:

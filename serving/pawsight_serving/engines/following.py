@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pawsight_serving.engines.loaded_versions import Key, LoadedVersions
     from pawsight_serving.engines.loading import LoadedVersion
     from pawsight_serving.engines.protocol import Graphs
-    from pawsight_serving.engines.sessions import Sharing
+    from pawsight_serving.engines.sharing import Sharing
     from pawsight_serving.repository.manifest import Manifest
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.engines.protocol import Graphs
-    from pawsight_serving.engines.sessions import Outputs, Sharing
+    from pawsight_serving.engines.sessions import Outputs
+    from pawsight_serving.engines.sharing import Sharing
     from pawsight_serving.repository.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,11 @@ def load_version(
         shared = sharing if is_hot else replace(sharing, largest_batch=1)
         try:
             sessions[graph] = GraphSession(
-                model, manifest.arithmetic(graph), manifest.input_size, shared
+                model,
+                manifest.arithmetic(graph),
+                manifest.input_size,
+                shared,
+                in_parts=not is_hot,
             )
         except EngineUnavailable as error:
             raise EngineUnavailable(

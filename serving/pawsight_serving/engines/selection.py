@@ -49,7 +49,7 @@ def open_engine(
 
     if settings is None:
         return EmbeddedEngine(repository, graphs=graphs)
-    from pawsight_serving.engines.sessions import Sharing
+    from pawsight_serving.engines.sharing import Sharing
 
     return EmbeddedEngine(
         repository,

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import onnxruntime as ort
 
-from pawsight_serving.engines.fixed_sizes import FixedSizes
-from pawsight_serving.engines.usable_providers import usable_providers
+from pawsight_serving.engines.opening import batch_sizes, open_graph
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
-from pawsight_serving.execution_providers import (
-    GPU_PROVIDERS,
-    OPENVINO_PROVIDER,
-    Threads,
-    choose_providers,
-)
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.execution_providers import GPU_PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-Cores = Literal["all", "one"]
-"""What a call gets of the processor."""
+    from pawsight_serving.engines.opening import Session
+    from pawsight_serving.engines.sharing import Sharing
 
 Outputs = dict[str, "NDArray[np.float32]"]
 
 _WARM_UP_SEED: Final = 0
-_LARGEST_IN_OPENVINO: Final = 4
-_LARGEST_ELSEWHERE: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """How calls share the processor.
-
-    Attributes:
-        calls: that run at a time.
-        cores: "all" gives each call all of them, "one" a core of its own.
-        largest_batch: single pictures of calls that wait, run in one batch at the most; None leaves
-            it to what runs the graph.
-        processors: to share.
-        gpu: whether a GPU runs the calls where there is one.
-        warm_batches: whether loading runs the largest batch once; the first takes twice the time.
-    """
-
-    calls: int = field(default_factory=usable_processors)
-    cores: Cores = "all"
-    largest_batch: int | None = None
-    processors: int = field(default_factory=usable_processors)
-    gpu: bool = True
-    warm_batches: bool = True
-
-    @property
-    def threads(self) -> Threads:
-        """How a session is threaded."""
-        if self.cores == "all":
-            return Threads(1, self.processors)
-        return Threads(min(self.calls, self.processors), 1)
 
 
 class GraphSession:
@@ -72,6 +33,7 @@ class GraphSession:
         precision: of its arithmetic.
         input_size: height and width.
         sharing: how calls share the processor.
+        in_parts: as `open_graph`.
 
     Attributes:
         output_names: what the graph gives.
@@ -83,26 +45,27 @@ class GraphSession:
     """
 
     def __init__(
-        self, model: bytes, precision: str, input_size: tuple[int, int], sharing: Sharing
+        self,
+        model: bytes,
+        precision: str,
+        input_size: tuple[int, int],
+        sharing: Sharing,
+        *,
+        in_parts: bool = False,
     ) -> None:
         try:
-            session = _open(model, precision, sharing)
-            self._session: ort.InferenceSession | FixedSizes = session
+            session = open_graph(model, precision, sharing, in_parts=in_parts)
             provider = session.get_providers()[0]
-            self.batch_sizes = _batch_sizes(provider, sharing.largest_batch)
-            largest = self.batch_sizes[-1]
-            warmed = largest if sharing.warm_batches else 1
-            if provider in GPU_PROVIDERS:
-                others = {} if largest == 1 else {largest: _open(model, precision, sharing)}
-                self._session = FixedSizes({1: session, **others})
-                warmed = largest
-            _warm_up(self._session, warmed, input_size)
+            self.batch_sizes = batch_sizes(provider, sharing.largest_batch)
+            whole = sharing.warm_batches or provider in GPU_PROVIDERS
+            _warm_up(session, self.batch_sizes[-1] if whole else 1, input_size)
         except EngineUnavailable:
             raise
         except Exception as error:
             raise EngineUnavailable(
                 "ONNX Runtime cannot load or run it; export the model again."
             ) from error
+        self._session = session
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.output_names = tuple(each.name for each in session.get_outputs())
 
@@ -145,39 +108,7 @@ class GraphSession:
             return error
 
 
-def _batch_sizes(provider: str, largest: int | None) -> Sequence[int]:
-    """Return how many pictures to run in one go.
-
-    OpenVINO keeps what it has prepared for each size that it met, which is 3 MiB for the shipped
-    VGG16, and 10 to 13 on a processor with AMX.
-    """
-    if provider == OPENVINO_PROVIDER:
-        return sorted({1, largest or _LARGEST_IN_OPENVINO})
-    return range(1, (largest or _LARGEST_ELSEWHERE) + 1)
-
-
-def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSession:
-    threads = sharing.threads
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    # A number that is set also keeps ONNX Runtime from binding its threads to cores.
-    options.intra_op_num_threads = threads.each
-    # A pool that spins between calls takes the core that decoding needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # ONNX Runtime's own arena keeps twice what the largest batch took, which pays where every
-    # call takes the same.
-    options.enable_cpu_mem_arena = sharing.largest_batch == 1
-    if precision == "fp32":
-        # Weights that lie packed in the file are unpacked once, here, and not at every call.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-    usable = [each for each in usable_providers() if sharing.gpu or each not in GPU_PROVIDERS]
-    providers = choose_providers(usable, precision, threads)
-    return ort.InferenceSession(model, options, providers=providers)
-
-
-def _warm_up(
-    session: ort.InferenceSession | FixedSizes, batch: int, input_size: tuple[int, int]
-) -> None:
+def _warm_up(session: Session, batch: int, input_size: tuple[int, int]) -> None:
     """Run a flat picture, whose own range nothing can be divided by, and a batch of noise."""
     shape = (batch, *input_size, 3)
     noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)

@@ -8,7 +8,8 @@ import pytest
 
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.sessions import GraphSession, Sharing
+from pawsight_serving.engines.sessions import GraphSession
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
 from tests.serving.tiny_repository import SIDE, publish_tiny
 

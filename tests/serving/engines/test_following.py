@@ -16,7 +16,7 @@ from pawsight_serving.engines import following as module
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.loaded_versions import LoadedVersions
-from pawsight_serving.engines.sessions import Sharing
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import (
     DeadlineExceeded,
     EngineUnavailable,

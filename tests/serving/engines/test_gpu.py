@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from pawsight_serving.engines.sessions import GraphSession, Sharing
+from pawsight_serving.engines.sessions import GraphSession
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.repository.directory import read_graph, read_manifest
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pawsight_serving.engines import sessions as module
-from pawsight_serving.engines.sessions import Cores, GraphSession, Sharing
+from pawsight_serving.engines import opening as module
+from pawsight_serving.engines.sessions import GraphSession
+from pawsight_serving.engines.sharing import Cores, Sharing
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
 from pawsight_serving.execution_providers import Threads
 from pawsight_serving.repository.directory import read_graph

@@ -18,7 +18,8 @@ from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.engines.sessions import GraphSession, Sharing
+from pawsight_serving.engines.sessions import GraphSession
+from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.pictures import decode_picture
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.workers import Workers

@@ -1,0 +1,100 @@
+"""Opens a graph in ONNX Runtime the way that is fastest where it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import onnxruntime as ort
+
+from pawsight_serving.engines.fixed_sizes import FixedSizes
+from pawsight_serving.engines.usable_providers import usable_providers
+from pawsight_serving.execution_providers import (
+    CPU_PROVIDER,
+    GPU_PROVIDERS,
+    OPENVINO_PROVIDER,
+    choose_providers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pawsight_serving.engines.sharing import Sharing
+    from pawsight_serving.execution_providers import Provider
+
+_LARGEST_IN_OPENVINO: Final = 4
+_LARGEST_ELSEWHERE: Final = 6
+
+
+class Session(Protocol):
+    """What is used of an `InferenceSession`."""
+
+    def run(
+        self, outputs: Sequence[str] | None, inputs: Mapping[str, NDArray[np.uint8]]
+    ) -> Sequence[NDArray[np.float32]]:
+        """Return outputs of a batch; None means all."""
+
+    def get_providers(self) -> Sequence[str]:
+        """Return the execution providers that run it, the first one first."""
+
+    def get_outputs(self) -> Sequence[ort.NodeArg]:
+        """Return what the graph gives."""
+
+
+def open_graph(model: bytes, precision: str, sharing: Sharing, *, in_parts: bool) -> Session:
+    """Open a graph.
+
+    Args:
+        model: the ONNX file's bytes.
+        precision: of its arithmetic.
+        sharing: how calls share the processor.
+        in_parts: whether it is an `_explain` graph, which a processor computes no further than the
+            outputs asked for need.
+    """
+    if in_parts and _providers(precision, sharing)[0][0] == CPU_PROVIDER:
+        # Who explains nothing does not load ONNX.
+        from pawsight_serving.engines.parted_session import PartedSession
+
+        return PartedSession(model, lambda part: _open(part, precision, sharing))
+    session: Session = _open(model, precision, sharing)
+    provider = session.get_providers()[0]
+    if provider not in GPU_PROVIDERS:
+        return session
+    largest = batch_sizes(provider, sharing.largest_batch)[-1]
+    others = {} if largest == 1 else {largest: _open(model, precision, sharing)}
+    return FixedSizes({1: session, **others})
+
+
+def batch_sizes(provider: str, largest: int | None) -> Sequence[int]:
+    """Return how many pictures to run in one go, in rising order.
+
+    OpenVINO keeps what it has prepared for each size that it met, which is 3 MiB for the shipped
+    VGG16, and 10 to 13 on a processor with AMX.
+    """
+    if provider == OPENVINO_PROVIDER:
+        return sorted({1, largest or _LARGEST_IN_OPENVINO})
+    return range(1, (largest or _LARGEST_ELSEWHERE) + 1)
+
+
+def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSession:
+    threads = sharing.threads
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # A number that is set also keeps ONNX Runtime from binding its threads to cores.
+    options.intra_op_num_threads = threads.each
+    # A pool that spins between calls takes the core that decoding needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # ONNX Runtime's own arena keeps twice what the largest batch took, which pays where every
+    # call takes the same.
+    options.enable_cpu_mem_arena = sharing.largest_batch == 1
+    if precision == "fp32":
+        # Weights that lie packed in the file are unpacked once, here, and not at every call.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return ort.InferenceSession(model, options, providers=_providers(precision, sharing))
+
+
+def _providers(precision: str, sharing: Sharing) -> list[Provider]:
+    usable = [each for each in usable_providers() if sharing.gpu or each not in GPU_PROVIDERS]
+    return choose_providers(usable, precision, sharing.threads)
