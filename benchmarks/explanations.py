@@ -57,6 +57,9 @@ def kinds(client: Client, picture: bytes, model: str) -> dict[str, Callable[[], 
         "grad-cam, values": lambda: client.explain(picture, model=model, overlay=False),
         "grad-cam, overlay": lambda: client.explain(picture, model=model),
         "grad-cam, every layer": lambda: client.explain_all(picture, model=model),
+        "grad-cam, every layer, overlays": lambda: client.explain_all(
+            picture, model=model, overlay=True
+        ),
     }
 
 

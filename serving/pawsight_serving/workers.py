@@ -37,6 +37,11 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def threads(self) -> int:
+        """How many threads there are."""
+        return len(self._threads)
+
     async def run(self, work: Callable[[], A], deadline: Deadline) -> A:
         """Return what `work` returns.
 

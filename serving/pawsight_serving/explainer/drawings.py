@@ -62,7 +62,6 @@ class Drawings:
         heading = f"{predictions.model} {predictions.version}, {explained.method}"
         wanted = _Wanted(deadline)
 
-        # A painter keeps its picture's pixels, and lives in its thread's call alone.
         def painter(picture: bytes) -> Painter:
             return Painter(picture, drawing, self._limits, self._max_side, wanted.check)
 
@@ -75,18 +74,41 @@ class Drawings:
             return painter(picture).each(group)
 
         draw = sheet if drawing.sheet else each
+        alone = len(pictures) == 1 and per_picture > 1 and not drawing.sheet
         try:
-            drawn = await self._painters.run_each(
-                [
-                    partial(draw, *of_picture)
-                    for of_picture in zip(pictures, groups, predictions.predictions, strict=True)
-                ],
-                deadline,
-            )
+            if alone:
+                drawn = [await self._side_by_side(painter(pictures[0]), groups[0], deadline)]
+            else:
+                # A painter keeps its picture's pixels. Of several each lives in its thread's call
+                # alone, so that no more are kept at a time than there are threads.
+                drawn = await self._painters.run_each(
+                    [
+                        partial(draw, *of_picture)
+                        for of_picture in zip(
+                            pictures, groups, predictions.predictions, strict=True
+                        )
+                    ],
+                    deadline,
+                )
         finally:
             wanted.ended = True
         files = [file for of_picture in drawn for file in of_picture]
         return explained.with_sheets(files) if drawing.sheet else explained.with_drawings(files)
+
+    async def _side_by_side(
+        self, painter: Painter, explanations: Sequence[Explanation], deadline: Deadline
+    ) -> list[bytes]:
+        """Draw the explanations of one picture in all threads, as many in each."""
+        await self._painters.run(partial(painter.open, explanations), deadline)
+        shares = min(self._painters.threads, len(explanations))
+        drawn = await self._painters.run_each(
+            [partial(painter.each, explanations[first::shares]) for first in range(shares)],
+            deadline,
+        )
+        files = [b""] * len(explanations)
+        for first, share in enumerate(drawn):
+            files[first::shares] = share
+        return files
 
 
 class _Wanted:

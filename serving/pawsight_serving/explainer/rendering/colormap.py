@@ -27,14 +27,29 @@ def grey_levels(values: NDArray[np.float32], top: float) -> Image.Image:
 
 def colourise(levels: Image.Image, table: str) -> Image.Image:
     """Return grey levels in the colours of one of matplotlib's tables, RGB."""
+    return _applied(_palette(table), levels).convert("RGB")
+
+
+def colourise_over(levels: Image.Image, table: str, alpha: float) -> Image.Image:
+    """Return grey levels in a table's colours to lay over a picture, RGBA.
+
+    The higher a level, the more opaque: zero is clear, and the highest has the opacity `alpha`.
+    """
+    palette = _palette(table).copy()
+    palette[:, 3] = np.rint(255 * alpha * np.linspace(0, 1, 256) ** 0.7)
+    return _applied(palette, levels).convert("RGBA")
+
+
+def _applied(palette: NDArray[np.uint8], levels: Image.Image) -> Image.Image:
     coloured = levels.copy()
-    coloured.putpalette(_palette(table))
-    return coloured.convert("RGB")
+    coloured.putpalette(palette.tobytes(), "RGBA")
+    return coloured
 
 
 @cache
-def _palette(table: str) -> bytes:
+def _palette(table: str) -> NDArray[np.uint8]:
+    """Return a table's colours, uint8 RGBA [256, 4]."""
     import matplotlib as mpl
 
-    colormap = mpl.colormaps[table](np.arange(256), bytes=True)
-    return bytes(colormap[:, :3].tobytes())
+    colours: NDArray[np.uint8] = mpl.colormaps[table](np.arange(256), bytes=True)
+    return colours

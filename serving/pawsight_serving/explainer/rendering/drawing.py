@@ -32,7 +32,9 @@ _WEBP: Final[dict[str, Any]] = {"quality": 85, "method": 1}
 
 
 class Painter:
-    """Draws the explanations of one picture.
+    """Draws the explanations of one picture, which is decoded once, when it is first needed.
+
+    Threads may share a painter once it has opened the picture.
 
     Args:
         picture: the encoded picture that they explain.
@@ -55,6 +57,15 @@ class Painter:
         self._limits = limits
         self._max_side = max_side
         self._check = check
+
+    def open(self, explanations: Sequence[Explanation]) -> None:
+        """Decode the picture, where these explanations are drawn over it.
+
+        Raises:
+            ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+        """
+        if any(isinstance(each.maps, ClassMap) for each in explanations):
+            _ = self._original
 
     def each(self, explanations: Sequence[Explanation]) -> list[bytes]:
         """Draw an overlay of each class map, a grid of each layer's activation maps.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pawsight_serving.explainer.rendering.colormap import HEAT, colourise
+from pawsight_serving.explainer.rendering.colormap import HEAT, colourise_over
 from pawsight_serving.explainer.rendering.label import draw_label
 from pawsight_serving.explanation_queries import ALPHA
 
@@ -41,6 +41,7 @@ def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colormap: st
     values = np.ascontiguousarray(heat.values * (255.0 / heat.ceiling), dtype=np.float32)
     upsampled = Image.fromarray(values).resize(picture.size, Image.Resampling.BICUBIC)
     # Bicubic values may pass either end; the conversion cuts them there.
-    levels = upsampled.convert("L")
-    opacity = [round(255 * alpha * (level / 255) ** 0.7) for level in range(256)]
-    return Image.composite(colourise(levels, colormap), picture, levels.point(opacity))
+    colours = colourise_over(upsampled.convert("L"), colormap, alpha)
+    drawn = picture.copy()
+    drawn.paste(colours, mask=colours)
+    return drawn

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from pawsight_serving.colormap_names import COLORMAPS
-from pawsight_serving.explainer.rendering.colormap import colourise, grey_levels
+from pawsight_serving.explainer.rendering.colormap import (
+    colourise,
+    colourise_over,
+    grey_levels,
+)
 
 
 @pytest.mark.parametrize("table", COLORMAPS)
@@ -22,6 +26,18 @@ def test_more_is_always_lighter(table: str) -> None:
     light = np.asarray(colourise(ramp, table).convert("L"))[0].astype(int)
     assert (np.diff(light) >= -1).all()
     assert light[-1] - light[0] > 150
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def test_what_lies_over_a_picture_has_the_same_colours_the_more_opaque_the_higher(
+    alpha: float,
+) -> None:
+    ramp = grey_levels(np.linspace(0, 1, 256, dtype=np.float32)[None], 1.0)
+    over = np.asarray(colourise_over(ramp, "viridis", alpha))[0]
+    assert np.array_equal(over[:, :3], np.asarray(colourise(ramp, "viridis"))[0])
+    opacity = over[:, 3].astype(int)
+    assert (opacity[0], opacity[-1]) == (0, round(255 * alpha))
+    assert (np.diff(opacity) >= 0).all()
 
 
 def test_levels_are_bounded() -> None:

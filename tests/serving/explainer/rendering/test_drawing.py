@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pawsight_serving.explainer.rendering.drawing import Painter, most_bytes
 from pawsight_serving.explanation_queries import Drawing
 from pawsight_serving.explanations import ActivationMaps, ChannelMap, ClassMap, Explanation
-from pawsight_serving.pictures import PictureLimits
+from pawsight_serving.pictures import FORMATS, PictureLimits
 from pawsight_serving.predictions import Prediction
 from tests.serving.fakes import picture
 
@@ -47,6 +47,22 @@ def test_a_picture_on_its_side_is_drawn_upright() -> None:
     exif[0x0112] = 6
     Image.new("RGB", (40, 20)).save(file, "JPEG", exif=exif)
     assert drawn(file.getvalue(), HEAT).size == (20, 40)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_of_an_opened_picture_nothing_is_left_to_decode(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    explanations = [Explanation(HEAT)] * 2
+    opened = painter(picture(size=(50, 20), kind=kind))
+    opened.open(explanations)
+
+    def decode(_: ImageFile.ImageFile) -> None:
+        raise AssertionError("decoded once more")
+
+    # Threads share the picture from now on; Pillow's decoding would be theirs to run into.
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", decode)
+    assert all(opened.each(explanations))
 
 
 def test_activation_maps_become_a_grid() -> None:
