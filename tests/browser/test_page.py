@@ -250,9 +250,11 @@ def reloaded(page: Chrome) -> None:
 
 DROP = """
 const moved = new DataTransfer();
-if (arguments[0]) {
-  const bytes = Uint8Array.from(atob(arguments[0]), each => each.charCodeAt(0));
-  moved.items.add(new File([bytes], "cat.jpg", { type: "image/jpeg" }));
+if (arguments.length) {
+  for (const encoded of arguments) {
+    const bytes = Uint8Array.from(atob(encoded), each => each.charCodeAt(0));
+    moved.items.add(new File([bytes], "cat.jpg", { type: "image/jpeg" }));
+  }
 } else moved.setData("text/plain", "a cat");
 return ["dragover", "drop"].map(kind => !document.querySelector("h1").dispatchEvent(
   new DragEvent(kind, { dataTransfer: moved, bubbles: true, cancelable: true })));
@@ -265,8 +267,27 @@ def test_a_picture_dropped_beside_its_card_is_taken_and_not_opened_in_place_of_t
     reloaded(page)
     assert page.execute_script(DROP, b64encode(cat.read_bytes()).decode()) == [True, True]
     label_is(page, "cat")
-    assert page.execute_script(DROP, "") == [True, True]
+    assert page.execute_script(DROP) == [True, True]
     said(page, "no file")
+
+
+def test_of_several_pictures_the_first_is_shown_and_the_others_are_told(
+    page: Chrome, cat: Path
+) -> None:
+    reloaded(page)
+    first, other = b64encode(cat.read_bytes()).decode(), b64encode(b"no picture").decode()
+    page.execute_script(DROP, first, other, other)
+    before = next_drawing(page, "")
+    assert element(page, "label").text.lower() == "cat"
+    assert "2 others were left out" in element(page, "others").text
+    # So it is as long as that picture is shown, and of no other.
+    Select(element(page, "target")).select_by_value("dog")
+    next_drawing(page, before)
+    assert "2 others were left out" in element(page, "others").text
+    page.execute_script(DROP, first, other)
+    assert "the other was left out" in element(page, "others").text
+    page.execute_script(DROP, first)
+    assert element(page, "others").text == ""
 
 
 def test_the_same_file_chosen_again_is_asked_again(page: Chrome, cat: Path) -> None:
