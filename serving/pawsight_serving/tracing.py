@@ -61,10 +61,10 @@ class Tracing:
             PackageMissing: OpenTelemetry is not installed.
         """
         try:
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+            from pawsight_serving.trace_collector import TraceCollector
         except ModuleNotFoundError as error:
             raise PackageMissing("Tracing", "OpenTelemetry", "tracing") from error
-        return cls(service, OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://")))
+        return cls(service, TraceCollector(endpoint))
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""
