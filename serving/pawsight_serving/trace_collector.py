@@ -32,6 +32,7 @@ class TraceCollector(SpanExporter):
         self._exporter = OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://"))
         self._takes = True
         self._reason = ""
+        self._ended = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans; try again for some seconds where that may help."""
@@ -56,7 +57,10 @@ class TraceCollector(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """End."""
+        """End; what is under way is given up, and what still comes is lost."""
+        if self._ended:
+            return
+        self._ended = True
         self._exporter.shutdown()
         _queue.setLevel(logging.NOTSET)
 

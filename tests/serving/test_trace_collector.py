@@ -86,3 +86,12 @@ def test_what_is_dropped_meanwhile_is_not_told_again_and_again(
         "full, up True",
         "full at the end",
     ]
+
+
+def test_it_ends_without_a_word_though_it_was_given_up_before(
+    refusing: tuple[Refusing, TraceCollector], caplog: pytest.LogCaptureFixture
+) -> None:
+    _, collector = refusing
+    collector.shutdown()
+    collector.shutdown()
+    assert caplog.messages == []
