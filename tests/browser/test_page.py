@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from base64 import b64encode
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -343,6 +346,55 @@ def test_a_page_that_found_no_models_asks_for_them_once_it_has_a_picture(
     page.execute_script("window.broken = false")
     element(page, "file").send_keys(str(cat))
     label_is(page, "cat")
+
+
+class BelowAPath(BaseHTTPRequestHandler):
+    """A proxy that serves a gateway below `/paws`, and has nothing else."""
+
+    gateway: str
+
+    def do_GET(self) -> None:
+        below = self.path.removeprefix("/paws")
+        if below == self.path:
+            self.send_error(404)
+            return
+        answer = httpx.get(self.gateway + below)
+        self.send_response(answer.status_code)
+        for name in ("content-type", "content-security-policy"):
+            self.send_header(name, answer.headers.get(name, ""))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def proxied(page: Chrome, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(BelowAPath, "gateway", page.current_url.rstrip("/"), raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BelowAPath) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        yield f"http://127.0.0.1:{proxy.server_port}/paws/"
+        proxy.shutdown()
+
+
+def test_the_documentation_works_below_a_path_of_a_proxy(page: Chrome, proxied: str) -> None:
+    page.get(f"{proxied}docs")
+
+    def click(css: str) -> None:
+        WebDriverWait(page, WAIT_S).until(
+            lambda page: page.find_elements(By.CSS_SELECTOR, f"#operations-default-alive {css}")
+        )[0].click()
+
+    click(".opblock-summary-control")
+    click(".try-out__btn")
+    click(".execute")
+    WebDriverWait(page, WAIT_S).until(
+        lambda page: page.find_elements(By.CSS_SELECTOR, ".live-responses-table")
+    )
+    asked = page.find_element(By.CSS_SELECTOR, ".request-url").text
+    assert asked.strip().endswith(f"{proxied}healthz")
+    assert "alive" in page.find_element(By.CSS_SELECTOR, ".live-responses-table").text
 
 
 def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> None:
