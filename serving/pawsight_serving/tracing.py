@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ def _codes(root: type[PawsightError]) -> Iterator[str]:
 # By OpenTelemetry's conventions for HTTP and gRPC a server has not failed where its caller asks
 # wrongly or too often, or leaves: rates of failures would be those of callers.
 _NO_FAILURES: Final = frozenset({"OK", CANCELLED, Overloaded.code, *_codes(RequestError)})
+_LAST_CHANCE_S: Final = 2.0
 
 
 class Tracing:
@@ -47,6 +49,7 @@ class Tracing:
         from opentelemetry.trace.propagation import tracecontext
 
         self._api = trace
+        self._exporter = exporter
         self._propagator = tracecontext.TraceContextTextMapPropagator()
         named = {SERVICE_NAME: service, SERVICE_VERSION: version("pawsight")}
         self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
@@ -61,10 +64,10 @@ class Tracing:
             PackageMissing: OpenTelemetry is not installed.
         """
         try:
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+            from pawsight_serving.trace_collector import TraceCollector
         except ModuleNotFoundError as error:
             raise PackageMissing("Tracing", "OpenTelemetry", "tracing") from error
-        return cls(service, OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://")))
+        return cls(service, TraceCollector(endpoint))
 
     def began(self, observed: Observed) -> None:
         """See `Listener.began`."""
@@ -109,5 +112,8 @@ class Tracing:
 
     def close(self) -> None:
         """Send the spans that wait, within a bounded time, and end."""
-        self._provider.force_flush(2_000)
+        # The provider's own bounds leave out the attempts that its exporter makes of each batch.
+        given_up = threading.Timer(_LAST_CHANCE_S, self._exporter.shutdown)
+        given_up.start()
         self._provider.shutdown()
+        given_up.cancel()

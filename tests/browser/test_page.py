@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from base64 import b64encode
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -250,9 +253,11 @@ def reloaded(page: Chrome) -> None:
 
 DROP = """
 const moved = new DataTransfer();
-if (arguments[0]) {
-  const bytes = Uint8Array.from(atob(arguments[0]), each => each.charCodeAt(0));
-  moved.items.add(new File([bytes], "cat.jpg", { type: "image/jpeg" }));
+if (arguments.length) {
+  for (const encoded of arguments) {
+    const bytes = Uint8Array.from(atob(encoded), each => each.charCodeAt(0));
+    moved.items.add(new File([bytes], "cat.jpg", { type: "image/jpeg" }));
+  }
 } else moved.setData("text/plain", "a cat");
 return ["dragover", "drop"].map(kind => !document.querySelector("h1").dispatchEvent(
   new DragEvent(kind, { dataTransfer: moved, bubbles: true, cancelable: true })));
@@ -265,8 +270,27 @@ def test_a_picture_dropped_beside_its_card_is_taken_and_not_opened_in_place_of_t
     reloaded(page)
     assert page.execute_script(DROP, b64encode(cat.read_bytes()).decode()) == [True, True]
     label_is(page, "cat")
-    assert page.execute_script(DROP, "") == [True, True]
+    assert page.execute_script(DROP) == [True, True]
     said(page, "no file")
+
+
+def test_of_several_pictures_the_first_is_shown_and_the_others_are_told(
+    page: Chrome, cat: Path
+) -> None:
+    reloaded(page)
+    first, other = b64encode(cat.read_bytes()).decode(), b64encode(b"no picture").decode()
+    page.execute_script(DROP, first, other, other)
+    before = next_drawing(page, "")
+    assert element(page, "label").text.lower() == "cat"
+    assert "2 others were left out" in element(page, "others").text
+    # So it is as long as that picture is shown, and of no other.
+    Select(element(page, "target")).select_by_value("dog")
+    next_drawing(page, before)
+    assert "2 others were left out" in element(page, "others").text
+    page.execute_script(DROP, first, other)
+    assert "the other was left out" in element(page, "others").text
+    page.execute_script(DROP, first)
+    assert element(page, "others").text == ""
 
 
 def test_the_same_file_chosen_again_is_asked_again(page: Chrome, cat: Path) -> None:
@@ -322,6 +346,55 @@ def test_a_page_that_found_no_models_asks_for_them_once_it_has_a_picture(
     page.execute_script("window.broken = false")
     element(page, "file").send_keys(str(cat))
     label_is(page, "cat")
+
+
+class BelowAPath(BaseHTTPRequestHandler):
+    """A proxy that serves a gateway below `/paws`, and has nothing else."""
+
+    gateway: str
+
+    def do_GET(self) -> None:
+        below = self.path.removeprefix("/paws")
+        if below == self.path:
+            self.send_error(404)
+            return
+        answer = httpx.get(self.gateway + below)
+        self.send_response(answer.status_code)
+        for name in ("content-type", "content-security-policy"):
+            self.send_header(name, answer.headers.get(name, ""))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def proxied(page: Chrome, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(BelowAPath, "gateway", page.current_url.rstrip("/"), raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BelowAPath) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        yield f"http://127.0.0.1:{proxy.server_port}/paws/"
+        proxy.shutdown()
+
+
+def test_the_documentation_works_below_a_path_of_a_proxy(page: Chrome, proxied: str) -> None:
+    page.get(f"{proxied}docs")
+
+    def click(css: str) -> None:
+        WebDriverWait(page, WAIT_S).until(
+            lambda page: page.find_elements(By.CSS_SELECTOR, f"#operations-default-alive {css}")
+        )[0].click()
+
+    click(".opblock-summary-control")
+    click(".try-out__btn")
+    click(".execute")
+    WebDriverWait(page, WAIT_S).until(
+        lambda page: page.find_elements(By.CSS_SELECTOR, ".live-responses-table")
+    )
+    asked = page.find_element(By.CSS_SELECTOR, ".request-url").text
+    assert asked.strip().endswith(f"{proxied}healthz")
+    assert "alive" in page.find_element(By.CSS_SELECTOR, ".live-responses-table").text
 
 
 def test_where_keys_are_set_the_page_asks_for_one(tmp_path: Path, cat: Path) -> None:

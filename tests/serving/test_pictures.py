@@ -228,6 +228,19 @@ def test_not_even_the_last_bytes_may_be_missing(kind: str, missing: int) -> None
         decode_picture(data[:-missing], (4, 4))
 
 
+def test_of_a_jpeg_of_several_pictures_the_first_is_needed_alone() -> None:
+    first, second = left_red_right_blue(), Image.new("RGB", (64, 48), "green")
+    data = encode(first, "MPO", save_all=True, append_images=[second])
+    # An editor that drops the others leaves the header that names them.
+    end = data.index(b"\xff\xd9\xff\xd8") + 2
+    alone = decode_picture(data[:end], (48, 64))
+    assert alone[0, 0, 0] > 200 > alone[0, -1, 0]
+    assert np.array_equal(decode_picture(data[:-1], (48, 64)), alone)
+    for missing in (1, 2, 100):
+        with pytest.raises(ImageInvalid):
+            decode_picture(data[: end - missing], (48, 64))
+
+
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_numbers_of_32_bits_are_refused(mode: str) -> None:
     picture = Image.new(mode, (8, 8), 1)

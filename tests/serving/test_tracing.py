@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
+from pawsight_serving import tracing as tracing_module
 from pawsight_serving.observation import Observer, failed_with, outgoing, stage
 from pawsight_serving.tracing import Tracing
 from tests.serving.fakes import FakeEngine, picture
@@ -121,6 +123,30 @@ def test_an_exporter_that_fails_harms_no_request(exporter: InMemorySpanExporter)
     with Observer(tracing).request("http", "predict", "mine"):
         pass
     tracing.close()
+
+
+def test_an_exporter_that_goes_on_trying_does_not_keep_a_process_from_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Trying(InMemorySpanExporter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ended, self.given_up = threading.Event(), False
+
+        def export(self, *_: object) -> SpanExportResult:
+            self.given_up = self.ended.wait(20)
+            return SpanExportResult.FAILURE
+
+        def shutdown(self) -> None:
+            self.ended.set()
+
+    monkeypatch.setattr(tracing_module, "_LAST_CHANCE_S", 0.1)
+    exporter = Trying()
+    tracing = Tracing("test", exporter)
+    with Observer(tracing).request("http", "predict", "mine"):
+        pass
+    tracing.close()
+    assert exporter.given_up
 
 
 class Collector(TraceServiceServicer):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pawsight_training.job import Job
     from pawsight_training.run import Run
 
-PROGRAM = "from pawsight_training.command_line import train; train()"
+PROGRAM = "from pawsight_client.cli import main; main()"
 
 
 def state_of(run: Run) -> Mapping[str, Tensor]:
@@ -184,7 +184,7 @@ def command(drawn: Path, cache: Path, out: Path, *options: str) -> list[str]:
     script = out.parent / "train.py"
     script.write_text(PROGRAM)
     return [
-        *(sys.executable, str(script), "scratch-augmented", "--data", str(drawn)),
+        *(sys.executable, str(script), "train", "scratch-augmented", "--data", str(drawn)),
         *("--cache", str(cache), "--out", str(out), "--input-size", "46", "--batch-size", "10"),
         *("--accelerator", "cpu", *options),
     ]
@@ -214,7 +214,10 @@ def test_a_killed_process_resumes_to_the_same_weights(
     assert (resumed.best_epoch, resumed.epochs_trained) == (whole.best_epoch, 8)
 
 
-def test_ctrl_c_ends_cleanly(drawn: Path, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_cleanly(
+    drawn: Path, cache: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
     arguments = command(drawn, cache, tmp_path / "run", "--epochs", "1000")
     with subprocess.Popen(
         arguments,
@@ -227,11 +230,11 @@ def test_ctrl_c_ends_cleanly(drawn: Path, cache: Path, tmp_path: Path) -> None:
         assert process.stderr is not None
         for line in process.stdout:
             if "epoch   1/1000" in line:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         process.stdout.read()
         said = process.stderr.read()
-        assert process.wait(60) == 130
+        assert process.wait(60) == status
     assert said.strip() == "The training was stopped; go on with --resume."
 
 

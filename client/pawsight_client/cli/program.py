@@ -6,7 +6,9 @@ import contextlib
 import errno
 import importlib
 import io
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,9 +17,13 @@ from pawsight_client.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 INTERRUPTED: Final = 130
 """Exit status of a program that SIGINT ended, as shells report it."""
+
+TERMINATED: Final = 143
+"""The same of SIGTERM."""
 
 
 class PackageMissing(click.ClickException):
@@ -47,6 +53,41 @@ def _package_named(command: str) -> Iterator[None]:
         if not package or package.startswith("pawsight_"):
             raise
         raise PackageMissing(command, package) from error
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers end a job, end a command as cleanly as Ctrl-C does."""
+    terminated: list[int] = []
+
+    def as_by_ctrl_c(number: int, frame: FrameType | None) -> None:
+        # `timeout` sends it twice: the second one would break off what the first lets clean up.
+        if terminated:
+            return
+        terminated.append(number)
+        # A running event loop has its own way to be interrupted. A shell's background job has none,
+        # as it starts with SIGINT ignored.
+        interrupt = signal.getsignal(signal.SIGINT)
+        handler = interrupt if callable(interrupt) else signal.default_int_handler
+        handler(signal.SIGINT, frame)
+
+    # Python lets the main thread alone handle signals; a program that was started to ignore this
+    # one goes on to ignore it.
+    handled = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if handled:
+        signal.signal(signal.SIGTERM, as_by_ctrl_c)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        raise SystemExit(TERMINATED if terminated else INTERRUPTED) from None
+    finally:
+        if handled:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class LazyGroup(click.Group):
@@ -79,19 +120,18 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, which may import what is heavy only now; Ctrl-C ends it cleanly."""
+        """Run a command, which may import what is heavy only now; signals end it cleanly."""
         # A file's name may be of bytes that are no text; it is printed as it came.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
-            return super().invoke(ctx)
+            with _ended_by_signals():
+                return super().invoke(ctx)
         except ModuleNotFoundError:
             if ctx.invoked_subcommand is None:
                 raise
             with _package_named(ctx.invoked_subcommand):
                 raise
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from pawsight_client.cli import main
 from pawsight_client.cli.commands import COMMANDS, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FULL = Path("/dev/full")
 
@@ -106,36 +111,104 @@ def test_a_commands_exit_status_is_the_programs(command: Path) -> None:
     assert CliRunner().invoke(main, ["serve"]).exit_code == 7
 
 
-def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
-    (tmp_path / "waiting.py").write_text(
-        "import threading, click\n\n\n"
-        "@click.command()\n"
-        "def wait():\n"
-        "    print('waiting', flush=True)\n"
-        "    threading.Event().wait(60)\n"
-    )
+WAITING = """
+import asyncio, sys, tempfile, threading
+import click
+
+@click.command()
+@click.argument("way")
+def wait(way):
+    with tempfile.TemporaryDirectory() as folder:
+        if way == "loop":
+            asyncio.run(of_tasks(folder))
+        try:
+            print(folder, flush=True)
+            threading.Event().wait(60)
+        except KeyboardInterrupt:
+            if way == "own words":
+                sys.exit(130)
+            raise
+        finally:
+            if way == "slow":
+                print("cleaning", flush=True)
+                sys.stdin.readline()
+            print("cleaned", flush=True)
+
+async def of_tasks(folder):
+    stopped = asyncio.Event()
+    helper = asyncio.create_task(stopped.wait())
+    print(folder, flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        stopped.set()
+        # It is still there to help: the main task is stopped first, and alone.
+        await helper
+        print("cleaned", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def waiting(
+    tmp_path: Path, way: str = "", sigint: str = "default_int_handler"
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run a command that waits; yield it with the folder that it shall not leave."""
+    (tmp_path / "waiting.py").write_text(WAITING)
     code = (
         # A shell's background job, as CI may be one, starts with SIGINT ignored.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"import signal; signal.signal(signal.SIGINT, signal.{sigint})\n"
         "from pawsight_client.cli import main\n"
         "from pawsight_client.cli.commands import COMMANDS, Entry\n"
         "COMMANDS['wait'] = Entry('waiting:wait', '', 'Wait.')\n"
-        "main(['wait'])\n"
+        f"main(['wait', {way!r}])\n"
     )
     program = subprocess.Popen(
         [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+            "TMPDIR": str(tmp_path),
+        },
     )
     with program:
         assert program.stdout
-        assert program.stdout.readline() == "waiting\n"
-        program.send_signal(signal.SIGINT)
-        _, told = program.communicate(timeout=20)
-    assert program.returncode == 130
-    assert told == ""
+        yield program, Path(program.stdout.readline().strip())
+
+
+@pytest.mark.parametrize("way", ["", "loop", "own words"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_cleanly(
+    tmp_path: Path, number: signal.Signals, status: int, way: str
+) -> None:
+    with waiting(tmp_path, way) as (program, folder):
+        program.send_signal(number)
+        out, told = program.communicate(timeout=20)
+    assert (program.returncode, out, told) == (status, "cleaned\n", "")
+    assert folder.parent == tmp_path
+    assert not folder.exists()
+
+
+def test_a_background_job_which_ignores_ctrl_c_ends_cleanly_by_sigterm(tmp_path: Path) -> None:
+    with waiting(tmp_path, sigint="SIG_IGN") as (program, folder):
+        program.terminate()
+        out, told = program.communicate(timeout=20)
+    assert (program.returncode, out, told) == (143, "cleaned\n", "")
+    assert not folder.exists()
+
+
+def test_a_second_sigterm_does_not_break_off_what_the_first_one_cleans_up(tmp_path: Path) -> None:
+    with waiting(tmp_path, "slow") as (program, folder):
+        program.terminate()
+        assert program.stdout
+        assert program.stdout.readline() == "cleaning\n"
+        program.terminate()
+        out, told = program.communicate("go on\n", timeout=20)
+    assert (program.returncode, out, told) == (143, "cleaned\n", "")
+    assert not folder.exists()
 
 
 def test_a_name_that_is_no_text_is_printed_as_it_came(command: Path) -> None:

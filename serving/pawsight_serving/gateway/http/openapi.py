@@ -56,6 +56,8 @@ def openapi_document() -> Json:
             "description": "Cat or dog, and why.",
             "version": version("pawsight"),
         },
+        # Where the document is: a proxy may serve all of it below a path of its own.
+        "servers": [{"url": "."}],
         "paths": with_conventions(_paths(), _failures(401, 405)),
         "components": {"schemas": schemas["$defs"], "securitySchemes": _KEYS},
         "security": [{}, *({scheme: []} for scheme in _KEYS)],
