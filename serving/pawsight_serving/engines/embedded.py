@@ -61,7 +61,6 @@ class EmbeddedEngine:
         self._loaded_versions = LoadedVersions(grace_s)
         self._follower = Follower(repository, self._loaded_versions, graphs, sharing)
         self._workers = Workers(sharing.calls, "engine")
-        self._explaining = Workers(sharing.explaining_calls, "explaining")
         self._poll_s = poll_s
         self._following: asyncio.Task[None] | None = None
 
@@ -118,7 +117,6 @@ class EmbeddedEngine:
         await self._follower.stop()
         self._loaded_versions.clear()
         await asyncio.to_thread(self._workers.close)
-        await asyncio.to_thread(self._explaining.close)
 
     async def _follow(self, poll_s: float) -> None:
         while True:
@@ -144,12 +142,10 @@ class EmbeddedEngine:
             return session.run(made()[part], outputs)
 
         count = 1 if callable(images) else len(images)
-        is_hot = graph == loaded.manifest.name
-        if is_hot and count == 1 and session.gives(outputs):
+        if count == 1 and graph == loaded.manifest.name and session.gives(outputs):
             return await self._workers.run_jointly(loaded.joint, made, deadline)
-        workers = self._workers if is_hot else self._explaining
         answers = [
-            await workers.run(partial(run, part), deadline)
+            await self._workers.run(partial(run, part), deadline)
             for part in batches(max(1, count), session.batch_sizes)
         ]
         if len(answers) == 1:

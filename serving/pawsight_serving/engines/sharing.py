@@ -34,15 +34,6 @@ class Sharing:
     warm_batches: bool = True
 
     @property
-    def explaining_calls(self) -> int:
-        """Calls of `_explain` graphs that run at a time.
-
-        Two that have all processors each take a tenth longer than one after the other: their maps
-        push each other out of the cache.
-        """
-        return self.calls if self.cores == "one" else max(1, self.calls // 2)
-
-    @property
     def threads(self) -> Threads:
         """How a session is threaded."""
         if self.cores == "all":

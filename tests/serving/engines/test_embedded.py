@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from threading import Event, Semaphore
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.engines.sessions import Outputs
-    from pawsight_serving.engines.sharing import Cores
 
 IMAGE = np.zeros((1, SIDE, SIDE, 3), np.uint8)
 
@@ -98,36 +96,4 @@ async def test_others_get_their_turn_while_a_large_call_is_run(repository: Path)
 
     await asyncio.gather(ask("many", np.repeat(IMAGE, 9, axis=0)), ask("one", IMAGE))
     assert done == ["one", "many"]
-    await engine.close()
-
-
-@pytest.mark.parametrize(("cores", "at_a_time"), [("all", 1), ("one", 2)])
-async def test_explanations_take_turns_and_leave_the_hot_graph_its_threads(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, cores: Cores, at_a_time: int
-) -> None:
-    engine = EmbeddedEngine(repository, sharing=Sharing(calls=2, cores=cores, processors=2))
-    await engine.start()
-    began = Semaphore(0)
-    go_on = Event()
-    run = GraphSession.run
-
-    def held(session: GraphSession, images: NDArray[np.uint8], outputs: Sequence[str]) -> Outputs:
-        if "gradcam:conv1" in session.output_names:
-            began.release()
-            assert go_on.wait(20)
-        return run(session, images, outputs)
-
-    monkeypatch.setattr(GraphSession, "run", held)
-    explanations = [
-        asyncio.create_task(
-            engine.infer("tiny_explain", "1", IMAGE, ["gradcam:conv1"], Deadline.after(20))
-        )
-        for _ in range(3)
-    ]
-    for _ in range(at_a_time):
-        assert await asyncio.to_thread(began.acquire, timeout=20)
-    await engine.infer("tiny", "1", IMAGE, ["probabilities"], Deadline.after(20))
-    assert not began.acquire(blocking=False)
-    go_on.set()
-    await asyncio.gather(*explanations)
     await engine.close()
