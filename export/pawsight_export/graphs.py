@@ -107,7 +107,7 @@ class ExplainGraph(_Graph):
     and `gradient:LAYER` [N, L, K, h, w], each logit's gradient with respect to its activation;
     `gradient:input` [N, L, 3, H, W], with respect to pixels 0 to 255. The gradients are on the
     walk's way and cost nothing more: what methods make of them is made outside the graph, as
-    engines compute all outputs of a graph, asked for or not.
+    most engines compute all outputs of a graph, asked for or not.
     """
 
     def __init__(self, model: ConvNet) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import onnxruntime as ort
 
 from pawsight_serving.engines.fixed_sizes import FixedSizes
+from pawsight_serving.engines.parted_session import PartedSession
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.execution_providers import (
     CPU_PROVIDER,
@@ -54,10 +56,7 @@ def open_graph(model: bytes, precision: str, sharing: Sharing, *, in_parts: bool
             outputs asked for need.
     """
     if in_parts and _providers(precision, sharing)[0][0] == CPU_PROVIDER:
-        # Who explains nothing does not load ONNX.
-        from pawsight_serving.engines.parted_session import PartedSession
-
-        return PartedSession(model, lambda part: _open(part, precision, sharing))
+        return PartedSession(model, lambda part: _open(part, precision, sharing, is_part=True))
     session: Session = _open(model, precision, sharing)
     provider = session.get_providers()[0]
     if provider not in GPU_PROVIDERS:
@@ -78,7 +77,9 @@ def batch_sizes(provider: str, largest: int | None) -> Sequence[int]:
     return range(1, (largest or _LARGEST_ELSEWHERE) + 1)
 
 
-def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSession:
+def _open(
+    model: bytes, precision: str, sharing: Sharing, *, is_part: bool = False
+) -> ort.InferenceSession:
     threads = sharing.threads
     options = ort.SessionOptions()
     options.log_severity_level = 3
@@ -89,10 +90,22 @@ def _open(model: bytes, precision: str, sharing: Sharing) -> ort.InferenceSessio
     # ONNX Runtime's own arena keeps twice what the largest batch took, which pays where every
     # call takes the same.
     options.enable_cpu_mem_arena = sharing.largest_batch == 1
+    if is_part:
+        _share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     if precision == "fp32":
         # Weights that lie packed in the file are unpacked once, here, and not at every call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     return ort.InferenceSession(model, options, providers=_providers(precision, sharing))
+
+
+@cache
+def _share_arena() -> None:
+    """Let the parts of graphs work in one arena: with one each they would keep 65 MiB more."""
+    cpu = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(cpu, None)
 
 
 def _providers(precision: str, sharing: Sharing) -> list[Provider]:

@@ -24,17 +24,19 @@ class PartedSession:
     """
 
     def __init__(self, model: bytes, open_session: Callable[[bytes], ort.InferenceSession]) -> None:
-        self._parts = explain_parts(model)
         self._outputs = output_names(model)
-        self._sessions = [open_session(part.model) for part in self._parts]
+        # Without the parts' files, which are as large as the model's.
+        self._parts = [
+            (open_session(part.model), part.inputs, part.outputs) for part in explain_parts(model)
+        ]
 
     def get_providers(self) -> Sequence[str]:
         """Return the execution providers, as `InferenceSession` does."""
-        return list(self._sessions[0].get_providers())
+        return list(self._parts[0][0].get_providers())
 
     def get_outputs(self) -> list[ort.NodeArg]:
         """Return what the graph gives, as `InferenceSession` does."""
-        found = {each.name: each for session in self._sessions for each in session.get_outputs()}
+        found = {each.name: each for session, *_ in self._parts for each in session.get_outputs()}
         return [found[name] for name in self._outputs]
 
     def run(
@@ -43,11 +45,11 @@ class PartedSession:
         """Return outputs of a batch, as `InferenceSession.run` does; None means all."""
         wanted = self._outputs if outputs is None else outputs
         values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in inputs.items()}
-        for part, session in zip(self._parts, self._sessions, strict=True):
+        for number, (session, takes, gives) in enumerate(self._parts, 1):
             missing = [name for name in wanted if name not in values]
-            is_last = part is self._parts[-1] or set(missing) <= set(part.outputs)
-            names = missing if is_last else part.outputs
-            feeds = {name: values[name] for name in part.inputs}
+            is_last = number == len(self._parts) or set(missing) <= set(gives)
+            names = missing if is_last else gives
+            feeds = {name: values[name] for name in takes}
             values.update(zip(names, session.run_with_ort_values(names, feeds), strict=True))
             if is_last:
                 break
