@@ -133,4 +133,5 @@ def _model(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model, full_check=True)
-    return model
+    # With the types of all values, as exported graphs have them.
+    return onnx.shape_inference.infer_shapes(model)
