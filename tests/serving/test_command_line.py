@@ -44,6 +44,8 @@ def test_a_missing_extra_is_named_and_exits_as_the_others(
     publish_tiny(tmp_path)
     exporter = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
     monkeypatch.setitem(sys.modules, exporter, None)
+    # Tests of traces before this one may have loaded what imports it.
+    monkeypatch.delitem(sys.modules, "pawsight_serving.trace_collector", raising=False)
     result = CliRunner().invoke(
         serve,
         [
