@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import grpc
@@ -10,13 +9,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from pawsight_serving.trace_collector import TraceCollector
+from tests.serving.trace_server import collecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,14 +41,11 @@ class Refusing(TraceServiceServicer):
 
 @pytest.fixture
 def refusing() -> Iterator[tuple[Refusing, TraceCollector]]:
-    server, refusing = grpc.server(ThreadPoolExecutor(1)), Refusing()
-    add_TraceServiceServicer_to_server(refusing, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    collector = TraceCollector(f"http://127.0.0.1:{port}")
-    yield refusing, collector
-    collector.shutdown()
-    server.stop(None).wait(5)
+    refusing = Refusing()
+    with collecting(refusing) as url:
+        collector = TraceCollector(url)
+        yield refusing, collector
+        collector.shutdown()
 
 
 def test_a_collector_that_takes_nothing_is_told_once_and_once_when_it_does(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -28,6 +24,7 @@ from pawsight_serving.observation import Observer, failed_with, outgoing, stage
 from pawsight_serving.tracing import Tracing
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.gateway.test_main import explaining, make_settings, running
+from tests.serving.trace_server import collecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,12 +164,9 @@ class Collector(TraceServiceServicer):
 
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
-    server, collector = grpc.server(ThreadPoolExecutor(2)), Collector()
-    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield collector, f"http://127.0.0.1:{port}"
-    server.stop(None).wait(5)
+    collector = Collector()
+    with collecting(collector) as url:
+        yield collector, url
 
 
 async def test_gateway_and_sidecar_are_one_trace_over_both_protocols(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pawsight_serving.engines.onnx_outline import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _BACKWARD: Final = ("gradcam:", "gradient:")
 """Beginnings of the names of outputs, each of which wants a pass that goes back further."""
@@ -81,7 +81,7 @@ class _Cut:
         self._made = [list(node.output) for node in graph.node]
         self._maker = {name: node for node, names in enumerate(self._made) for name in names}
         self._weights = {each.name for each in graph.initializer}
-        self._fixed = self._without({each.name for each in graph.input})
+        self._fixed = self._fixed_nodes({each.name for each in graph.input})
         owner: dict[int, int] = {}
         for part, outputs in enumerate(groups):
             for node in self._needed(outputs):
@@ -120,8 +120,8 @@ class _Cut:
     def _is_fixed(self, name: str) -> bool:
         return name in self._weights or self._maker.get(name) in self._fixed
 
-    def _without(self, given: set[str]) -> set[int]:
-        """Return the numbers of the nodes that depend on no input."""
+    def _fixed_nodes(self, given: set[str]) -> set[int]:
+        """Return the numbers of the nodes that depend on none of these inputs."""
         fixed = set()
         for node, taken in enumerate(self._taken):
             if given.isdisjoint(taken):
@@ -152,16 +152,18 @@ def _part(
     if not types.keys() >= {*inputs, *outputs}:
         return None
     part = Model.FromString(model)
-    kept = [graph.node[node] for node in nodes]
-    used = {name for node in kept for name in node.input}
-    weights = [each for each in graph.initializer if each.name in used]
-    for field, values in {
-        "node": kept,
-        "initializer": weights,
-        "input": [types[name] for name in inputs],
-        "output": [types[name] for name in outputs],
-        "value_info": [],
-    }.items():
+    # What is not the part's is taken out: to copy what is would copy its weights.
+    _keep(part.graph.node, set(nodes).__contains__)
+    used = {name for node in part.graph.node for name in node.input}
+    _keep(part.graph.initializer, lambda number: graph.initializer[number].name in used)
+    for field, names in (("input", inputs), ("output", outputs), ("value_info", [])):
         part.graph.ClearField(field)
-        getattr(part.graph, field).extend(values)
+        getattr(part.graph, field).extend(types[name] for name in names)
     return GraphPart(part.SerializeToString(), tuple(inputs), tuple(outputs))
+
+
+def _keep(messages: Any, wanted: Callable[[int], bool]) -> None:
+    """Take out of repeated messages those whose number is not wanted."""
+    for number in reversed(range(len(messages))):
+        if not wanted(number):
+            del messages[number]

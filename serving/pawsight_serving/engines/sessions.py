@@ -57,8 +57,8 @@ class GraphSession:
             session = open_graph(model, precision, sharing, in_parts=in_parts)
             provider = session.get_providers()[0]
             self.batch_sizes = batch_sizes(provider, sharing.largest_batch)
-            whole = sharing.warm_batches or provider in GPU_PROVIDERS
-            _warm_up(session, self.batch_sizes[-1] if whole else 1, input_size)
+            warms_batches = sharing.warm_batches or provider in GPU_PROVIDERS
+            _warm_up(session, self.batch_sizes[-1] if warms_batches else 1, input_size)
         except EngineUnavailable:
             raise
         except Exception as error:
