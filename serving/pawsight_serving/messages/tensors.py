@@ -16,7 +16,12 @@ _FLOAT32: Final = np.dtype("<f4")
 
 def tensor_message(name: str, values: NDArray[np.float32]) -> Tensor:
     """Return float32 values of any shape as a message."""
-    return Tensor(name=name, shape=values.shape, values=values.astype(_FLOAT32).tobytes())
+    return Tensor(name=name, shape=values.shape, values=float_bytes(values))
+
+
+def float_bytes(values: NDArray[np.float32]) -> bytes:
+    """Return float32 values of any shape as they are sent: little-endian, row by row."""
+    return values.astype(_FLOAT32, copy=False).tobytes()
 
 
 def read_tensor(tensor: Tensor) -> NDArray[np.float32]:
