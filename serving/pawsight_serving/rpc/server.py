@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
@@ -17,6 +16,7 @@ from pawsight_serving.rpc.authentication import ApiKeyInterceptor
 from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
 from pawsight_serving.rpc.health import Health
 from pawsight_serving.rpc.in_flight import InFlight
+from pawsight_serving.rpc.reflection import add_reflection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,9 +107,7 @@ class RpcServer:
         for add in self._services.values():
             add(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
+        add_reflection((*self._services, health.SERVICE_NAME), server)
         try:
             port = (
                 server.add_insecure_port(str(address))

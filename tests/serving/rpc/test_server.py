@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from grpc_reflection.v1alpha import reflection_pb2
 
 from pawsight_proto.v1.pawsight_pb2_grpc import (
     PawsightServicer,
@@ -82,20 +81,6 @@ async def test_watch_tells_of_each_change(server: RpcServer, channel: grpc.aio.C
     await server.set_ready(False)
     assert await next_health(watch) == NOT_SERVING
     watch.cancel()
-
-
-async def test_reflection_lists_the_services(channel: grpc.aio.Channel) -> None:
-    ask = channel.stream_stream(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        reflection_pb2.ServerReflectionRequest.SerializeToString,
-        reflection_pb2.ServerReflectionResponse.FromString,
-    )
-    call = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    response = await call.read()
-    assert isinstance(response, reflection_pb2.ServerReflectionResponse)
-    names = {each.name for each in response.list_services_response.service}
-    assert {SERVICE, "grpc.health.v1.Health"} <= names
-    call.cancel()
 
 
 async def test_a_taken_port_is_one_sentence(address: Address) -> None:
