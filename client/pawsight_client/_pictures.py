@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -68,7 +69,7 @@ def _png(picture: PixelArray) -> bytes:
         picture.load()
         # Saved as PNG, the picture would lose the orientation that the server minds in a file.
         turned = Image.Exif()
-        if (orientation := picture.getexif().get(ExifTags.Base.Orientation)) in range(2, 9):
+        if (orientation := _orientation(picture)) in range(2, 9):
             turned[ExifTags.Base.Orientation] = orientation
         return _file(_saveable(picture), exif=turned)
     except ImageInvalid:
@@ -77,6 +78,16 @@ def _png(picture: PixelArray) -> bytes:
         raise ImageInvalid(
             "The PIL image cannot be read; is it closed, empty or of a file that was cut off?"
         ) from error
+
+
+def _orientation(picture: Image.Image) -> object:
+    """Return what EXIF says, and nothing where it is broken, as the server does with a file."""
+    from PIL import ExifTags
+
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation)
+    except (SyntaxError, struct.error):
+        return None
 
 
 def _saveable(picture: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ The limits are checked on the bytes and on the header, before a pixel is decoded
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -130,9 +131,17 @@ def _upright(picture: Image.Image) -> Image.Image:
     Pillow's own function copies each picture, and writes all of its EXIF anew: it fails where that
     holds anything that Pillow cannot write.
     """
-    orientation: object = picture.getexif().get(ExifTags.Base.Orientation)
+    orientation = _orientation(picture)
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return picture if turn is None else picture.transpose(turn)
+
+
+def _orientation(picture: Image.Image) -> object:
+    """Return what EXIF says, and nothing where it is broken: the pixels are whole without it."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation)
+    except (SyntaxError, struct.error):
+        return None
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -90,6 +90,13 @@ def test_a_pil_image_turned_while_it_is_loaded_is_not_turned_twice() -> None:
     assert np.array_equal(np.asarray(sent), np.rot90(PIXELS, -1))
 
 
+@pytest.mark.parametrize("exif", [b"II", b"no TIFF's header at all"])
+def test_a_pil_image_may_hold_broken_exif(exif: bytes) -> None:
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).save(file, "PNG", exif=exif)
+    assert np.array_equal(decoded(encode(Image.open(file))), PIXELS)
+
+
 def test_a_pil_image_may_hold_exif_that_pillow_cannot_write() -> None:
     entries = struct.pack("<HHI4s", 0x0111, 2, 4, b"abc") + struct.pack(
         "<HHII", ORIENTATION, 3, 1, 6

@@ -91,6 +91,12 @@ def test_a_turned_picture_may_hold_exif_that_pillow_cannot_write() -> None:
     assert turned.size == (48, 64)
 
 
+@pytest.mark.parametrize("exif", [b"II", b"II*\0", b"no TIFF's header at all"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_broken_exif_costs_no_picture_its_answer(kind: str, exif: bytes) -> None:
+    assert open_picture(encode(left_red_right_blue(), kind, exif=exif)).size == (64, 48)
+
+
 def test_grey_becomes_three_equal_channels() -> None:
     pixels = decode_picture(encode(Image.new("L", (9, 9), 77)), (5, 5))
     assert (pixels == 77).all()

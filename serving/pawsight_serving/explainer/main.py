@@ -40,7 +40,7 @@ _NAME: Final = "pawsight-explainer"
 
 
 def run(settings: ExplainerSettings) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: GatewaySettings) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.

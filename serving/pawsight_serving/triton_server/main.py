@@ -33,7 +33,7 @@ _FOLLOW_S: Final = 1.0
 
 
 def run(repository: Path, ports: Ports, trace_endpoint: str | None = None) -> None:
-    """Run Triton on a model repository until SIGINT or SIGTERM.
+    """Run Triton on a model repository until SIGINT, SIGTERM or SIGHUP.
 
     Args:
         repository: the model repository.

@@ -43,8 +43,10 @@ def draw_grid(maps: ActivationMaps, *, colormap: str = ACTIVATION) -> Image.Imag
         pen.text((left, below), f"{channel.channel}", _TEXT, font)
         pen.text((right, below), said, _TEXT, font, anchor="ra")
         if channel.max > 0:
-            pen.text((left, below + 14), f"mean {channel.mean:.2g}", _SOFT, font)
-            pen.text((right, below + 14), f"{channel.zeros:.0%} zeros", _SOFT, font, anchor="ra")
+            pen.text((left, below + 14), f"mean {_short(channel.mean)}", _SOFT, font)
+            # Rounded down: a map with a value above zero is not all zeros.
+            share = f"{math.floor(100 * channel.zeros)}% zeros"
+            pen.text((right, below + 14), share, _SOFT, font, anchor="ra")
     return sheet
 
 
@@ -57,6 +59,13 @@ def grid_size(channels: int) -> tuple[int, int]:
 
 def _columns(channels: int) -> int:
     return math.ceil(math.sqrt(channels))
+
+
+def _short(mean: float) -> str:
+    """Return the mean in so few characters that the share of zeros has room beside it."""
+    if mean >= 99.5:  # where `.2g` begins to write exponents
+        return f"{mean:.0f}"
+    return f"{mean:.2g}" if mean >= 0.001 else f"{mean:.1g}"
 
 
 def _cell(channel: ChannelMap, colormap: str) -> Image.Image:

@@ -13,6 +13,7 @@ from pawsight_serving.calls import STOPPING, UNFORESEEN, accept_request_id, call
 from pawsight_serving.errors import InternalError, Unavailable
 from pawsight_serving.gateway.http.connections import BEGAN, REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
+from pawsight_serving.gateway.http.expectations import closing_unless_asked
 from pawsight_serving.observation import CANCELLED, REFUSED, TRACEPARENT, timing
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        receive, send = closing_unless_asked(scope, receive, send)
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
         request_id = state.setdefault("request_id", accept_request_id(headers.get("x-request-id")))

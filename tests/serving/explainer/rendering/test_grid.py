@@ -41,3 +41,14 @@ def test_a_map_larger_than_its_cell_is_averaged_not_skipped() -> None:
     sheet = np.asarray(draw_grid(ActivationMaps("conv1", [ChannelMap(0, values)])))
     cell = sheet[HEADING + 4 : HEADING + CELL - 4, GAP + 4 : GAP + CELL - 4]
     assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 1
+
+
+@pytest.mark.parametrize("largest", [3e-4, 0.06, 20.0, 4e4, 1e6])
+def test_the_mean_and_the_share_of_zeros_stand_apart(largest: float) -> None:
+    values = np.zeros((15, 15), np.float32)
+    values[0, 0] = largest
+    sheet = np.asarray(draw_grid(ActivationMaps("conv1", [ChannelMap(0, values)])))
+    line = sheet[HEADING + CELL + 17 : HEADING + CELL + CAPTION - 2, GAP : GAP + CELL]
+    inked = np.flatnonzero((line != line[0, 0]).any(axis=(0, 2)))
+    # Wider than between two words.
+    assert np.diff(inked).max() > 6

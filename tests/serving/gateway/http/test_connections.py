@@ -94,6 +94,18 @@ async def test_a_connection_within_the_limits_is_uvicorns() -> None:
         writer.close()
 
 
+async def test_who_was_asked_for_the_body_keeps_the_connection() -> None:
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(
+            b"POST / HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"body" + GET)
+        assert b"connection: close" not in await reader.readuntil(b"done")
+        writer.close()
+
+
 @pytest.mark.parametrize(
     "headers", [b"a: " + b"x" * 900, b"a: b\r\n" * 200, b"a" * 900 + b": b", b"a: " + b"x" * 99_999]
 )

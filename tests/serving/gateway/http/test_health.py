@@ -26,6 +26,6 @@ async def test_alive_and_ready_are_two_things(
 async def test_metrics_are_for_prometheus(http: httpx.AsyncClient) -> None:
     await http.post("/v1/models/tiny:predict", content=picture())
     answer = await http.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'pawsight_requests_total{code="OK",method="predict",protocol="http"} 1.0' in answer.text
     assert "pawsight_explainer_in_flight 0.0" in answer.text, "the sidecar's follow"
