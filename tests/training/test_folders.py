@@ -34,6 +34,15 @@ def test_splits_and_labels_come_from_the_folders(tmp_path: Path) -> None:
     assert not listing.held_out
 
 
+def test_pictures_in_folders_below_a_class_are_of_it(tmp_path: Path) -> None:
+    fill(tmp_path, "cats/siamese/young", "dogs", "dogs/.ipynb_checkpoints")
+    (tmp_path / "cats" / "self").symlink_to(tmp_path / "cats")
+    listing = list_pictures([tmp_path], hold_out=False)
+    assert listing.classes == ("cat", "dog")
+    assert [file.label for file in listing.splits["train"]] == [0, 0, 0, 1, 1, 1]
+    assert listing.splits["train"][0].name == f"{tmp_path.name}/cats/siamese/young/0.jpg"
+
+
 @pytest.mark.parametrize(
     ("folders", "labels"),
     [(("Cat", "Dog"), ("cat", "dog")), (("bus", "glass", "car"), ("bus", "car", "glass"))],

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training.errors import DataInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
 SPLITS: Final = ("train", "validation", "test")
 SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
@@ -86,8 +87,8 @@ def list_pictures(
                     f"{folder.name}/{file.relative_to(folder).as_posix()}",
                     names.index(path.name),
                 )
-                for file in sorted(path.iterdir())
-                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+                for file in sorted(files_below(path))
+                if file.suffix.lower() in SUFFIXES
             )
     if hold_out and "train" not in listing.splits:
         raise DataInvalid("There is no train folder to learn from; give one with --data.")
@@ -98,6 +99,18 @@ def list_pictures(
         listing.classes,
     )
     return listing
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield every file at any depth, but for hidden ones. Symbolic links are followed."""
+    for name, folders, files in os.walk(root, followlinks=True):
+        here = Path(name)
+        folders[:] = [
+            folder
+            for folder in folders
+            if not folder.startswith(".") and not _is_circle(here / folder)
+        ]
+        yield from (here / file for file in files if not file.startswith("."))
 
 
 def check_classes(labels: Mapping[str, Sequence[int]], classes: Sequence[str]) -> None:
@@ -123,6 +136,13 @@ def _folders(root: Path) -> list[Path]:
     return sorted(
         path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
+
+
+def _is_circle(folder: Path) -> bool:
+    """Return whether a folder is a link to one that it lies in, by the way that led here."""
+    return folder.is_symlink() and folder.resolve() in {
+        above.resolve() for above in folder.absolute().parents
+    }
 
 
 def _hold_out(listing: Listing, seed: int) -> None:
