@@ -164,8 +164,15 @@ class _Publication:
 
     def _copy(self) -> None:
         for graph in self._graphs:
-            part = self._part(graph)
-            shutil.copytree(self._staged / graph / self._manifest.version, part)
+            staged, part = self._staged / graph / self._manifest.version, self._part(graph)
+            part.mkdir()
+            # `shutil.copytree` would gather what fails, in a list that says it in no one's words.
+            for source in sorted(staged.rglob("*")):
+                target = part / source.relative_to(staged)
+                if source.is_dir():
+                    target.mkdir()
+                else:
+                    shutil.copyfile(source, target)
             # A crash of the machine must not leave an empty graph.
             for path in (*part.rglob("*"), part):
                 if path.is_dir():

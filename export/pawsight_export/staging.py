@@ -8,6 +8,7 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+import onnxruntime
 from torch import nn
 
 from pawsight_export.filters import stage_filters
@@ -95,8 +96,15 @@ def stage_version(
         filters=grids,
         metrics=run.manifest.metrics,
         training_run=_training_run(run),
-        libraries={library: importlib.metadata.version(library) for library in _LIBRARIES},
+        libraries=library_versions(),
     )
+
+
+def library_versions() -> dict[str, str]:
+    """Return the version of each library that an export hangs on, by its name."""
+    versions = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    # Its package has several names, one a kind of machine.
+    return versions | {"onnxruntime": onnxruntime.__version__}
 
 
 def stage_graph(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,6 +271,18 @@ def test_a_failure_at_any_file_leaves_what_was_there(
             publish(staged / version, repository, "tiny", version)
         assert files(repository) == before
         assert bool(list(repository.iterdir())) == (version == "2")
+
+
+def test_a_full_disk_is_told_in_its_own_words(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "a file", None, "another")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(PublicationFailed) as failed:
+        put(repository, "1", staged)
+    assert str(failed.value).endswith(f"published in {repository}: No space left on device.")
 
 
 def test_what_cannot_be_removed_does_not_undo_a_publication(

@@ -4,9 +4,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import onnx
+import onnxruntime
 import pytest
 
-from pawsight_export.staging import stage_graph
+from pawsight_export.staging import library_versions, stage_graph
 from pawsight_serving.triton_server.view import MODEL_SOURCE
 from tests.serving.tiny_repository import publish_tiny
 
@@ -29,3 +30,9 @@ def test_every_file_that_is_staged_is_in_the_manifest(
     assert list(graph.files) == beside
     if beside:
         assert (folder / "model.py").read_bytes() == MODEL_SOURCE.read_bytes()
+
+
+def test_the_runtime_that_measured_is_among_the_libraries() -> None:
+    versions = library_versions()
+    assert versions["onnxruntime"] == onnxruntime.__version__
+    assert {"torch", "onnx", "pawsight"} < set(versions)

@@ -34,6 +34,15 @@ def test_splits_and_labels_come_from_the_folders(tmp_path: Path) -> None:
     assert not listing.held_out
 
 
+def test_pictures_in_folders_below_a_class_are_of_it(tmp_path: Path) -> None:
+    fill(tmp_path, "cats/siamese/young", "dogs", "dogs/.ipynb_checkpoints")
+    (tmp_path / "cats" / "self").symlink_to(tmp_path / "cats")
+    listing = list_pictures([tmp_path], hold_out=False)
+    assert listing.classes == ("cat", "dog")
+    assert [file.label for file in listing.splits["train"]] == [0, 0, 0, 1, 1, 1]
+    assert listing.splits["train"][0].name == f"{tmp_path.name}/cats/siamese/young/0.jpg"
+
+
 @pytest.mark.parametrize(
     ("folders", "labels"),
     [(("Cat", "Dog"), ("cat", "dog")), (("bus", "glass", "car"), ("bus", "car", "glass"))],
@@ -62,6 +71,19 @@ def test_several_folders_are_joined(tmp_path: Path) -> None:
         "validation": 4,
         "test": 4,
     }
+
+
+def test_folders_that_name_the_same_classes_otherwise_are_joined(tmp_path: Path) -> None:
+    lectures = fill(tmp_path / "lectures", "train/cats", "train/dogs", "validation/cats")
+    fill(lectures, "validation/dogs")
+    prepared = fill(tmp_path / "prepared", "train/cat", "train/dog", "test/Cat", "test/Dog")
+    listing = list_pictures([lectures, prepared])
+    assert listing.classes == ("cat", "dog")
+    for split in ("train", "test"):
+        for file in listing.splits[split]:
+            assert listing.classes[file.label] in file.name.lower()
+    named = list_pictures([lectures, prepared], classes=("Katze", "Hund"))
+    assert named.splits == listing.splits
 
 
 def test_a_tenth_is_held_out_where_there_is_no_validation(tmp_path: Path) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training.errors import DataInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
 SPLITS: Final = ("train", "validation", "test")
 SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 # The lecture's folders are plurals, Microsoft's are capitalised; labels are neither.
-LABELS: Final = {"cats": "cat", "dogs": "dog", "Cat": "cat", "Dog": "dog"}
+_LABELS: Final = {"cats": "cat", "dogs": "dog", "Cat": "cat", "Dog": "dog"}
 HELD_OUT_SHARE: Final = 0.1
 
 
@@ -50,7 +51,8 @@ def list_pictures(
 
     A data folder holds `train/`, and perhaps `validation/` and `test/`, each with a folder a
     class; or it holds the class folders itself and then counts as `train` alone. The splits of
-    several folders are joined. Where none has `validation/`, a tenth of `train` is held out.
+    several folders are joined, where one says `cats` and another `cat` too. Where none has
+    `validation/`, a tenth of `train` is held out.
 
     Args:
         folders: the data folders; they must have the same classes.
@@ -63,31 +65,31 @@ def list_pictures(
         DataInvalid: a folder is missing or empty, the classes do not fit, or there is one alone.
     """
     roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
+    for _, _, root in roots:
+        _check_labels(root)
     names = sorted({path.name for _, _, root in roots for path in _folders(root)})
-    if len(names) < 2:
+    found = tuple(dict.fromkeys(label_of(name) for name in names))
+    if len(found) < 2:
         raise DataInvalid(
             "There must be at least two class folders to tell apart; "
             f"found: {', '.join(names) or 'none'}."
         )
-    if classes and len(classes) != len(names):
+    if classes and len(classes) != len(found):
         raise DataInvalid(
-            f"{len(classes)} class names are given for {len(names)} class folders: "
+            f"{len(classes)} class names are given for {len(found)} class folders: "
             f"{', '.join(names)}."
         )
-    labels = tuple(classes) or tuple(LABELS.get(name, name) for name in names)
-    if len(set(labels)) != len(names):
-        raise DataInvalid(f"Two class folders carry the same label: {', '.join(names)}.")
-    listing = Listing(labels, tuple(folder.name for folder in folders))
+    listing = Listing(tuple(classes) or found, tuple(folder.name for folder in folders))
     for folder, split, root in roots:
         for path in _folders(root):
             listing.splits.setdefault(split, []).extend(
                 PictureFile(
                     file,
                     f"{folder.name}/{file.relative_to(folder).as_posix()}",
-                    names.index(path.name),
+                    found.index(label_of(path.name)),
                 )
-                for file in sorted(path.iterdir())
-                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+                for file in sorted(files_below(path))
+                if file.suffix.lower() in SUFFIXES
             )
     if hold_out and "train" not in listing.splits:
         raise DataInvalid("There is no train folder to learn from; give one with --data.")
@@ -98,6 +100,23 @@ def list_pictures(
         listing.classes,
     )
     return listing
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield every file at any depth, but for hidden ones. Symbolic links are followed."""
+    for name, folders, files in os.walk(root, followlinks=True):
+        here = Path(name)
+        folders[:] = [
+            folder
+            for folder in folders
+            if not folder.startswith(".") and not _is_circle(here / folder)
+        ]
+        yield from (here / file for file in files if not file.startswith("."))
+
+
+def label_of(name: str) -> str:
+    """Return the label that a folder's name, or a file's, stands for."""
+    return _LABELS.get(name, name)
 
 
 def check_classes(labels: Mapping[str, Sequence[int]], classes: Sequence[str]) -> None:
@@ -123,6 +142,20 @@ def _folders(root: Path) -> list[Path]:
     return sorted(
         path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
+
+
+def _check_labels(root: Path) -> None:
+    """Raise `DataInvalid` where it cannot be meant that two folders are of one class."""
+    names = [path.name for path in _folders(root)]
+    if len({label_of(name) for name in names}) != len(names):
+        raise DataInvalid(f"Two class folders carry the same label: {', '.join(names)}.")
+
+
+def _is_circle(folder: Path) -> bool:
+    """Return whether a folder is a link to one that it lies in, by the way that led here."""
+    return folder.is_symlink() and folder.resolve() in {
+        above.resolve() for above in folder.absolute().parents
+    }
 
 
 def _hold_out(listing: Listing, seed: int) -> None:

@@ -39,6 +39,17 @@ def test_microsofts_folders_are_labels(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"PetImages/Cat/0.jpg": "cat", "PetImages/Dog/0.jpg": "dog"}
 
 
+def test_a_few_other_names_among_kaggles_have_no_label(tmp_path: Path) -> None:
+    touch(tmp_path, "cat.0.jpg", "cat.1 copy.jpg", "dog.0.jpg", "dog.é.jpg", "broken.jpg")
+    assert labels(tmp_path) == {
+        "broken.jpg": "",
+        "cat.0.jpg": "cat",
+        "cat.1 copy.jpg": "cat",
+        "dog.0.jpg": "dog",
+        "dog.é.jpg": "dog",
+    }
+
+
 def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
     elsewhere = touch(tmp_path / "elsewhere", "siamese/1.jpg", "2.jpg")
     source = touch(tmp_path / "source", "dogs/1.jpg")
@@ -70,6 +81,16 @@ def test_a_folder_has_more_say_than_a_name(tmp_path: Path) -> None:
         "cats/dog.7.jpg": ("cat", "dog"),
         "cats/tom.jpg": ("cat", None),
         "dogs/dog.0.jpg": ("dog", "dog"),
+    }
+
+
+def test_a_class_folder_stays_one_whatever_its_files_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "cats/cat.0.jpg", "cats/dog.7.jpg", "dogs/dog.0.jpg", "dogs/dog.1.jpg")
+    assert labels(tmp_path) == {
+        "cats/cat.0.jpg": "cat",
+        "cats/dog.7.jpg": "cat",
+        "dogs/dog.0.jpg": "dog",
+        "dogs/dog.1.jpg": "dog",
     }
 
 

@@ -36,6 +36,25 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
+def test_a_link_to_nothing_is_reported(raw: Path, tmp_path: Path) -> None:
+    (raw / "Dog" / "lost.jpg").symlink_to(tmp_path / "nothing")
+    report = prepare(find_labelled(raw), tmp_path / "ready", SIZES)
+    assert report.unreadable["Dog/lost.jpg"].startswith("The file cannot be read (No such file")
+
+
+def test_pictures_without_a_class_are_listed_and_left_out(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for first, name in ((0, "cat"), (100, "dog")):
+        for index in range(2):
+            (raw / f"{name}.{index}.jpg").write_bytes(patchwork(first + index))
+    (raw / "stray.jpg").write_bytes(patchwork(200))
+    report = prepare(find_labelled(raw), tmp_path / "ready", {"train": 2})
+    assert report.unlabelled == ["stray.jpg"]
+    assert report.clean == {"cat": 2, "dog": 2}
+    assert len(files(tmp_path / "ready")) == 4
+
+
 def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")}
 

@@ -49,6 +49,7 @@ def prepare(*, source: Path, destination: Path, layout: str, seed: int, **sizes:
 def _print(report: Report, destination: Path) -> None:
     """Print what was left out of a data set, and where it is."""
     for kind, files in (
+        ("without a class", report.unlabelled),
         ("unreadable", report.unreadable),
         ("repeated", report.duplicates),
         ("nearly repeated", report.near_duplicates),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training.errors import DataInvalid
-from pawsight_training.folders import LABELS, SUFFIXES
+from pawsight_training.folders import SUFFIXES, files_below, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-KAGGLE_NAME: Final = re.compile(r"([A-Za-z]+)\.\d+")
+KAGGLE_NAME: Final = re.compile(r"([A-Za-z]+)\..+")
+# A download may have grown a few other files: with more than these it is not Kaggle's.
+STRAY_SHARE: Final = 0.25
 SPECIES: Final = {"1": "cat", "2": "dog"}
 
 
@@ -26,7 +27,7 @@ class Labelled:
     Attributes:
         path: where it is.
         name: its path below the source.
-        label: from its folder or its name, as the layout has it.
+        label: from its folder or its name, as the layout has it; empty where neither tells.
         named: the label that its file name claims, if it claims one.
     """
 
@@ -39,9 +40,10 @@ class Labelled:
 def find_labelled(source: Path) -> list[Labelled]:
     """Find the pictures below a folder, in the order of their names.
 
-    Two layouts are known: Kaggle's, one folder of `cat.0.jpg`, `dog.0.jpg`, …; and a folder a
-    class, as Microsoft's `PetImages/Cat/0.jpg`. Both may lie some folders deep. Symbolic links are
-    followed, as training follows them.
+    Two layouts are known: Kaggle's, one folder of `cat.0.jpg`, `dog.0.jpg`, … and perhaps a few
+    pictures with other names, which have no label; and a folder a class, as Microsoft's
+    `PetImages/Cat/0.jpg`. Both may lie some folders deep. Symbolic links are followed, as training
+    follows them.
 
     Raises:
         DataInvalid: no folder there, neither layout in it, or one class alone.
@@ -49,22 +51,22 @@ def find_labelled(source: Path) -> list[Labelled]:
     if not source.is_dir():
         raise DataInvalid(f"There is no folder {source}; give the folder that holds the pictures.")
     by_folder: defaultdict[Path, list[Path]] = defaultdict(list)
-    for path in sorted(_files(source)):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+    for path in sorted(files_below(source)):
+        # A link to nothing is a picture that cannot be read, and is told as one.
+        if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
             by_folder[path.parent].append(path)
     by_name = {
         folder: files
         for folder, files in by_folder.items()
-        if len({_named(path) for path in files} - {None}) > 1
-        and all(_named(path) for path in files)
+        if _is_kaggles(files, of_class=None if folder == source else label_of(folder.name))
     }
     found = [
         Labelled(path, path.relative_to(source).as_posix(), label, _named(path))
         for folder, files in (by_name or by_folder).items()
         for path in files
-        if (label := (_named(path) if by_name else _label(folder.name)))
+        for label in [(_named(path) or "") if by_name else label_of(folder.name)]
     ]
-    if len({picture.label for picture in found}) < 2:
+    if len({picture.label for picture in found} - {""}) < 2:
         # Pictures that lie in the source itself are in no folder of a class.
         classes = {each.named or each.label for each in found if each.named or "/" in each.name}
         if len(classes) == 1:
@@ -109,18 +111,11 @@ def find_oxford_pets(source: Path) -> list[Labelled]:
     )
 
 
-def _files(source: Path) -> Iterator[Path]:
-    for name, folders, files in os.walk(source, followlinks=True):
-        here = Path(name)
-        folders[:] = [folder for folder in folders if not _is_circle(here / folder)]
-        yield from (here / file for file in files)
-
-
-def _is_circle(folder: Path) -> bool:
-    """Return whether a folder is a link to one that it lies in, by the way that led here."""
-    return folder.is_symlink() and folder.resolve() in {
-        above.resolve() for above in folder.absolute().parents
-    }
+def _is_kaggles(files: Sequence[Path], *, of_class: str | None) -> bool:
+    """Return whether a folder's pictures are named by several classes, and it by none of them."""
+    named = [label for path in files if (label := _named(path))]
+    strays = len(files) - len(named)
+    return len(set(named)) > 1 and of_class not in named and strays <= STRAY_SHARE * len(files)
 
 
 def _species(annotations: Path) -> Iterator[tuple[str, str]]:
@@ -131,8 +126,4 @@ def _species(annotations: Path) -> Iterator[tuple[str, str]]:
 
 def _named(path: Path) -> str | None:
     match = KAGGLE_NAME.fullmatch(path.stem)
-    return _label(match[1]) if match else None
-
-
-def _label(name: str) -> str:
-    return LABELS.get(name, name)
+    return label_of(match[1]) if match else None

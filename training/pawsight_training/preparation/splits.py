@@ -35,6 +35,7 @@ class Report:
     """What was left out, by name, and why; and how many pictures of each class there are.
 
     Attributes:
+        unlabelled: files that neither a folder nor their name puts in a class.
         unreadable: file to reason.
         duplicates: file to the one that it repeats byte for byte.
         near_duplicates: file to the one that it looks the same as.
@@ -45,6 +46,7 @@ class Report:
         chosen: split to pictures of each class.
     """
 
+    unlabelled: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: dict[str, str] = field(default_factory=dict)
     near_duplicates: dict[str, str] = field(default_factory=dict)
@@ -62,7 +64,7 @@ def prepare(
     The destination appears whole or not at all.
 
     Args:
-        pictures: what there is, of two classes or more.
+        pictures: what there is, of two classes or more; those without a label are left out.
         destination: a folder that is not there yet.
         sizes: split to pictures of each class.
         seed: of the choice.
@@ -78,7 +80,9 @@ def prepare(
         )
     if destination.exists():
         raise DataInvalid(f"{destination} is there already; give another folder to write.")
-    report = Report(chosen=dict(sizes))
+    unlabelled = [picture.name for picture in pictures if not picture.label]
+    pictures = [picture for picture in pictures if picture.label]
+    report = Report(unlabelled, chosen=dict(sizes))
     clean = _by_label(_clean(pictures, report))
     report.clean = {label: len(found) for label, found in clean.items()}
     for label in sorted({picture.label for picture in pictures}):
