@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
 
 import click
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PositiveInt, ValidationError
 
+from pawsight_serving.addresses import Address
 from pawsight_serving.settings import (
     DEFAULT_REPOSITORY,
     ExplainerSettings,
     GatewaySettings,
+    HostPort,
     LogFormat,
 )
 
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
 PREFIX: Final = "PAWSIGHT_"
 _METAVARS: Final[dict[object, str]] = {
     int: "N",
+    PositiveInt | None: "N",
     float: "SECONDS",
     str: "NAME",
     str | None: "URL",
     LogFormat: "text|json",
     Path | None: "FILE",
+    Address: "HOST:PORT",
+    HostPort | None: "HOST:PORT",
 }
 # The client's own variables may stand in the same environment.
 CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
@@ -119,7 +124,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
 def _metavar(field: FieldInfo) -> str:
     if choices := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
         return f"[{'|'.join(choices)}]"
-    return _METAVARS.get(field.annotation, "HOST:PORT")
+    return _METAVARS[field.annotation]
 
 
 def _sentence(error: ValidationError) -> str:

@@ -74,3 +74,11 @@ def test_help_names_every_flag_and_variable() -> None:
     for name in GatewaySettings.model_fields:
         assert f"--{name.replace('_', '-')}" in text
         assert f"PAWSIGHT_{name.upper()}" in text
+
+
+def test_help_says_what_a_flag_takes() -> None:
+    _, result = run("--help")
+    text = " ".join(result.output.split())
+    assert "--engine-batch N " in text
+    assert "--triton HOST:PORT " in text
+    assert "--http HOST:PORT " in text

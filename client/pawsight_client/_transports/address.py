@@ -49,7 +49,13 @@ def _grpc_target(url: str) -> str | None:
         host, port = parts.hostname, parts.port
     except (AttributeError, ValueError):
         host = None
-    if not host or parts.scheme not in ("grpc", "grpcs", "http", "https"):
+    if (
+        not host
+        or parts.scheme not in ("grpc", "grpcs", "http", "https")
+        or parts.query
+        or parts.fragment
+        or (parts.scheme.startswith("grpc") and parts.path not in ("", "/"))
+    ):
         raise OptionInvalid(
             f"{url!r} is not the URL of a server; "
             "write grpc://localhost:50051 or http://localhost:8080."
@@ -65,6 +71,8 @@ def _tls(url: str, tls: Tls | None) -> Tls | None:
     return tls or Tls() if urlsplit(url).scheme in ("grpcs", "https") else None
 
 
-def _check_key(api_key: str | None) -> None:
+def _check_key(api_key: object) -> None:
+    if api_key is not None and not isinstance(api_key, str):
+        raise OptionInvalid(f"api_key must be text, not {type(api_key).__name__}.")
     if api_key and not (api_key.isascii() and api_key.isprintable()):
         raise OptionInvalid("The API key holds characters that no key has; copy it again.")

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -66,8 +67,8 @@ class AsyncHttpTransport:
     """The asynchronous transport."""
 
     def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._url = url
-        with _errors_named(url):
+        self._url = _without_password(url)
+        with _errors_named(self._url):
             self._http = httpx.AsyncClient(**_settings(url, api_key, tls))
         self._default_model = ""
 
@@ -180,6 +181,12 @@ class HttpStream:
         # What was under way has ended with a client that is closed.
         with contextlib.suppress(errors.ClientClosed):
             self._loop.run(self._stream.close())
+
+
+def _without_password(url: str) -> str:
+    """Return what an error may say of the URL: it ends in logs."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:

@@ -19,7 +19,10 @@ STANDARD: Final = "-"
 
 def picture_from(name: str) -> str | bytes:
     """Return what a client takes: the name of a file, or all that the standard input holds."""
-    return sys.stdin.buffer.read() if name == STANDARD else name
+    if name != STANDARD:
+        return name
+    # Python has no such stream where the program was started with it closed.
+    return b"" if sys.stdin is None else sys.stdin.buffer.read()
 
 
 def check_out(
@@ -36,8 +39,14 @@ def check_out(
 
 
 def save(explanation: Explanation, out: str) -> None:
-    """Write an explanation's drawing to a file, or to the standard output."""
+    """Write an explanation's drawing to a file, or to the standard output.
+
+    Raises:
+        OptionInvalid: the file cannot be written, or the standard output is closed.
+    """
     if out == STANDARD:
+        if sys.stdout is None:
+            raise OptionInvalid("The standard output is closed; give --out a file's name.")
         sys.stdout.buffer.write(explanation.sheet_png or explanation.overlay_png)
     else:
         explanation.save(out)

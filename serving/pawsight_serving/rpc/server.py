@@ -28,6 +28,9 @@ _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # What calls that were cut off may take to say so.
 _LAST_WORDS_S: Final = 1.0
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+# Above 1000 calls that have just come, gRPC itself cancels some at random and says nothing. Each is
+# to be told that there are too many and when to come back, so it must get as far as the limiter.
+_MAX_PENDING_CALLS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class RpcServer:
                 ("grpc.max_metadata_size", options.max_metadata_bytes),
                 ("grpc.absolute_max_metadata_size", 2 * options.max_metadata_bytes),
                 ("grpc.server_handshake_timeout_ms", round(options.handshake_timeout_s * 1000)),
+                ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+                ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
                 *_idle_bound(options.call_limits),

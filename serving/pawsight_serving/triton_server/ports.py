@@ -24,7 +24,7 @@ def claim(ports: Ports) -> Ports:
     """Return the ports with free ones in place of each 0, as Triton cannot choose by itself.
 
     Raises:
-        AddressUnavailable: one of them is taken.
+        AddressUnavailable: one of them is taken, or named twice.
     """
     with ExitStack() as held:
         # Held together, so that no two are the same.
@@ -36,6 +36,8 @@ def _bind(held: ExitStack, port: int) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Until it listens, others may bind the port too: one that was named twice.
+        listener.listen()
     except OSError as error:
         raise AddressUnavailable(Address(HOST, port)) from error
     number: int = listener.getsockname()[1]

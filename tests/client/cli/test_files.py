@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,3 +52,31 @@ def test_other_formats_are_refused_before_anything_is_asked(
     assert result.exit_code == 2
     assert f"end in .png, not .{ending}" in " ".join(result.stderr.split())
     assert not twin.seen
+
+
+def in_a_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in which `pawsight` means the program."""
+    function = f'pawsight() {{ "{sys.executable}" -m pawsight_client "$@"; }}\n{line}'
+    return subprocess.run(
+        ["bash", "-c", function],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["predict -", "explain - --out drawing.png"])
+def test_a_closed_standard_input_holds_no_picture(url: str, command: str) -> None:
+    result = in_a_shell(f"pawsight {command} --server {url} <&-")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+def test_a_drawing_does_not_go_to_a_closed_standard_output(
+    url: str, cat: Path, command: list[str]
+) -> None:
+    result = in_a_shell(f"pawsight {' '.join(command)} '{cat}' --out - --server {url} >&-")
+    assert result.returncode == 1
+    assert "The standard output is closed; give --out a file's name." in result.stderr

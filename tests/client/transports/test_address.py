@@ -18,6 +18,7 @@ from pawsight_client._transports.http import HttpTransport
         ("grpc://localhost:50051", GrpcTransport),
         ("grpc://localhost", GrpcTransport),
         ("grpc://[::1]:50051", GrpcTransport),
+        ("grpc://localhost/", GrpcTransport),
         ("grpcs://localhost", GrpcTransport),
         ("http://localhost:8080", HttpTransport),
         ("https://example.org/pawsight/", HttpTransport),
@@ -37,10 +38,18 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str, open_one: Any) -> No
             open_one(url, key)
 
 
+@pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
+def test_neither_is_one_that_is_no_text(open_one: Any) -> None:
+    for url in ("http://localhost", "grpc://localhost"):
+        with pytest.raises(OptionInvalid, match="api_key must be text, not bytes"):
+            open_one(url, b"key")
+
+
 @pytest.mark.parametrize(
     "url",
     ["localhost:8080", "", "ftp://localhost", "grpc://", "http://", "http://host:port",
-     "grpc://host:99999", "http://[::1"],
+     "grpc://host:99999", "http://[::1", "grpc://localhost/path", "grpc://localhost?a=b",
+     "http://localhost?a=b", "http://localhost/#part"],
 )  # fmt: skip
 def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(OptionInvalid, match="is not the URL of a server"):

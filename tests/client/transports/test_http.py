@@ -48,6 +48,13 @@ def test_there_are_errors_to_name() -> None:
     assert len(FOREIGN) > 20
 
 
+def test_no_error_says_the_password_in_a_url() -> None:
+    url = "http://name:secret@127.0.0.1:1"
+    with Client(url, retries=0) as client, pytest.raises(ServerUnreachable) as raised:
+        client.models()
+    assert str(raised.value).startswith("No server answers at http://127.0.0.1:1;")
+
+
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_every_error_of_httpx_is_named(kind: type[Exception]) -> None:
     assert named(kind) is not None

@@ -189,6 +189,18 @@ async def test_calls_at_once_are_bounded_whether_or_not_they_have_sent() -> None
         assert (await stub.Predict(pb.PredictRequest(model="b"))).model == "b"
 
 
+async def test_however_many_come_at_once_each_is_told() -> None:
+    heard = Heard()
+    async with serving(heard, max_calls=1) as (_, echo, channel):
+        echo.may_answer.clear()
+        stub = PawsightStub(channel)
+        calls = [stub.Predict(pb.PredictRequest(), timeout=60) for _ in range(4000)]
+        await echo.asked.wait()
+        echo.may_answer.set()
+        codes = {await call.code() for call in calls}
+    assert codes == {STATUS.OK, STATUS.RESOURCE_EXHAUSTED}
+
+
 async def test_a_stream_without_requests_ends() -> None:
     heard = Heard()
     async with serving(heard, idle_timeout_s=0.2) as (_, _, channel):

@@ -25,3 +25,9 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = holder.getsockname()[1]
         with pytest.raises(AddressUnavailable, match=str(port)):
             claim(Ports(0, port, 0))
+
+
+def test_a_port_that_is_named_twice_is_taken() -> None:
+    port = claim(Ports(0, 0, 0)).http
+    with pytest.raises(AddressUnavailable, match=str(port)):
+        claim(Ports(0, port, port))
