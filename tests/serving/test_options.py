@@ -74,3 +74,22 @@ def test_help_names_every_flag_and_variable() -> None:
     for name in GatewaySettings.model_fields:
         assert f"--{name.replace('_', '-')}" in text
         assert f"PAWSIGHT_{name.upper()}" in text
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "--http HOST:PORT",
+        "--triton HOST:PORT",
+        "--engine-batch N",
+        "--timeout-s SECONDS",
+        "--log-format [text|json]",
+        "--repository DIR",
+        "--tls-key FILE",
+        "--trace-endpoint URL",
+        "--cors-origins ORIGINS",
+        "--default-model NAME",
+    ],
+)
+def test_the_help_says_what_kind_of_value_an_option_takes(shown: str) -> None:
+    assert shown in " ".join(run("--help")[1].output.split())
