@@ -6,18 +6,16 @@ import difflib
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import click
-from pydantic import BaseModel, PositiveInt, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.settings import (
     DEFAULT_REPOSITORY,
     ExplainerSettings,
     GatewaySettings,
-    HostPort,
-    LogFormat,
 )
 
 if TYPE_CHECKING:
@@ -28,15 +26,13 @@ if TYPE_CHECKING:
 PREFIX: Final = "PAWSIGHT_"
 _METAVARS: Final[dict[object, str]] = {
     int: "N",
-    PositiveInt | None: "N",
     float: "SECONDS",
     str: "NAME",
-    str | None: "URL",
-    LogFormat: "text|json",
-    Path | None: "FILE",
+    Path: "FILE",
     Address: "HOST:PORT",
-    HostPort | None: "HOST:PORT",
 }
+# Of fields whose type does not say it.
+_NAMED_METAVARS: Final = {"repository": "DIR", "trace_endpoint": "URL", "cors_origins": "ORIGINS"}
 # The client's own variables may stand in the same environment.
 CLIENT_VARIABLES: Final = frozenset({"PAWSIGHT_API_KEY", "PAWSIGHT_CA", "PAWSIGHT_SERVER"})
 
@@ -114,17 +110,22 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
         _flag(name),
         envvar=_variable(name),
         show_envvar=True,
-        default=None if default is None else str(default),
+        default=None if default in {None, ""} else str(default),
         show_default=True,
-        metavar="DIR" if name == "repository" else _metavar(field),
+        metavar=_NAMED_METAVARS.get(name) or _metavar(field),
         help=field.description,
     )
 
 
 def _metavar(field: FieldInfo) -> str:
-    if choices := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
-        return f"[{'|'.join(choices)}]"
-    return _METAVARS[field.annotation]
+    given = field.annotation
+    if type(None) in get_args(given):  # may be left out
+        given = next(each for each in get_args(given) if each is not type(None))
+    if get_origin(given) is Literal:
+        return f"[{'|'.join(get_args(given))}]"
+    if get_origin(given) is Annotated:
+        given = get_args(given)[0]
+    return _METAVARS[given]
 
 
 def _sentence(error: ValidationError) -> str:

@@ -111,6 +111,31 @@ def test_a_drawing_can_be_saved(page: Chrome) -> None:
     element(page, "toggle").click()
 
 
+def test_a_drawing_can_be_looked_at_in_its_own_size(page: Chrome) -> None:
+    (first,) = page.window_handles
+    enlarge = element(page, "enlarge")
+    enlarge.click()
+    WebDriverWait(page, WAIT_S).until(lambda page: len(page.window_handles) == 2)
+    (opened,) = set(page.window_handles) - {first}
+    page.switch_to.window(opened)
+    WebDriverWait(page, WAIT_S).until(
+        lambda page: page.execute_script("return document.images[0]?.naturalWidth > 0")
+    )
+    page.close()
+    page.switch_to.window(first)
+
+
+def test_the_facts_hold_the_highest_value_of_the_map_in_its_raw_scale(page: Chrome) -> None:
+    text = element(page, "facts").text.splitlines()
+    assert float(text[text.index("Highest") + 1]) > 0
+
+
+def test_the_chosen_method_is_named_in_its_box_and_described_below_it(page: Chrome) -> None:
+    methods = Select(element(page, "method"))
+    assert methods.first_selected_option.text == "Grad-CAM"
+    assert "evidence" in element(page, "shows").text
+
+
 def test_another_layer_gives_another_drawing(page: Chrome) -> None:
     layers = Select(element(page, "layer"))
     names = [option.get_attribute("value") for option in layers.options]
@@ -346,6 +371,29 @@ def test_a_page_that_found_no_models_asks_for_them_once_it_has_a_picture(
     page.execute_script("window.broken = false")
     element(page, "file").send_keys(str(cat))
     label_is(page, "cat")
+
+
+# Once the page has been answered, the same is asked again: then the page has read its answer.
+LATE_FILTERS = """
+const real = window.fetch;
+window.fetch = (path, init) => !path.includes("/filters/") ? real(path, init)
+  : new Promise(answer => {
+    window.answer = () => real(path).then(answer)
+      .then(() => real(path)).then(again => again.blob());
+  });
+"""
+
+
+def test_filters_that_come_late_are_not_shown_beside_a_method_that_has_no_layer(
+    page: Chrome,
+) -> None:
+    reloaded(page)
+    page.execute_script(LATE_FILTERS)
+    Select(element(page, "layer")).select_by_value("block4_conv1")
+    Select(element(page, "method")).select_by_value("saliency")
+    assert not element(page, "seeks").is_displayed()
+    page.execute_async_script("const done = arguments[0]; window.answer().then(() => done());")
+    assert not element(page, "seeks").is_displayed()
 
 
 class BelowAPath(BaseHTTPRequestHandler):

@@ -76,9 +76,20 @@ def test_help_names_every_flag_and_variable() -> None:
         assert f"PAWSIGHT_{name.upper()}" in text
 
 
-def test_help_says_what_a_flag_takes() -> None:
-    _, result = run("--help")
-    text = " ".join(result.output.split())
-    assert "--engine-batch N " in text
-    assert "--triton HOST:PORT " in text
-    assert "--http HOST:PORT " in text
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "--http HOST:PORT",
+        "--triton HOST:PORT",
+        "--engine-batch N",
+        "--timeout-s SECONDS",
+        "--log-format [text|json]",
+        "--repository DIR",
+        "--tls-key FILE",
+        "--trace-endpoint URL",
+        "--cors-origins ORIGINS",
+        "--default-model NAME",
+    ],
+)
+def test_the_help_says_what_kind_of_value_an_option_takes(shown: str) -> None:
+    assert shown in " ".join(run("--help")[1].output.split())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from pawsight_training import plots
 from pawsight_training.dataset import Split
@@ -60,6 +61,17 @@ def test_the_calibration_curve_compares_sureness_with_being_right() -> None:
     assert sure.tolist() == pytest.approx([0.6, 0.7, 0.8, 0.9], abs=0.01)
     assert right.tolist() == [0, 1, 0.5, 1]
     assert sum(patch.get_height() for patch in lower.patches if isinstance(patch, Rectangle)) == 5
+
+
+def test_figures_are_saved_large_enough_for_a_class_and_name_their_axes(tmp_path: Path) -> None:
+    figure = plots.confusion_matrix(MEASURED, CLASSES)
+    figure.savefig(tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as saved:
+        assert saved.size == (675, 600)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    upper, lower = plots.calibration(MEASURED).axes
+    assert (lower.get_xlabel(), upper.get_ylabel()) == ("confidence", "accuracy")
 
 
 def test_mistakes_are_shown_the_worst_first() -> None:

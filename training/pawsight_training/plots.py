@@ -31,7 +31,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
 
     The average is the lecture's: each point is 0.8 of the one before and 0.2 of its own value.
     """
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = _figure(10, 4)
     epochs = [row["epoch"] for row in rows]
     for axes, quantity in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         for split, colour in (("train", "tab:blue"), ("validation", "tab:orange")):
@@ -42,7 +42,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(title="thick: running average")
-    return _for_screens(figure)
+    return _with_names_as_they_are(figure)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
@@ -56,7 +56,7 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     """Draw how many pictures of each class were taken for which."""
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    figure = _figure(4.5, 4)
     axes = figure.subplots()
     counts = evaluation.confusion
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -68,13 +68,13 @@ def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     axes.set_xticks(range(len(classes)), names)
     axes.set_yticks(range(len(classes)), names)
     title = f"confusion matrix, accuracy {evaluation.metrics['accuracy']:.1%}"
-    axes.set(xlabel="taken for", ylabel="is", title=title)
-    return _for_screens(figure)
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    return _with_names_as_they_are(figure)
 
 
 def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     """Draw the ROC curve of each class against the rest; of two classes, the second alone."""
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    figure = _figure(4.5, 4)
     axes = figure.subplots()
     rates = multiclass_roc(
         torch.from_numpy(evaluation.probabilities),
@@ -89,13 +89,13 @@ def roc(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
         ylabel="true positive rate",
         title=f"ROC, area {evaluation.metrics['roc_auc']:.4f}",
     )
-    axes.legend(title="found")
-    return _for_screens(figure)
+    axes.legend(title="positive class")
+    return _with_names_as_they_are(figure)
 
 
 def calibration(evaluation: Evaluation) -> Figure:
     """Draw how often the model is right where it is so sure, and how many pictures that is."""
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    figure = _figure(4.5, 4.5)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     confidence = evaluation.probabilities.max(axis=1)
     right = evaluation.predicted == evaluation.labels
@@ -106,20 +106,22 @@ def calibration(evaluation: Evaluation) -> Figure:
     upper.plot(sure, [right[bins == index].mean() for index in filled], "o-")
     upper.plot((0, 1), (0, 1), ":", color="grey")
     upper.set(
-        ylabel="is right", title=f"calibration error {evaluation.metrics['calibration_error']:.4f}"
+        ylabel="accuracy", title=f"calibration error {evaluation.metrics['calibration_error']:.4f}"
     )
     lower.hist(confidence, bins=edges.tolist())
-    lower.set(xlabel="is sure", ylabel="pictures", xlim=(1 / evaluation.probabilities.shape[1], 1))
+    lower.set(
+        xlabel="confidence", ylabel="pictures", xlim=(1 / evaluation.probabilities.shape[1], 1)
+    )
     for axis in (lower.xaxis, upper.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    return _for_screens(figure)
+    return _with_names_as_they_are(figure)
 
 
 def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Figure:
     """Draw the pictures that it got most wrong, the worst first."""
     order = np.argsort(evaluation.true_probabilities, kind="stable")
     wrong = [row for row in order if evaluation.predicted[row] != evaluation.labels[row]][:WORST]
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    figure = _figure(10, 8)
     for axes, row in zip(figure.subplots(3, 4).flat, wrong, strict=False):
         axes.imshow(split.pictures[row])
         said, score = evaluation.predicted[row], evaluation.probabilities[row].max()
@@ -130,15 +132,20 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_frame_on(bool(axes.images))
-    return _for_screens(figure)
+    return _with_names_as_they_are(figure)
 
 
-def _for_screens(figure: Figure) -> Figure:
-    """Make a figure large enough to be shown to a class, its names as they are, in any script.
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, large enough to be shown to a class."""
+    # Set later, the resolution is not the one that it is saved with.
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def _with_names_as_they_are(figure: Figure) -> Figure:
+    """Show a figure's names as they are, in any script.
 
     A class or a file may have a dollar sign in its name, which matplotlib would read as TeX.
     """
-    figure.set_dpi(DPI)
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
     fonts = families(text.get_text() for text in texts)
     for text in texts:

@@ -82,7 +82,7 @@ def _origin(manifest: RunManifest) -> str:
         f"{manifest.trainable_parameters:,} of them trained, {start}, on {train} pictures of "
         f"{', '.join(manifest.data.sources)} squashed to {height}x{width} pixels; "
         f"{manifest.epochs_trained} epochs in {manifest.duration_s / 60:.1f} minutes "
-        f"({manifest.precision}, seed {manifest.seed}). "
+        f"(precision {manifest.precision}, seed {manifest.seed}). "
         f"The weights are those of epoch {manifest.best_epoch}, the best on `validation`."
     )
 

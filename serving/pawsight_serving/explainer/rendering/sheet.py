@@ -129,11 +129,14 @@ def _bare(found: ClassMap, size: tuple[int, int], colormap: str) -> Image.Image:
 
 
 def _empty(size: tuple[int, int]) -> Image.Image:
-    """Return the cell of a map without evidence, which says so itself."""
+    """Return the cell of a map without evidence, which says so itself where it has the room."""
     cell = Image.new("RGB", size, _EMPTY)
     text = "no evidence"
-    middle = (size[0] // 2, size[1] // 2)
-    ImageDraw.Draw(cell).text(middle, text, SOFT, _fitting(text, size[0]), anchor="mm")
+    font = _fitting(text, size[0])
+    _, _, width, height = font.getbbox(text)
+    if width <= size[0] and height <= size[1]:
+        middle = (size[0] // 2, size[1] // 2)
+        ImageDraw.Draw(cell).text(middle, text, SOFT, font, anchor="mm")
     return cell
 
 

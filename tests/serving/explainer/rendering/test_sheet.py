@@ -82,6 +82,15 @@ def test_an_empty_cell_says_so() -> None:
     assert (said.max(axis=2) > 120).any()
 
 
+@pytest.mark.parametrize("size", [(4000, 100), (100, 4000)])
+def test_an_empty_cell_that_is_too_small_for_words_has_none(size: tuple[int, int]) -> None:
+    picture = Image.new("RGB", size, "white")
+    drawn = np.asarray(sheet([heat(value=0.0)], picture))
+    height, width = 360 * size[1] // 4000, 360 * size[0] // 4000
+    middle = 14 + max(width, 150) + 14
+    assert (drawn[40 : 40 + height, middle : middle + width] == EMPTY).all()
+
+
 def test_classes_of_other_alphabets_are_no_boxes() -> None:
     cat, dog = (sheet([heat(target)]) for target in ("кот", "пёс"))
     assert cat != dog
