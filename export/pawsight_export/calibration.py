@@ -9,6 +9,7 @@ import numpy as np
 
 from pawsight_export.errors import CalibrationMissing
 from pawsight_training.dataset import load_dataset
+from pawsight_training.errors import DataInvalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,13 +59,19 @@ def calibration_set(
 
     Raises:
         CalibrationMissing: there is no such folder, or it has no training pictures.
-        DataInvalid: the folder holds no pictures of classes.
+        DataInvalid: the folder holds no pictures of classes, or none to train on.
     """
     if not folder.is_dir():
         raise CalibrationMissing(
             f"There is no folder {folder}; give the folder of training pictures with --calibration."
         )
-    data = load_dataset([folder], input_size, only=("train",))
+    try:
+        data = load_dataset([folder], input_size, only=("train",))
+    except DataInvalid as error:
+        raise DataInvalid(
+            f"int8 takes its ranges from the train folder of {folder}, and that cannot be used: "
+            f"{error} Give a folder of training pictures with --calibration."
+        ) from error
     train = data.splits["train"]
     if len(train) == 0:
         raise CalibrationMissing(

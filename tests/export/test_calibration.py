@@ -56,8 +56,10 @@ def test_a_folder_without_training_pictures_is_refused(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = draw_folder(tmp_path / "drawn", {"test": 2})
-    with pytest.raises(DataInvalid, match="train"):
+    with pytest.raises(DataInvalid, match="train") as refusal:
         calibration_set(folder, SIZE, "minmax")
+    assert str(folder) in str(refusal.value)
+    assert "--calibration" in str(refusal.value)
 
 
 def test_the_flag_of_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -23,8 +23,6 @@ TENSORRT_BATCHES: Final = (1, 8, 32)
 """The batches that a TensorRT plan has optimisation profiles for."""
 
 _WORKSPACE_BYTES: Final = 1 << 30
-# Outside the repository, which is read-only in many clusters; a volume there keeps the engines.
-_ENGINE_CACHE: Final = "/var/cache/triton/tensorrt"
 # Quantised graphs say themselves what is int8; float ones are run as they were checked.
 _TENSORRT_MODES: Final = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
@@ -69,9 +67,12 @@ def set_parameters(config: triton.ModelConfig, values: Mapping[str, str]) -> Non
 
 
 def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
-    """TensorRT on a GPU instance, with its engines cached; OpenVINO for int8 on a CPU instance.
+    """TensorRT on a GPU instance; OpenVINO for int8 on a CPU instance.
 
     The warm-up with the smallest and the largest batch makes TensorRT build for all between them.
+    What it built is not cached: ONNX Runtime names a cached engine after the file's and the nodes'
+    names, which all versions of a model share, so that a version would answer with the weights of
+    another. It also loads no model where the folder above the cache's is missing.
     """
     config.platform = "onnxruntime_onnx"
     arithmetic = versions[-1].arithmetic(config.name)
@@ -79,8 +80,6 @@ def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> No
     tensorrt = accelerators.gpu_execution_accelerator.add(name="tensorrt")
     tensorrt.parameters["precision_mode"] = _TENSORRT_MODES[arithmetic]
     tensorrt.parameters["max_workspace_size_bytes"] = str(_WORKSPACE_BYTES)
-    tensorrt.parameters["trt_engine_cache_enable"] = "1"
-    tensorrt.parameters["trt_engine_cache_path"] = f"{_ENGINE_CACHE}/{config.name}"
     if arithmetic == "int8":
         accelerators.cpu_execution_accelerator.add(name="openvino")
 

@@ -105,6 +105,9 @@ class RepositoryView:
             if (
                 file.is_file()
                 and not file.name.startswith(".")
+                # Always the view's own: tuning writes its trials into it, which must not go
+                # through a link to what is published.
+                and file.name != CONFIG_FILE
                 and not (target / file.name).exists()
             ):
                 (target / file.name).symlink_to(file)

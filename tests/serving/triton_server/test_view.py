@@ -66,6 +66,20 @@ def test_what_was_tuned_stays(repository: Path, view: RepositoryView) -> None:
     assert shown.instance_group[0].count == 3
 
 
+def test_the_configuration_is_the_views_own_also_of_an_export_for_the_python_backend(
+    repository: Path, view: RepositoryView
+) -> None:
+    # Its published configuration is the one that is shown; what tuning tries must not reach it.
+    publish_tiny(repository, version="2", engine="python")
+    view.refresh()
+    before = files(repository)
+    for graph in ("tiny", "tiny_explain"):
+        path = view.models / graph / "config.pbtxt"
+        assert path.read_bytes() == before[f"{graph}/config.pbtxt"]
+        path.write_text("tried")
+    assert files(repository) == before
+
+
 def test_it_follows_the_repository(repository: Path, view: RepositoryView) -> None:
     view.refresh()
     publish_tiny(repository, version="2")
