@@ -36,3 +36,16 @@ def test_the_runtime_that_measured_is_among_the_libraries() -> None:
     versions = library_versions()
     assert versions["onnxruntime"] == onnxruntime.__version__
     assert {"torch", "onnx", "pawsight"} < set(versions)
+
+
+def test_no_two_graphs_share_a_name_that_an_engine_could_be_cached_under(tmp_path: Path) -> None:
+    publish_tiny(tmp_path / "repository")
+    model = onnx.load(tmp_path / "repository" / "tiny" / "1" / "model.onnx")
+    names = []
+    for version in ("1", "2", "3"):
+        if version == "3":
+            weights = model.graph.initializer[0]
+            weights.raw_data = bytes(len(weights.raw_data))
+        stage_graph(tmp_path, "tiny", version, model)
+        names.append(onnx.load(tmp_path / "tiny" / version / "model.onnx").graph.name)
+    assert names[0] == names[1] != names[2]

@@ -23,6 +23,9 @@ TENSORRT_BATCHES: Final = (1, 8, 32)
 """The batches that a TensorRT plan has optimisation profiles for."""
 
 _WORKSPACE_BYTES: Final = 1 << 30
+# A folder that can be made in any container: where ONNX Runtime cannot make it, it loads no model. A
+# volume there keeps the engines.
+_ENGINE_CACHE: Final = "/tmp/tensorrt-engines"  # noqa: S108
 # Quantised graphs say themselves what is int8; float ones are run as they were checked.
 _TENSORRT_MODES: Final = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
@@ -67,12 +70,10 @@ def set_parameters(config: triton.ModelConfig, values: Mapping[str, str]) -> Non
 
 
 def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
-    """TensorRT on a GPU instance; OpenVINO for int8 on a CPU instance.
+    """TensorRT on a GPU instance, with its engines cached; OpenVINO for int8 on a CPU instance.
 
     The warm-up with the smallest and the largest batch makes TensorRT build for all between them.
-    What it built is not cached: ONNX Runtime names a cached engine after the file's and the nodes'
-    names, which all versions of a model share, so that a version would answer with the weights of
-    another. It also loads no model where the folder above the cache's is missing.
+    The cache knows an engine by its graph's name, which an export makes of all that is in it.
     """
     config.platform = "onnxruntime_onnx"
     arithmetic = versions[-1].arithmetic(config.name)
@@ -80,6 +81,8 @@ def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> No
     tensorrt = accelerators.gpu_execution_accelerator.add(name="tensorrt")
     tensorrt.parameters["precision_mode"] = _TENSORRT_MODES[arithmetic]
     tensorrt.parameters["max_workspace_size_bytes"] = str(_WORKSPACE_BYTES)
+    tensorrt.parameters["trt_engine_cache_enable"] = "1"
+    tensorrt.parameters["trt_engine_cache_path"] = _ENGINE_CACHE
     if arithmetic == "int8":
         accelerators.cpu_execution_accelerator.add(name="openvino")
 

