@@ -39,7 +39,8 @@ class ServerOptions:
         keys: the API keys, one of which a caller must bring; without them, everybody may call.
         call_limits: the bounds on calls, streams and health's watchers included; without it, none.
         max_metadata_bytes: bytes that a call's metadata may have.
-        handshake_timeout_s: how long a connection may take to be made.
+        handshake_timeout_s: how long a connection may take to be made, and to acknowledge the
+            settings.
         observer: is told of every call that is refused.
     """
 
@@ -98,6 +99,8 @@ class RpcServer:
                 ("grpc.max_metadata_size", options.max_metadata_bytes),
                 ("grpc.absolute_max_metadata_size", 2 * options.max_metadata_bytes),
                 ("grpc.server_handshake_timeout_ms", round(options.handshake_timeout_s * 1000)),
+                # Until a caller has acknowledged the settings, no bound on metadata holds.
+                ("grpc.http2.settings_timeout", round(options.handshake_timeout_s * 1000)),
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
                 *_idle_bound(options.call_limits),
@@ -141,7 +144,7 @@ class RpcServer:
 def _interceptors(options: ServerOptions) -> list[grpc.aio.ServerInterceptor]:
     made: list[grpc.aio.ServerInterceptor] = []
     if options.call_limits is not None:
-        made.append(CallLimiter(options.call_limits, options.observer))
+        made.append(CallLimiter(options.call_limits, options.observer, options.max_metadata_bytes))
     if options.keys is not None:
         made.append(ApiKeyInterceptor(options.keys, options.observer))
     return made
