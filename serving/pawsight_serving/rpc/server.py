@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from pawsight_serving.api_keys import ApiKeys
     from pawsight_serving.tls import Tls
 
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # What calls that were cut off may take to say so.
 _LAST_WORDS_S: Final = 1.0
-_NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +117,19 @@ class RpcServer:
             )
         except RuntimeError as error:
             raise AddressUnavailable(address) from error
-        await self.set_ready(False)
         await server.start()
         self._server = server
         return Address(address.host, port)
 
     async def set_ready(self, ready: bool) -> None:
         """Report to the callers of the health service whether the services are ready."""
-        for service in ("", *self._services):
-            await self._health.set(service, _SERVING if ready else _NOT_SERVING)
+        self._health.set_ready(ready)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, finish those under way within `grace_s`, then cut them off."""
         if self._server is None:
             return
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         stopping = asyncio.ensure_future(self._server.stop(grace_s + _LAST_WORDS_S))
         done, _ = await asyncio.wait((stopping,), timeout=grace_s)
         if not done:
