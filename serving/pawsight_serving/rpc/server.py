@@ -92,13 +92,13 @@ class RpcServer:
             options=(
                 # Two programs on one port would share its calls at random.
                 ("grpc.so_reuseport", int(shared)),
-                ("grpc.max_receive_message_length", self._max_message_bytes),
+                ("grpc.max_receive_message_length", _int32(self._max_message_bytes)),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.max_metadata_size", options.max_metadata_bytes),
-                ("grpc.absolute_max_metadata_size", 2 * options.max_metadata_bytes),
-                ("grpc.server_handshake_timeout_ms", round(options.handshake_timeout_s * 1000)),
+                ("grpc.max_metadata_size", _int32(options.max_metadata_bytes)),
+                ("grpc.absolute_max_metadata_size", _int32(2 * options.max_metadata_bytes)),
+                ("grpc.server_handshake_timeout_ms", _int32(options.handshake_timeout_s * 1000)),
                 # Until a caller has acknowledged the settings, no bound on metadata holds.
-                ("grpc.http2.settings_timeout", round(options.handshake_timeout_s * 1000)),
+                ("grpc.http2.settings_timeout", _int32(options.handshake_timeout_s * 1000)),
                 # A caller whose machine is gone holds no stream for ever.
                 ("grpc.keepalive_time_ms", 60_000),
                 *_idle_bound(options.call_limits),
@@ -150,4 +150,9 @@ def _idle_bound(limits: CallLimits | None) -> tuple[tuple[str, int], ...]:
     if limits is None:
         return ()
     # Whoever opened a connection and never finished a call's headers is idle too.
-    return (("grpc.max_connection_idle_ms", round(limits.idle_timeout_s * 1000)),)
+    return (("grpc.max_connection_idle_ms", _int32(limits.idle_timeout_s * 1000)),)
+
+
+def _int32(number: float) -> int:
+    """Return the number as gRPC takes it; the largest means without end to it."""
+    return round(min(number, 2**31 - 1))
