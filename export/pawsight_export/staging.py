@@ -122,8 +122,8 @@ def stage_graph(
     Returns:
         What the manifest says of it.
     """
-    # ONNX Runtime keeps the engines that TensorRT built under the graph's and its nodes' names, which
-    # all versions of a model would share: one would be answered with the weights of another.
+    # ONNX Runtime keeps what TensorRT built under the graph's and its nodes' names, which all
+    # versions of a model would share: one would be answered with the weights of another.
     model.graph.name = name
     content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     model.graph.name = f"{name}_{content[:16]}"

@@ -136,6 +136,8 @@ def _sentence(error: ValidationError) -> str:
         what = str(problem["ctx"]["error"])
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
+    elif problem["type"] == "less_than_equal":
+        what = f"it must be {problem['ctx']['le']} at the most"
     elif problem["type"] == "literal_error":
         what = f"it must be {problem['ctx']['expected']}"
     return f"{': '.join([*flags, what])}."

@@ -23,8 +23,8 @@ TENSORRT_BATCHES: Final = (1, 8, 32)
 """The batches that a TensorRT plan has optimisation profiles for."""
 
 _WORKSPACE_BYTES: Final = 1 << 30
-# A folder that can be made in any container: where ONNX Runtime cannot make it, it loads no model. A
-# volume there keeps the engines.
+# A folder that can be made in any container: where ONNX Runtime cannot make it, it loads no model.
+# A volume there keeps the engines.
 _ENGINE_CACHE: Final = "/tmp/tensorrt-engines"  # noqa: S108
 # Quantised graphs say themselves what is int8; float ones are run as they were checked.
 _TENSORRT_MODES: Final = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8"}

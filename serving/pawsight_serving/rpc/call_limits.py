@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 # gRPC's own services, whose streams end in silence.
 _OF_GRPC: Final = "/grpc."
 _ENDED_WITHIN_S: Final = 0.1
+# What HTTP/2 counts for an entry beside its name and value (RFC 9113, 6.5.2).
+_ENTRY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,22 @@ class CallLimits:
 
 
 class CallLimiter(grpc.aio.ServerInterceptor):
-    """Bounds the number of calls at once, and the time that they may take to send.
+    """Bounds the number of calls at once, their metadata, and the time that they may take to send.
+
+    The transport bounds metadata only where its caller has acknowledged the server's settings.
 
     Args:
         limits: the bounds.
         observer: is told of every call that ends before its method has begun.
+        max_metadata_bytes: bytes that a call's metadata may have.
     """
 
-    def __init__(self, limits: CallLimits, observer: Observer) -> None:
+    def __init__(
+        self, limits: CallLimits, observer: Observer, max_metadata_bytes: int = 16 * 1024
+    ) -> None:
         self._limits = limits
         self._observer = observer
+        self._max_metadata_bytes = max_metadata_bytes
         self._calls = 0
         self._known: dict[Handler, Handler] = {}
 
@@ -79,6 +87,12 @@ class CallLimiter(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the method's handler with bounds, or one that refuses."""
         details: Any = handler_call_details
+        # First, as every look at so much of it holds up all other callers.
+        if _is_larger(details, self._max_metadata_bytes):
+            too_large = RequestError(
+                f"The call's metadata has more than {self._max_metadata_bytes} bytes; send less."
+            )
+            return refusing(too_large, request_id_of(None), self._observer)
         if self._calls >= self._limits.max_calls:
             error = Overloaded(
                 f"The server has {self._limits.max_calls} calls and takes no more; wait a moment, "
@@ -189,6 +203,16 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             if request is grpc.aio.EOF:
                 return
             yield request
+
+
+def _is_larger(details: Any, max_bytes: int) -> bool:
+    """Return whether a call's method and metadata have more bytes, counted as HTTP/2 does."""
+    left = max_bytes - len(details.method)
+    for name, value in details.invocation_metadata or ():
+        if left < 0:
+            break
+        left -= len(name) + len(value) + _ENTRY_BYTES
+    return left < 0
 
 
 def _not_a_message() -> RequestError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from pawsight_serving.api_keys import ApiKeys
     from pawsight_serving.tls import Tls
 
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # What calls that were cut off may take to say so.
 _LAST_WORDS_S: Final = 1.0
-_NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 # Above 1000 calls that have just come, gRPC itself cancels some at random and says nothing. Each is
 # to be told that there are too many and when to come back, so it must get as far as the limiter.
 _MAX_PENDING_CALLS: Final = 20_000
@@ -42,7 +40,8 @@ class ServerOptions:
         keys: the API keys, one of which a caller must bring; without them, everybody may call.
         call_limits: the bounds on calls, streams and health's watchers included; without it, none.
         max_metadata_bytes: bytes that a call's metadata may have.
-        handshake_timeout_s: how long a connection may take to be made.
+        handshake_timeout_s: how long a connection may take to be made, and to acknowledge the
+            settings.
         observer: is told of every call that is refused.
     """
 
@@ -96,11 +95,13 @@ class RpcServer:
             options=(
                 # Two programs on one port would share its calls at random.
                 ("grpc.so_reuseport", int(shared)),
-                ("grpc.max_receive_message_length", self._max_message_bytes),
+                ("grpc.max_receive_message_length", _int32(self._max_message_bytes)),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.max_metadata_size", options.max_metadata_bytes),
-                ("grpc.absolute_max_metadata_size", 2 * options.max_metadata_bytes),
-                ("grpc.server_handshake_timeout_ms", round(options.handshake_timeout_s * 1000)),
+                ("grpc.max_metadata_size", _int32(options.max_metadata_bytes)),
+                ("grpc.absolute_max_metadata_size", _int32(2 * options.max_metadata_bytes)),
+                ("grpc.server_handshake_timeout_ms", _int32(options.handshake_timeout_s * 1000)),
+                # Until a caller has acknowledged the settings, no bound on metadata holds.
+                ("grpc.http2.settings_timeout", _int32(options.handshake_timeout_s * 1000)),
                 ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
                 ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
                 # A caller whose machine is gone holds no stream for ever.
@@ -121,21 +122,19 @@ class RpcServer:
             )
         except RuntimeError as error:
             raise AddressUnavailable(address) from error
-        await self.set_ready(False)
         await server.start()
         self._server = server
         return Address(address.host, port)
 
     async def set_ready(self, ready: bool) -> None:
         """Report to the callers of the health service whether the services are ready."""
-        for service in ("", *self._services):
-            await self._health.set(service, _SERVING if ready else _NOT_SERVING)
+        self._health.set_ready(ready)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, finish those under way within `grace_s`, then cut them off."""
         if self._server is None:
             return
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         stopping = asyncio.ensure_future(self._server.stop(grace_s + _LAST_WORDS_S))
         done, _ = await asyncio.wait((stopping,), timeout=grace_s)
         if not done:
@@ -146,7 +145,7 @@ class RpcServer:
 def _interceptors(options: ServerOptions) -> list[grpc.aio.ServerInterceptor]:
     made: list[grpc.aio.ServerInterceptor] = []
     if options.call_limits is not None:
-        made.append(CallLimiter(options.call_limits, options.observer))
+        made.append(CallLimiter(options.call_limits, options.observer, options.max_metadata_bytes))
     if options.keys is not None:
         made.append(ApiKeyInterceptor(options.keys, options.observer))
     return made
@@ -156,4 +155,9 @@ def _idle_bound(limits: CallLimits | None) -> tuple[tuple[str, int], ...]:
     if limits is None:
         return ()
     # Whoever opened a connection and never finished a call's headers is idle too.
-    return (("grpc.max_connection_idle_ms", round(limits.idle_timeout_s * 1000)),)
+    return (("grpc.max_connection_idle_ms", _int32(limits.idle_timeout_s * 1000)),)
+
+
+def _int32(number: float) -> int:
+    """Return the number as gRPC takes it; the largest means without end to it."""
+    return round(min(number, 2**31 - 1))

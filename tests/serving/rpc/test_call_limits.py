@@ -63,14 +63,18 @@ class Echo(PawsightServicer):
 
 @asynccontextmanager
 async def serving(
-    heard: Heard, **limits: float
+    heard: Heard, *, handshake_timeout_s: float = 10.0, **limits: float
 ) -> AsyncIterator[tuple[Address, Echo, grpc.aio.Channel]]:
     observer = Observer(heard)
     echo = Echo(observer)  # type: ignore[abstract]
     server = RpcServer(
         {"pawsight.v1.Pawsight": partial(add_PawsightServicer_to_server, echo)},
         MAX_MESSAGE_BYTES,
-        ServerOptions(call_limits=CallLimits(**limits), observer=observer),  # type: ignore[arg-type]
+        ServerOptions(
+            call_limits=CallLimits(**limits),  # type: ignore[arg-type]
+            handshake_timeout_s=handshake_timeout_s,
+            observer=observer,
+        ),
     )
     try:
         address = await server.start(Address("127.0.0.1", 0))
@@ -220,7 +224,7 @@ async def test_a_stream_without_requests_ends() -> None:
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, SETTINGS, GOAWAY = 1, 4, 7
+HEADERS, SETTINGS, GOAWAY, CONTINUATION = 1, 4, 7, 9
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -284,6 +288,33 @@ async def test_a_connection_without_a_call_is_closed(sent: bytes) -> None:
     async with serving(Heard(), idle_timeout_s=0.2) as (address, _, _):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(sent)
+        kinds = [kind async for kind, _ in frames(reader)]
+        writer.close()
+        assert GOAWAY in kinds
+
+
+@pytest.mark.parametrize(
+    "more", [b"\x00\x01a\x01b" * 600, (b"\x00\x04long\x7d" + b"v" * 125) * 130]
+)
+async def test_metadata_is_bounded_for_who_never_acknowledged_the_settings(more: bytes) -> None:
+    heard = Heard()
+    async with serving(heard) as (address, _, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
+        writer.write(frame(HEADERS, 0, 1, call_headers(METHOD)))
+        writer.write(frame(CONTINUATION, 0, 1, more[:16000]))
+        writer.write(frame(CONTINUATION, 0x4, 1, more[16000:]))
+        answered = [payload async for kind, payload in until_headers(reader) if kind == HEADERS]
+        writer.close()
+        assert b"more than 16384 bytes" in answered[0]
+    assert heard.said() == [("refused", "REQUEST_INVALID")]
+
+
+async def test_who_never_acknowledges_the_settings_is_cut() -> None:
+    async with serving(Heard(), handshake_timeout_s=0.2) as (address, _, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
+        writer.write(frame(HEADERS, 0, 1, call_headers(METHOD)))
         kinds = [kind async for kind, _ in frames(reader)]
         writer.close()
         assert GOAWAY in kinds

@@ -13,7 +13,8 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
 )
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable
-from pawsight_serving.rpc.server import RpcServer
+from pawsight_serving.rpc.call_limits import CallLimits
+from pawsight_serving.rpc.server import RpcServer, ServerOptions
 from tests.serving.grpc_client import (
     NOT_SERVING,
     SERVING,
@@ -92,3 +93,15 @@ async def test_a_taken_port_is_one_sentence(address: Address) -> None:
 
 async def test_a_server_that_never_started_can_be_stopped() -> None:
     await asyncio.wait_for(make_server().stop(1), 5)
+
+
+async def test_bounds_that_grpc_has_no_number_for_are_as_good_as_none() -> None:
+    limits = CallLimits(idle_timeout_s=1e306)
+    options = ServerOptions(
+        call_limits=limits, max_metadata_bytes=1 << 40, handshake_timeout_s=1e306
+    )
+    server = RpcServer({}, 1 << 40, options)
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        assert await check_health(channel, "") == NOT_SERVING
+    await server.stop(0)

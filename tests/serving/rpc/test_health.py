@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from pawsight_serving.addresses import Address
+from pawsight_serving.calls import STOPPING
+from pawsight_serving.rpc.server import RpcServer
+from tests.serving.grpc_client import NOT_SERVING, SERVING, next_health, trailing, watch_health
+
+
+async def test_who_watches_goes_on_hearing_when_another_leaves() -> None:
+    server = RpcServer({}, 1 << 20)
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        leaving, staying = watch_health(channel, ""), watch_health(channel, "")
+        assert await next_health(leaving) == await next_health(staying) == NOT_SERVING
+        leaving.cancel()
+        # Once another call is answered, the server knows of the one that left before it.
+        assert await next_health(watch_health(channel, "")) == NOT_SERVING
+        await server.set_ready(True)
+        assert await asyncio.wait_for(next_health(staying), 5) == SERVING
+        staying.cancel()
+    await server.stop(0)
+
+
+async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None:
+    server = RpcServer({}, 1 << 20)
+    address = await server.start(Address("127.0.0.1", 0))
+    await server.set_ready(True)
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        watch = watch_health(channel, "")
+        assert await next_health(watch) == SERVING
+        await asyncio.wait_for(server.stop(60), 10)
+        assert await next_health(watch) == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await watch.read()
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert raised.value.details() == STOPPING
+    assert trailing(raised.value)["pawsight-code"] == "UNAVAILABLE"
+
+
+async def test_a_service_that_is_none_is_unknown_to_who_watches_it() -> None:
+    server = RpcServer({}, 1 << 20)
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        watch = watch_health(channel, "other")
+        assert await next_health(watch) == HealthCheckResponse.SERVICE_UNKNOWN
+    await server.stop(0)
