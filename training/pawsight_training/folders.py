@@ -103,15 +103,21 @@ def list_pictures(
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Yield every file at any depth, but for hidden ones. Symbolic links are followed."""
+    """Yield every file at any depth, but for hidden ones. Symbolic links are followed.
+
+    A folder that is named as a picture counts as one, which cannot be read.
+    """
     for name, folders, files in os.walk(root, followlinks=True):
         here = Path(name)
+        pictures = [folder for folder in folders if Path(folder).suffix.lower() in SUFFIXES]
         folders[:] = [
             folder
             for folder in folders
-            if not folder.startswith(".") and not _is_circle(here / folder)
+            if not folder.startswith(".")
+            and folder not in pictures
+            and not _is_circle(here / folder)
         ]
-        yield from (here / file for file in files if not file.startswith("."))
+        yield from (here / file for file in (*files, *pictures) if not file.startswith("."))
 
 
 def label_of(name: str) -> str:
