@@ -116,7 +116,7 @@ def stage_graph(
         folder: in the repository's layout; made where it does not exist.
         name: the graph's name.
         version: the version's number.
-        model: the graph.
+        model: the graph; it is named here.
         engine: "python" adds the `model.py`; see `compile_staged` for "tensorrt".
 
     Returns:

@@ -109,15 +109,15 @@ def files_below(root: Path) -> Iterator[Path]:
     """
     for name, folders, files in os.walk(root, followlinks=True):
         here = Path(name)
-        pictures = [folder for folder in folders if Path(folder).suffix.lower() in SUFFIXES]
+        unreadable = [folder for folder in folders if Path(folder).suffix.lower() in SUFFIXES]
         folders[:] = [
             folder
             for folder in folders
             if not folder.startswith(".")
-            and folder not in pictures
+            and folder not in unreadable
             and not _is_circle(here / folder)
         ]
-        yield from (here / file for file in (*files, *pictures) if not file.startswith("."))
+        yield from (here / file for file in (*files, *unreadable) if not file.startswith("."))
 
 
 def label_of(name: str) -> str:

@@ -61,10 +61,14 @@ def find_labelled(source: Path) -> list[Labelled]:
         if _is_kaggles(files, of_class=None if folder == source else label_of(folder.name))
     }
     found = [
-        Labelled(path, path.relative_to(source).as_posix(), label, _named(path))
+        Labelled(
+            path=path,
+            name=path.relative_to(source).as_posix(),
+            label=(_named(path) or "") if by_name else label_of(folder.name),
+            named=_named(path),
+        )
         for folder, files in (by_name or by_folder).items()
         for path in files
-        for label in [(_named(path) or "") if by_name else label_of(folder.name)]
     ]
     if len({picture.label for picture in found} - {""}) < 2:
         # Pictures that lie in the source itself are in no folder of a class.
