@@ -128,8 +128,8 @@ def gateway_alone(repository: Path, observer: Observer, places: int = 64) -> Gat
     resources = Resources(
         instant,
         Decoder(Workers(1, "unused"), settings),
-        Admission(places, 1 << 28),
-        Admission(places, 1 << 28),
+        Admission(places),
+        Admission(places),
         instant,
         observer,
     )

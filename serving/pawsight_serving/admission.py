@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.errors import Overloaded
 from pawsight_serving.service_time import ServiceTime
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
 
-_ANY: Final = 2**63
 # What is expected is not certain: this share of a caller's time may be spent on waiting for it.
 _EXPECTED: Final = 0.7
 
@@ -28,16 +28,16 @@ class Admission:
 
     Args:
         limit: how many requests may be in flight at once, however long they may wait.
-        max_bytes: how many bytes they may hold together.
+        bytes_held: bounds the bytes that they hold, together with those of other admissions that
+            share it; none by default.
     """
 
-    def __init__(self, limit: int, max_bytes: int = _ANY) -> None:
+    def __init__(self, limit: int, bytes_held: ByteBudget | None = None) -> None:
         self._service_time = ServiceTime()
         self._limit = limit
-        self._max_bytes = max_bytes
+        self._bytes = bytes_held or ByteBudget()
         self._in_flight = 0
         self._served = 0
-        self._bytes = 0
         self._refused = 0
         self._left_s = -math.inf
 
@@ -50,11 +50,6 @@ class Admission:
     def served(self) -> int:
         """How many requests are being served now; a stream between two pictures is not."""
         return self._served
-
-    @property
-    def bytes_in_flight(self) -> int:
-        """How many bytes the requests in flight hold."""
-        return self._bytes
 
     @property
     def refused(self) -> int:
@@ -91,7 +86,7 @@ class Admission:
             yield place
         finally:
             self._in_flight -= 1
-            self._bytes -= place.grown
+            self._bytes.give(place.grown)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -117,13 +112,12 @@ class Admission:
 
     def take(self, size: int) -> None:
         """Count bytes as held, or raise `Overloaded` at once."""
-        if self._bytes + size > self._max_bytes:
-            self._refuse(f"{self._max_bytes} bytes")
-        self._bytes += size
+        if not self._bytes.take(size):
+            self._refuse(f"{self._bytes.limit} bytes")
 
     def give(self, size: int) -> None:
         """Stop counting bytes as held."""
-        self._bytes -= size
+        self._bytes.give(size)
 
     def _check(self, pictures: int, deadline: Deadline) -> None:
         expected_s = self._service_time.until_done_s(pictures)

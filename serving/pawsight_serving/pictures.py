@@ -5,6 +5,7 @@ The limits are checked on the bytes and on the header, before a pixel is decoded
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def open_picture(
         ImageMissing: `data` is empty.
         ImageTooLarge: over a limit; nothing was decoded.
         ImageInvalid: not a picture, truncated, too slow to decode, or a format outside `FORMATS`.
+        MemoryError: the machine has none left; that is not the picture's fault.
     """
     if not data:
         raise ImageMissing("The picture is empty; send the bytes of a JPEG or PNG file.")
@@ -91,7 +93,7 @@ def open_picture(
             picture.draft("RGB", (side, side))
         picture.load()
         return _to_rgb(_upright(picture))
-    except (ImageTooLarge, ImageInvalid):
+    except (ImageTooLarge, ImageInvalid, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
@@ -162,10 +164,18 @@ def _upper_byte(picture: Image.Image) -> Image.Image:
     tags = picture.tag_v2 if isinstance(picture, TiffImageFile) else {}
     (bits,) = tags.get(_BITS, (16,))
     values = np.asarray(picture)
-    levels = np.clip(np.rint(values / ((2**bits - 1) / 255)), 0, 255).astype(np.uint8)
+    levels = _levels(bits)[values]
     # Pillow minds that zero is white in grey of 8 bits alone.
     grey = Image.fromarray(255 - levels if tags.get(_PHOTOMETRIC) == 0 else levels)
     clear = picture.info.get("transparency")
     if clear is not None:
         grey.putalpha(Image.fromarray(values != clear))
     return grey
+
+
+@functools.cache
+def _levels(bits: int) -> NDArray[np.uint8]:
+    """Return the grey of 8 bits for each value of 16; a picture takes one byte a pixel by it."""
+    values = np.arange(2**16)
+    levels: NDArray[np.float64] = np.clip(np.rint(values / ((2**bits - 1) / 255)), 0, 255)
+    return levels.astype(np.uint8)

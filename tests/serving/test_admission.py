@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pawsight_serving.admission import Admission
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import Overloaded
 
@@ -20,22 +21,35 @@ def test_who_comes_when_all_places_are_taken_is_refused_at_once() -> None:
 
 
 def test_bytes_are_bounded_too_and_given_back() -> None:
-    admission = Admission(9, 100)
+    held = ByteBudget(100)
+    admission = Admission(9, held)
     with admission.place(60) as first, admission.place(30) as second:
         with pytest.raises(Overloaded, match="100 bytes"), admission.place(11):
             pass
         with second.more(10):
-            assert admission.bytes_in_flight == 100
+            assert held.held == 100
             with pytest.raises(Overloaded):
                 first.grow(1)
         first.grow(10)
-        assert admission.bytes_in_flight == 100
+        assert held.held == 100
         assert admission.in_flight == 2
-    assert (admission.in_flight, admission.bytes_in_flight, admission.refused) == (0, 0, 2)
+    assert (admission.in_flight, held.held, admission.refused) == (0, 0, 2)
+
+
+def test_two_admissions_may_share_their_bytes() -> None:
+    held = ByteBudget(100)
+    predictions, explanations = Admission(9, held), Admission(9, held)
+    with predictions.place(60):
+        with pytest.raises(Overloaded, match="100 bytes"), explanations.place(41):
+            pass
+        with explanations.place(40):
+            assert held.held == 100
+    assert held.held == 0
 
 
 def test_a_failure_gives_its_place_back() -> None:
-    admission = Admission(1, 10)
+    held = ByteBudget(10)
+    admission = Admission(1, held)
 
     def fail() -> None:
         with admission.place(5) as place:
@@ -44,7 +58,7 @@ def test_a_failure_gives_its_place_back() -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert (admission.in_flight, admission.bytes_in_flight) == (0, 0)
+    assert (admission.in_flight, held.held) == (0, 0)
 
 
 def test_it_knows_for_how_long_nobody_was_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,16 +78,17 @@ def test_a_stream_that_brings_nothing_holds_a_place_and_rests(
 ) -> None:
     now_s = 50.0
     monkeypatch.setattr("time.monotonic", lambda: now_s)
-    admission = Admission(1, 10)
+    held = ByteBudget(10)
+    admission = Admission(1, held)
     with admission.stream() as place:
         assert (admission.in_flight, admission.served) == (1, 0)
         assert admission.idle_s() == float("inf")
         with pytest.raises(Overloaded, match="1 requests"), admission.place():
             pass
         with place.more(10):
-            assert (admission.served, admission.idle_s(), admission.bytes_in_flight) == (1, 0, 10)
+            assert (admission.served, admission.idle_s(), held.held) == (1, 0, 10)
         now_s += 3
-        assert (admission.served, admission.idle_s(), admission.bytes_in_flight) == (0, 3, 0)
+        assert (admission.served, admission.idle_s(), held.held) == (0, 3, 0)
     assert admission.in_flight == 0
 
 

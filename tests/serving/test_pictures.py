@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,16 @@ def test_a_transparent_16_bit_grey_becomes_white_and_the_others_stay() -> None:
     assert shown[0, :, 0].tolist() == [255, round(0x5678 / 257)]
 
 
+def test_deep_grey_takes_few_bytes_a_pixel() -> None:
+    data = encode(Image.fromarray(np.zeros((1000, 1000), np.uint16)))
+    open_picture(data)
+    tracemalloc.start()
+    open_picture(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6_000_000, "values, levels, and what Pillow copies; float64 would take 18"
+
+
 @pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
 def test_deep_grey_tiffs_keep_their_levels(bits: int, zero_is_white: bool) -> None:
     levels = [0, 2**bits // 3]
@@ -252,6 +263,17 @@ def test_numbers_of_32_bits_are_refused(mode: str) -> None:
     picture = Image.new(mode, (8, 8), 1)
     with pytest.raises(ImageInvalid, match="with 8 or 16"):
         decode_picture(encode(picture, "TIFF"), (4, 4))
+
+
+def test_a_machine_without_memory_is_not_the_pictures_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        open_picture(cat_jpeg())
 
 
 def test_decoding_in_threads_leaves_the_warnings_as_they_are() -> None:

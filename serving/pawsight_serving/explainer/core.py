@@ -87,7 +87,7 @@ class Explainer:
             DeadlineExceeded: the deadline passed first.
         """
         explaining_by(query.method if query.method in METHODS else DEFAULT_METHOD)
-        with self._queue.place():
+        with self._queue.place(sum(map(len, pictures))):
             await self._catch_up(query.model, query.version, deadline)
             manifest = find_model(
                 self._engine.manifests(), query.model, query.version, default=self._default_model
@@ -129,7 +129,7 @@ class Explainer:
             ImageMissing, RequestError: no picture, or too many.
             Overloaded, EngineUnavailable, DeadlineExceeded: as `explain`.
         """
-        with self._queue.place():
+        with self._queue.place(len(pixels)):
             await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
                 self._engine.manifests(), graph, version, default=self._default_model

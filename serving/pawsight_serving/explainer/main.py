@@ -11,6 +11,7 @@ import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
 from pawsight_serving.admission import Admission
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
@@ -77,7 +78,9 @@ async def serve(
     painters = Workers(settings.render_threads, "render")
     readiness = Readiness(engine, settings)
     metrics = ExplainerMetrics()
-    admission = Admission(settings.max_explanations_in_flight)
+    admission = Admission(
+        settings.max_explanations_in_flight, ByteBudget(settings.max_in_flight_bytes)
+    )
     metrics.watch(admission)
     explainer = Explainer(
         engine,

@@ -49,9 +49,9 @@ class Queue:
                 "held for one request: ask for fewer layers or send fewer pictures."
             )
 
-    def place(self) -> AbstractContextManager[Place]:
-        """Hold a place in the queue; raise `Overloaded` at once where all are taken."""
-        return self._admission.place()
+    def place(self, size: int) -> AbstractContextManager[Place]:
+        """Hold a place, and `size` bytes; raise `Overloaded` at once where all are taken."""
+        return self._admission.place(size)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

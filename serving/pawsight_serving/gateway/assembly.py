@@ -12,6 +12,7 @@ from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.admission import Admission
 from pawsight_serving.api_keys import ApiKeys
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
@@ -74,11 +75,12 @@ class Assembly:
         self._metrics = Metrics()
         self._listeners = _listeners_of(settings, self._metrics)
         statistics = Statistics.of_this_gateway()
+        bytes_held = ByteBudget(settings.max_in_flight_bytes)
         self._resources = Resources(
             CountingEngine(engine, statistics),
             Decoder(self._decoders, settings),
-            Admission(settings.max_in_flight, settings.max_in_flight_bytes),
-            Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
+            Admission(settings.max_in_flight, bytes_held),
+            Admission(settings.max_explanations_in_flight, bytes_held),
             Readiness(engine, settings),
             Observer(self._metrics, *self._listeners, RequestLog("pawsight")),
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.admission import Admission
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
@@ -35,9 +36,16 @@ def max_bytes() -> int:
 
 
 @pytest.fixture
-def explainer(engine: FakeEngine, metrics: ExplainerMetrics, max_bytes: int) -> Iterator[Explainer]:
+def bytes_held() -> ByteBudget:
+    return ByteBudget(1_000_000)
+
+
+@pytest.fixture
+def explainer(
+    engine: FakeEngine, metrics: ExplainerMetrics, max_bytes: int, bytes_held: ByteBudget
+) -> Iterator[Explainer]:
     decoders, painters = Workers(2, "decode"), Workers(2, "render")
-    admission = Admission(2)
+    admission = Admission(2, bytes_held)
     metrics.watch(admission)
     yield Explainer(
         engine,

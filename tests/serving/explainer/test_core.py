@@ -26,8 +26,10 @@ from pawsight_serving.explanation_queries import Drawing, Query
 from pawsight_serving.explanations import ActivationMaps, ClassMap
 from pawsight_serving.observation import Observer, failed_with
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
+    from pawsight_serving.byte_budget import ByteBudget
     from pawsight_serving.explainer.core import Explainer
     from pawsight_serving.explainer.metrics import ExplainerMetrics
 
@@ -267,6 +269,24 @@ async def test_drawings_that_would_take_too_much_are_refused_before_decoding(
     with pytest.raises(OptionInvalid, match=r"maps and drawings.*fewer layers or send fewer"):
         await explainer.explain(query, [b"no picture"] * pictures, soon())
     assert engine.asked == []
+
+
+async def test_pictures_and_pixels_count_as_held_bytes(
+    explainer: Explainer, engine: FakeEngine, bytes_held: ByteBudget
+) -> None:
+    engine.may_answer.clear()
+    calls = [
+        asyncio.create_task(explainer.explain(Query(), [RED], soon())),
+        asyncio.create_task(
+            explainer.infer("tiny_explain", "", pixels(), ["activation:conv1"], soon())
+        ),
+    ]
+    await until(lambda: bytes_held.held == len(RED) + len(pixels()))
+    with pytest.raises(Overloaded):
+        await explainer.explain(Query(), [bytes(bytes_held.limit)], soon())
+    engine.may_answer.set()
+    await asyncio.gather(*calls)
+    assert bytes_held.held == 0
 
 
 @pytest.mark.parametrize("name", METHODS)

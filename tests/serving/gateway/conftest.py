@@ -15,6 +15,7 @@ from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.addresses import Address
 from pawsight_serving.admission import Admission
+from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.core import Gateway
@@ -189,8 +190,14 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture
+def bytes_held(settings: GatewaySettings) -> ByteBudget:
+    return ByteBudget(settings.max_in_flight_bytes)
+
+
+@pytest.fixture
 def resources(
     engine: FakeEngine,
+    bytes_held: ByteBudget,
     statistics: Statistics,
     readiness: Readiness,
     observer: Observer,
@@ -200,8 +207,8 @@ def resources(
     yield Resources(
         CountingEngine(engine, statistics),
         Decoder(workers, settings),
-        Admission(settings.max_in_flight, settings.max_in_flight_bytes),
-        Admission(settings.max_explanations_in_flight, settings.max_in_flight_bytes),
+        Admission(settings.max_in_flight, bytes_held),
+        Admission(settings.max_explanations_in_flight, bytes_held),
         readiness,
         observer,
     )

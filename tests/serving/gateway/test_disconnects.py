@@ -21,8 +21,8 @@ from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     import grpc
-    from starlette.applications import Starlette
 
+    from pawsight_serving.byte_budget import ByteBudget
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from tests.serving.fakes import FakeEngine
@@ -126,22 +126,22 @@ async def test_over_grpc(
 
 
 async def test_a_caller_who_leaves_amid_its_body_gives_its_place_back(
-    http_address: Address, gateway: Gateway, engine: FakeEngine
+    http_address: Address, gateway: Gateway, engine: FakeEngine, bytes_held: ByteBudget
 ) -> None:
     before = len(engine.asked)
     _, writer = await asyncio.open_connection(*http_address)
     writer.write(
         b"POST /v1/models/tiny:predict HTTP/1.1\r\nhost: here\r\ncontent-length: 9000\r\n\r\nxxx"
     )
-    await until(lambda: gateway.admission.bytes_in_flight == 3)
+    await until(lambda: bytes_held.held == 3)
     writer.close()
     await no_place_is_held(gateway)
-    assert gateway.admission.bytes_in_flight == 0
+    assert bytes_held.held == 0
     assert not [asked for asked in engine.asked[before:] if asked[2] != ("probabilities",)]
 
 
 async def test_bodies_over_the_bound_together_are_refused_while_they_come(
-    http_address: Address, gateway: Gateway, app: Starlette
+    http_address: Address, gateway: Gateway, bytes_held: ByteBudget
 ) -> None:
     """Each body is within the limit of one; together they are over that of all."""
     with gateway.admission.place(25_000):
@@ -155,4 +155,4 @@ async def test_bodies_over_the_bound_together_are_refused_while_they_come(
     assert answer.startswith(b"HTTP/1.1 429")
     assert b"retry-after: 1" in answer
     await no_place_is_held(gateway)
-    assert gateway.admission.bytes_in_flight == 0
+    assert bytes_held.held == 0

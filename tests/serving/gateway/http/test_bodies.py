@@ -166,7 +166,7 @@ async def test_another_compression() -> None:
 
 async def test_a_bomb_is_never_held() -> None:
     bomb = zlib.compress(bytes(64 << 20))
-    place = Place(Admission(1, 10_000_000))
+    place = Place(Admission(1))
     chunks = [bomb[start : start + 1000] for start in range(0, len(bomb), 1000)]
     body = Body(chunks, content_type="image/png", content_encoding="deflate")
     settings = GatewaySettings(max_picture_bytes=1_000_000)
