@@ -45,6 +45,17 @@ def test_a_picture_is_decoded_once(
         assert split.digest == again.splits[name].digest
 
 
+@pytest.mark.parametrize("ending", [".rgb", ".json"])
+def test_a_cache_that_lost_a_file_is_made_again(folder: Path, tmp_path: Path, ending: str) -> None:
+    cache = tmp_path / "cache"
+    first = load_dataset([folder], SIZE, cache=cache)
+    for file in cache.glob(f"*{ending}"):
+        file.unlink()
+    again = load_dataset([folder], SIZE, cache=cache)
+    for name, split in first.splits.items():
+        assert np.array_equal(split.pictures, again.splits[name].pictures)
+
+
 def test_a_changed_picture_is_decoded_again(folder: Path, tmp_path: Path) -> None:
     before = load_dataset([folder], SIZE, cache=tmp_path / "cache").splits["train"]
     (folder / "train" / "cats" / "0.jpg").write_bytes(jpeg("disc", 99))

@@ -126,7 +126,8 @@ def _load_split(
 ) -> Split:
     entry = cache / _key(files, input_size)
     index, pixels = entry.with_suffix(".json"), entry.with_suffix(".rgb")
-    if not index.exists():
+    # What cleans caches may take one file and leave the other.
+    if not (index.exists() and pixels.exists()):
         try:
             cache.mkdir(parents=True, exist_ok=True)
             _decode(name, files, input_size, index, pixels)

@@ -7,7 +7,7 @@ import functools
 import logging
 import math
 import re
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from pawsight_serving.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
@@ -18,7 +18,7 @@ from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
     from grpc import StatusCode
     from grpc.aio import ServicerContext
@@ -58,7 +58,9 @@ def unary(
                 return response
             except asyncio.CancelledError as error:
                 if caller_left():
-                    failed_with(CANCELLED)
+                    # At its deadline gRPC cancels the call too, and may be the first to.
+                    late = call.deadline.remaining_s() == 0
+                    failed_with(DeadlineExceeded.code if late else CANCELLED)
                     raise
                 # Without a status the caller would wait for ever.
                 return _failed(context, call, error)
@@ -69,7 +71,7 @@ def unary(
 
 
 def streaming(
-    method: Callable[[S, AsyncIterator[Q], Call], AsyncIterator[A]],
+    method: Callable[[S, AsyncIterator[Q], Call], AsyncGenerator[A, None]],
 ) -> Callable[[S, AsyncIterator[Q], ServicerContext[Q, A]], AsyncIterator[A]]:
     """Make a gRPC method of `method`: requests and answers both stream.
 
@@ -83,8 +85,9 @@ def streaming(
     ) -> AsyncIterator[A]:
         with _observed(servicer, context, name, unbounded=True) as call:
             try:
-                async for response in method(servicer, requests, call):
-                    yield response
+                async with aclosing(method(servicer, requests, call)) as responses:
+                    async for response in responses:
+                        yield response
             except (asyncio.CancelledError, GeneratorExit) as error:
                 if is_cut_off():
                     await _abort(context, call, error)

@@ -26,7 +26,7 @@ from tests.serving.heard import Heard
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from pawsight_serving.calls import Call
 
@@ -56,7 +56,7 @@ class Echo(PawsightServicer):
     @streaming
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterator[pb.PredictStreamRequest], call: Call
-    ) -> AsyncIterator[pb.PredictStreamResponse]:
+    ) -> AsyncGenerator[pb.PredictStreamResponse, None]:
         async for request in requests:
             yield pb.PredictStreamResponse(id=request.id)
 

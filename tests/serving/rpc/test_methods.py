@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -24,7 +25,7 @@ from tests.serving.heard import Heard
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
     from pawsight_serving.calls import Call
@@ -36,6 +37,7 @@ class Servicer(PawsightServicer):
     timeout_s = 5.0
     observer = Observer()
     slow = asyncio.Event()
+    left = False
 
     @unary
     async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.Model:  # noqa: N802
@@ -55,11 +57,30 @@ class Servicer(PawsightServicer):
     @streaming
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterator[pb.PredictStreamRequest], call: Call
-    ) -> AsyncIterator[pb.PredictStreamResponse]:
-        async for request in requests:
-            if request.model == "broken":
-                raise ZeroDivisionError("a secret")
-            yield pb.PredictStreamResponse(id=str(call.deadline.remaining_s()))
+    ) -> AsyncGenerator[pb.PredictStreamResponse, None]:
+        try:
+            async for request in requests:
+                if request.model == "broken":
+                    raise ZeroDivisionError("a secret")
+                yield pb.PredictStreamResponse(id=str(call.deadline.remaining_s()))
+        finally:
+            Servicer.left = True
+
+
+class OpenContext:
+    """As much of a call as its method asks for before it ends."""
+
+    def __init__(self, remaining_s: float) -> None:
+        self._remaining_s = remaining_s
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def time_remaining(self) -> float:
+        return self._remaining_s
+
+    def set_trailing_metadata(self, metadata: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -135,6 +156,38 @@ async def test_the_servers_deadline_ends_a_call(
     error = await failure(stub.GetModel(pb.GetModelRequest(model="slow")))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
+
+
+async def test_a_call_that_grpc_cancels_at_its_deadline_was_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = Heard()
+    monkeypatch.setattr(Servicer, "observer", Observer(heard))
+    Servicer.slow = asyncio.Event()
+    servicer = Servicer()  # type: ignore[abstract]
+    answer = servicer.GetModel(pb.GetModelRequest(model="slow"), cast("Any", OpenContext(60)))
+    call = asyncio.ensure_future(answer)
+    await asyncio.wait_for(Servicer.slow.wait(), 10)
+    now_s = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now_s + 60)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert heard.said() == [("get_model", "DEADLINE_EXCEEDED")]
+
+
+async def test_what_a_stream_holds_is_given_back_as_it_ends() -> None:
+    Servicer.left = False
+    servicer = Servicer()  # type: ignore[abstract]
+
+    async def requests() -> AsyncIterator[pb.PredictStreamRequest]:
+        while True:
+            yield pb.PredictStreamRequest()
+
+    answers = servicer.PredictStream(requests(), cast("Any", OpenContext(60)))
+    await anext(aiter(answers))
+    await cast("AsyncGenerator[object, None]", answers).aclose()
+    assert Servicer.left
 
 
 async def test_a_stream_lasts_as_long_as_its_caller(stub: PawsightAsyncStub) -> None:

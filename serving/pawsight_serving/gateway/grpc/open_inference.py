@@ -37,7 +37,7 @@ from pawsight_serving.rpc.refusals import abort_unimplemented
 from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from grpc.aio import ServicerContext
 
@@ -149,7 +149,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
     @streaming
     async def ModelStreamInfer(
         self, requests: AsyncIterator[oip.ModelInferRequest], call: Call
-    ) -> AsyncIterator[oip.ModelStreamInferResponse]:
+    ) -> AsyncGenerator[oip.ModelStreamInferResponse, None]:
         """Run models as requests come; one that fails leaves the others alone."""
 
         async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse:

@@ -34,7 +34,7 @@ from pawsight_serving.messages.queries import query_of
 from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from pawsight_serving.calls import Call
     from pawsight_serving.gateway.core import Gateway
@@ -86,7 +86,7 @@ class PawsightServicer(PawsightMethods):
     @streaming
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterator[PredictStreamRequest], call: Call
-    ) -> AsyncIterator[PredictStreamResponse]:
+    ) -> AsyncGenerator[PredictStreamResponse, None]:
         """Classify pictures as they come; one that fails leaves the others alone.
 
         The stream holds one place among the requests in flight, for as long as it lasts.
