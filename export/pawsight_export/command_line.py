@@ -32,28 +32,28 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Engine)),
     default="onnxruntime",
     show_default=True,
-    help="What runs the graphs in Triton: its backend for ONNX Runtime, OpenVINO or TensorRT, or "
-    "its Python backend, which `pawsight triton` has.",
+    help="Triton backend that runs the graphs: ONNX Runtime, OpenVINO or TensorRT, or "
+    "the Python backend, which `pawsight triton` has.",
 )
 @click.option(
     "--precision",
     type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
-    help="Of the weights and of the predictions' arithmetic. Below fp32, --data must have a test "
-    "folder: the graph is held against the float32 model on it.",
+    help="Precision of the weights and of the predictions' arithmetic. Below fp32, --data must "
+    "have a test folder, on which the graph is compared with the float32 model.",
 )
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Pictures whose train folder shows int8 how large the maps get [default: --data].",
+    help="Pictures whose train folder int8 takes its ranges from [default: --data].",
 )
 @click.option(
     "--calibration-method",
     type=click.Choice(get_args(Method)),
     default="minmax",
     show_default=True,
-    help="How int8's ranges follow from those pictures.",
+    help="How int8's ranges are derived from those pictures.",
 )
 @click.option(
     "--filters",
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=KEEP,
     show_default=True,
-    help="Versions of the model to leave in the repository, newest first, this one included.",
+    help="Versions of the model to keep in the repository, this one included.",
 )
 def export(run: Path, name: str, repository: Path, classes: str | None, **options: Any) -> None:
     """Publish RUN as a new version of a model, after its checks passed.

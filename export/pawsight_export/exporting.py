@@ -142,7 +142,7 @@ def export_run(
         if other not in served and other in published_versions(repository, name):
             say(
                 f"version {other} is no longer served, as one configuration cannot serve both: its "
-                "input size, classes, outputs or precision is another. It stays; serve it again "
+                "input size, classes, outputs or precision differs. It is kept; serve it again "
                 f"with: pawsight repository rollback {name} --to {other}"
             )
     return manifest

@@ -70,7 +70,7 @@ def explainer(settings: ExplainerSettings) -> None:
     "--trace-endpoint",
     metavar="URL",
     callback=_collector,
-    help="OTLP address that traces go to, over HTTP, such as http://localhost:4318/v1/traces; "
+    help="OTLP address to send traces to, over HTTP, such as http://localhost:4318/v1/traces; "
     "without it, none are made.",
 )
 def triton(
@@ -101,7 +101,9 @@ def key(name: str, file: Path | None) -> None:
     The key is shown this once; the file holds its hash alone.
     """
     if not NAME.fullmatch(name):
-        raise click.UsageError("A name has letters, digits, dots, dashes and underscores alone.")
+        raise click.UsageError(
+            "A name may contain only letters, digits, dots, dashes and underscores."
+        )
     made, line = make_key(name)
     if file is None:
         click.echo(line, err=True)

@@ -137,7 +137,7 @@ def _sentence(error: ValidationError) -> str:
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
     elif problem["type"] == "less_than_equal":
-        what = f"it must be {problem['ctx']['le']} at the most"
+        what = f"it must be at most {problem['ctx']['le']}"
     elif problem["type"] == "literal_error":
         what = f"it must be {problem['ctx']['expected']}"
     return f"{': '.join([*flags, what])}."

@@ -136,5 +136,5 @@ class Readiness:
             logger.exception("%s does not answer", manifest.name)
             return f"{manifest.name} does not answer, as the error above says"
         if not np.isfinite(outputs["probabilities"]).all():
-            return f"{manifest.name} answers what is no number; export it again"
+            return f"{manifest.name} answers with values that are not numbers; export it again"
         return ""

@@ -44,70 +44,71 @@ class EngineSettings(BaseModel):
         None, description=f"Folder of the model repository [default: {DEFAULT_REPOSITORY}]."
     )
     triton: HostPort | None = Field(
-        None, description="gRPC address of a Triton that runs the models, instead of this process."
+        None,
+        description="gRPC address of a Triton server to run the models, instead of this process.",
     )
     repository_poll_s: PositiveFloat = Field(
-        2.0, description="Time between two looks for new versions in the repository."
+        2.0, description="Seconds between looks for new versions in the repository."
     )
     version_grace_s: PositiveFloat = Field(
         30.0,
-        description="How long a version that is served no more still answers who asks for it.",
+        description="Seconds for which a withdrawn version still answers requests that name it.",
     )
     engine_threads: PositiveInt = Field(
         default_factory=usable_processors,
-        description="Calls that the engine runs at a time here [default: one a usable core].",
+        description="Inference calls run at once in this process [default: one per usable core].",
     )
     engine_cores: Literal["all", "one"] = Field(
-        "all", description="What each of these calls gets: all cores, or one of its own."
+        "all", description="Cores for each call: all of them, shared, or one of its own."
     )
     engine_batch: PositiveInt | None = Field(
         None,
-        description="Pictures of waiting calls that the engine runs in one batch at the most "
+        description="Largest batch formed of single pictures that wait "
         "[default: 4 where OpenVINO runs them, 6 elsewhere].",
     )
     default_model: str = Field(
-        "cats_dogs_vgg16", description="Model that answers requests which name none."
+        "cats_dogs_vgg16", description="Model that answers requests that name none."
     )
     timeout_s: PositiveFloat = Field(
-        30.0, description="How long a request may take where its caller does not ask for less."
+        30.0, description="Seconds that a request may take, unless its caller asks for less."
     )
     max_picture_bytes: PositiveInt = Field(
-        10 * 1024 * 1024, description="Bytes that one encoded picture may have."
+        10 * 1024 * 1024, description="Maximum bytes of one encoded picture."
     )
     max_picture_pixels: PositiveInt = Field(
-        50_000_000, description="Pixels that one picture may have, by its header."
+        50_000_000, description="Maximum pixels of one picture, checked before it is decoded."
     )
     max_request_bytes: PositiveInt = Field(
-        64 * 1024 * 1024, description="Bytes that one request of several pictures may have."
+        64 * 1024 * 1024, description="Maximum bytes of one request."
     )
-    max_pictures: PositiveInt = Field(64, description="Pictures that one request may hold.")
+    max_pictures: PositiveInt = Field(64, description="Maximum pictures in one request.")
     max_explanations_in_flight: PositiveInt = Field(
-        64, description="Explanations in flight at once; more are refused at once."
+        64, description="Maximum explanations in flight; more are refused at once."
     )
     max_in_flight_bytes: PositiveInt = Field(
         256 * 1024 * 1024,
-        description="Bytes that the bodies of the requests in flight may have together.",
+        description="Maximum bytes of the bodies of all requests in flight, together.",
     )
     decode_threads: PositiveInt = Field(
         default_factory=lambda: max(2, usable_processors()),
-        description="Threads that decode pictures [default: one a usable core].",
+        description="Threads that decode pictures [default: one per usable core, at least 2].",
     )
     probe_interval_s: PositiveFloat = Field(
-        2.0, description="Time between two checks that the engine still answers."
+        2.0, description="Seconds between checks that the engine still answers."
     )
     probe_timeout_s: PositiveFloat = Field(
-        2.0, description="Time after which a check that was not answered has failed."
+        2.0, description="Seconds after which an unanswered check has failed."
     )
     log_format: LogFormat = Field(
-        "text", description="How the log is written: text, or json with one object a line."
+        "text", description="Format of the log: text, or json with one object per line."
     )
     trace_endpoint: str | None = Field(
         None,
-        description="OTLP address that traces go to, such as http://localhost:4317; without it, "
-        "none are made.",
+        description="OTLP address to send traces to, such as http://localhost:4317; without it, "
+        "there are none.",
     )
     shutdown_grace_s: PositiveFloat = Field(
-        10.0, description="How long requests under way may take after a signal to stop."
+        10.0, description="Seconds that requests in flight get to finish after a signal to stop."
     )
 
     @field_validator("trace_endpoint")
@@ -136,10 +137,10 @@ class EngineSettings(BaseModel):
 class GatewaySettings(EngineSettings):
     """Settings of `pawsight serve`."""
 
-    http: HostPort = Field(Address("127.0.0.1", 8080), description="Address of HTTP.")
-    grpc: HostPort = Field(Address("127.0.0.1", 50051), description="Address of gRPC.")
+    http: HostPort = Field(Address("127.0.0.1", 8080), description="Address to serve HTTP on.")
+    grpc: HostPort = Field(Address("127.0.0.1", 50051), description="Address to serve gRPC on.")
     workers: PositiveInt = Field(
-        1, description="Gateway processes that share the ports; one suffices with a Triton or GPU."
+        1, description="Gateway processes that share the ports; one is enough with Triton or a GPU."
     )
     explainer: HostPort | None = Field(
         None,
@@ -147,61 +148,61 @@ class GatewaySettings(EngineSettings):
     )
     max_in_flight: PositiveInt = Field(
         512,
-        description="Predictions in flight at once, however patient their callers; more are "
-        "refused at once, as is whoever would be answered too late.",
+        description="Maximum predictions in flight; more are refused at once, as are those that "
+        "would be answered after their deadline.",
     )
     stream_pictures_at_once: PositiveInt = Field(
-        8, description="Requests of one gRPC stream that are worked on at once."
+        8, description="Requests of one gRPC stream that are processed at once."
     )
     max_answer_bytes: PositiveInt = Field(
         64 * 1024 * 1024,
-        description="Bytes that the tensors of one answer may have, over the Open Inference "
-        "Protocol.",
+        description="Maximum bytes of the tensors in one answer of the Open Inference Protocol.",
     )
     tls_certificate: Path | None = Field(
-        None, description="PEM file of the certificate of both ports; without it, no TLS."
+        None, description="PEM file with the certificate for both ports; without it, no TLS."
     )
-    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key.")
     tls_client_ca: Path | None = Field(
-        None, description="PEM file of the authorities that callers' certificates must come from."
+        None,
+        description="PEM file with the authorities that must have signed callers' certificates.",
     )
     api_keys: Path | None = Field(
-        None, description="File of NAME:SHA256 lines, one an API key that may call."
+        None, description="File of the accepted API keys, one NAME:SHA256 per line."
     )
     cors_origins: str = Field(
-        "", description="Origins, with spaces between, whose pages may call from a browser."
+        "", description="Origins, separated by spaces, whose pages may call from a browser."
     )
     max_connections: PositiveInt = Field(
-        1024, description="Connections over HTTP, and calls over gRPC, that are held at once."
+        1024, description="Maximum HTTP connections, and gRPC calls, open at once."
     )
     max_header_bytes: PositiveInt = Field(
-        16 * 1024, description="Bytes that a request's headers, or a call's metadata, may have."
+        16 * 1024, description="Maximum bytes of a request's headers, or a call's metadata."
     )
     max_json_depth: PositiveInt = Field(
         MAX_JSON_DEPTH,
         le=1024,
-        description="Arrays and objects that may lie in each other in a request's JSON.",
+        description="Maximum nesting depth of a JSON body.",
     )
     header_timeout_s: PositiveFloat = Field(
-        10.0, description="How long a caller may take to send a request's headers."
+        10.0, description="Seconds that a caller may take to send a request's headers."
     )
     body_timeout_s: PositiveFloat = Field(
         20.0,
-        description="How long a caller may take to send a request's body, or a call's message.",
+        description="Seconds that a caller may take to send a request's body, or a call's message.",
     )
     idle_timeout_s: PositiveFloat = Field(
         300.0,
-        description="How long a gRPC stream may bring no request, and a gRPC connection no call, "
-        "before it is ended.",
+        description="Seconds after which a gRPC stream without a request, or a gRPC connection "
+        "without a call, is closed.",
     )
     audit: Path | None = Field(
-        None, description="File that every prediction is written to, with its picture's hash."
+        None, description="File to record every prediction in, with its picture's hash."
     )
     audit_max_bytes: PositiveInt = Field(
-        1024 * 1024 * 1024, description="Bytes at which that file is full."
+        1024 * 1024 * 1024, description="Maximum bytes of that file."
     )
     explainer_start_s: PositiveFloat = Field(
-        15.0, description="How long to wait for the explainer before serving without it."
+        15.0, description="Seconds to wait for the explainer before serving without it."
     )
 
     @model_validator(mode="after")
@@ -236,19 +237,20 @@ class GatewaySettings(EngineSettings):
 class ExplainerSettings(EngineSettings):
     """Settings of `pawsight explainer`."""
 
-    grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address of gRPC.")
+    grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address to serve gRPC on.")
     render_threads: PositiveInt = Field(
         default_factory=usable_processors,
-        description="Threads that draw overlays and grids [default: one a usable core].",
+        description="Threads that draw overlays and grids [default: one per usable core].",
     )
     max_overlay_side: PositiveInt = Field(
-        1024, description="Pixels that an overlay's longer side may have."
+        1024, description="Maximum pixels of an overlay's longer side."
     )
     explanations_at_once: PositiveInt = Field(
         default_factory=lambda: max(2, usable_processors()),
-        description="Explanations worked on at once; others wait [default: one a usable core].",
+        description="Explanations computed at once; others wait "
+        "[default: one per usable core, at least 2].",
     )
     max_explanation_bytes: PositiveInt = Field(
         256 * 1024 * 1024,
-        description="Bytes of maps and drawings that one explanation may hold at once.",
+        description="Maximum bytes of maps and drawings that one explanation may hold at once.",
     )

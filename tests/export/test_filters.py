@@ -32,5 +32,5 @@ def test_a_folder_without_any_grid_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "conv1.png").write_bytes(b"JFIF")
-    with pytest.raises(PublicationFailed, match="no PNG"):
+    with pytest.raises(PublicationFailed, match="not a PNG"):
         stage_filters(tmp_path, "pets_explain", "1", tmp_path, ["conv1"])

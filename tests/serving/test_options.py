@@ -44,7 +44,7 @@ def test_values_are_typed() -> None:
             "--engine-cores: it must be 'all' or 'one'.",
         ),
         (["--max-pictures", "x"], "--max-pictures: it must be a whole number above zero."),
-        (["--max-json-depth", "5000"], "--max-json-depth: it must be 1024 at the most."),
+        (["--max-json-depth", "5000"], "--max-json-depth: it must be at most 1024."),
         (
             ["--triton", "h:1", "--repository", "r"],
             "give either a repository or a Triton, not both.",

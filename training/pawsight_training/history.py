@@ -57,8 +57,8 @@ class History(pl.Callback):
         # Before the checkpoint is written: the last one that is good stays.
         if not all(map(math.isfinite, row.values())):
             raise RecipeInvalid(
-                f"In epoch {row['epoch']} the loss is no number any more: the training has "
-                "diverged. Train anew with a lower --learning-rate."
+                f"In epoch {row['epoch']} the loss is no longer a number: the training has "
+                "diverged. Train again with a lower --learning-rate."
             )
         self.rows.append(row)
         if trainer.is_global_zero:

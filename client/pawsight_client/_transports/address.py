@@ -75,4 +75,4 @@ def _check_key(api_key: object) -> None:
     if api_key is not None and not isinstance(api_key, str):
         raise OptionInvalid(f"api_key must be text, not {type(api_key).__name__}.")
     if api_key and not (api_key.isascii() and api_key.isprintable()):
-        raise OptionInvalid("The API key holds characters that no key has; copy it again.")
+        raise OptionInvalid("The API key contains characters that are not allowed; copy it again.")

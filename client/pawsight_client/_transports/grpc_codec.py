@@ -62,7 +62,7 @@ def read(form: Form[T], answer: Message) -> T:
         return form.read(answer)
     except ValueError as error:
         raise errors.AnswerInvalid(
-            "The answer is none that a Pawsight gateway gives; check the server's version."
+            "The answer is not from a Pawsight gateway; check the server's version."
         ) from error
 
 

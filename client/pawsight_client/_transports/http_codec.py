@@ -60,7 +60,7 @@ def read(operation: Operation[T], status: int, headers: Mapping[str, str], body:
         result: T = _forms(operation).read(json.loads(body))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise errors.AnswerInvalid(
-            "The answer is none that a Pawsight gateway gives; check the server's URL."
+            "The answer is not from a Pawsight gateway; check the server's URL."
         ) from error
     return result
 

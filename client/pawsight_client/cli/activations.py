@@ -43,7 +43,7 @@ def _channels(
     help="Channels to show [default: the strongest].",
 )
 @click.option(
-    "--top", type=click.IntRange(1, 65535), help="So many of the strongest [default: 16]."
+    "--top", type=click.IntRange(1, 65535), help="Number of strongest channels [default: 16]."
 )
 @click.option("--model", default="", help="Model to ask [default: the server's].")
 @with_client

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
-PATIENCE: Final = "This side waits for --timeout seconds, the server works for its --timeout-s."
+PATIENCE: Final = (
+    "The client waits up to --timeout seconds; the server has its own limit, --timeout-s."
+)
 
 
 def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("pictures", metavar="PICTURE...", nargs=-1, required=True)
 @click.option("--model", default="", help="Model to ask [default: the server's].")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @with_client
 def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool) -> None:
     """Ask a server what is in pictures.

@@ -135,7 +135,7 @@ class LazyGroup(click.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise click.ClickException("No space is left to write to; make some.") from error
+            raise click.ClickException("The disk is full; free some space.") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -51,7 +51,7 @@ class ExplainerMetrics:
 
         tasks = Gauge(
             "pawsight_explainer_tasks",
-            "Tasks of the event loop that are not done: at rest always as many.",
+            "Unfinished asyncio tasks; constant when idle, so growth means a leak.",
             registry=self._registry,
         )
         tasks.set_function(unfinished_tasks)

@@ -148,7 +148,7 @@ class ChildProcess:
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
             except Exception:
-                logger.exception("the %s said what was not expected of it", self._name)
+                logger.exception("unexpected output from the %s", self._name)
                 await client.disconnect()
                 await self._end(0.0)
             self._ended.set()
@@ -190,7 +190,7 @@ class ChildProcess:
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
                 if client.silent_s() > _FROZEN_AFTER_S:
-                    logger.warning("the %s answers no more; ending it", self._name)
+                    logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     await ended
         finally:

@@ -106,7 +106,7 @@ class Metrics:
         )
         self._tasks = Gauge(
             "pawsight_tasks",
-            "Tasks of the event loop that are not done: at rest always as many.",
+            "Unfinished asyncio tasks; constant when idle, so growth means a leak.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

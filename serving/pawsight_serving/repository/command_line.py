@@ -91,7 +91,7 @@ def _described(repository: Path, manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-@repository.command(short_help="Compute every digest again.")
+@repository.command(short_help="Recompute every digest.")
 @REPOSITORY_OPTION
 @click.argument("name", default="")
 def verify(repository: Path, name: str) -> None:
@@ -109,7 +109,7 @@ def verify(repository: Path, name: str) -> None:
         sys.exit(1)
 
 
-@repository.command(short_help="Serve an earlier version again.")
+@repository.command(short_help="Go back to an earlier version.")
 @REPOSITORY_OPTION
 @click.argument("name")
 @click.option(

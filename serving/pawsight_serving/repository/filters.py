@@ -38,7 +38,9 @@ def grids_in(folder: Path, layers: Sequence[str]) -> dict[str, bytes]:
             continue
         grids[layer] = source.read_bytes()
         if not grids[layer].startswith(_PNG):
-            raise RepositoryInvalid(f"{source} is no PNG; draw it again with `pawsight filters`.")
+            raise RepositoryInvalid(
+                f"{source} is not a PNG; draw it again with `pawsight filters`."
+            )
     if not grids:
         raise RepositoryInvalid(
             f"{folder} holds no LAYER.png of the layers {', '.join(layers)}; "

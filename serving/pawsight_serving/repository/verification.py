@@ -148,11 +148,12 @@ def _configured(
     for graph, config in configs.items():
         path = root / graph / LABELS_FILE
         if not path.is_file() or path.read_bytes() != labels.encode():
-            yield f"{graph}/{LABELS_FILE} has not the classes of version {manifest.version}"
+            yield f"{graph}/{LABELS_FILE} does not list the classes of version {manifest.version}"
         own = model_config([manifest], graph)
         if (list(config.input), list(config.output)) != (list(own.input), list(own.output)):
             yield (
-                f"{graph}/{CONFIG_FILE} has not the input and outputs of version {manifest.version}"
+                f"{graph}/{CONFIG_FILE} does not have the input and outputs of version "
+                f"{manifest.version}"
             )
 
 

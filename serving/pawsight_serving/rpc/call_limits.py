@@ -216,4 +216,4 @@ def _is_larger(details: Any, max_bytes: int) -> bool:
 
 
 def _not_a_message() -> RequestError:
-    return RequestError("The request is no message of this method; check the client's protocol.")
+    return RequestError("The request is not a message of this method; check the client's protocol.")

@@ -73,7 +73,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--instances",
     type=Numbers(),
     default=lambda: ",".join(map(str, sorted({1, usable_processors()}))),
-    help="Instances to try [default: 1 and one a core].",
+    help="Instance counts to try [default: 1, and one per core].",
 )
 @click.option(
     "--batches", type=Numbers(), default="1,8,32", show_default=True, help="Largest batches to try."
@@ -83,28 +83,29 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     type=Numbers(0),
     default="0,500,2000",
     show_default=True,
-    help="Microseconds to try that a request may wait for others to fill its batch.",
+    help="Queue delays to try, in microseconds: how long a request may wait for others to fill its "
+    "batch.",
 )
 @click.option(
     "--callers",
     type=Numbers(),
     default="1,4,16",
     show_default=True,
-    help="Callers at once to try each setting under.",
+    help="Numbers of concurrent callers to try each setting with.",
 )
 @click.option(
     "--measure-s",
     type=click.FloatRange(min=0.1),
     default=2.0,
     show_default=True,
-    help="Seconds that a window of a measurement takes.",
+    help="Seconds of one measurement window.",
 )
 @click.option(
     "--limit-s",
     type=click.FloatRange(min=1),
     default=900.0,
     show_default=True,
-    help="Seconds after which no further setting is begun.",
+    help="Seconds after which no further setting is started.",
 )
 @click.option(
     "--plot",
@@ -113,7 +114,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="FILE",
     help="Where to draw throughput against p99 [default: tune-NAME.png].",
 )
-@click.option("--own-client", is_flag=True, help="Load it without perf_analyzer.")
+@click.option("--own-client", is_flag=True, help="Generate the load without perf_analyzer.")
 def tune(
     name: str,
     repository: Path,
@@ -220,4 +221,4 @@ def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: floa
             f"The configuration of {name} in {repository} could not be written: "
             f"{error.strerror or error}."
         ) from error
-    click.echo(f"It stands in {name}/{CONFIG_FILE} now; a running Triton takes it over.")
+    click.echo(f"Written to {name}/{CONFIG_FILE} ; a running Triton picks it up.")

@@ -246,4 +246,4 @@ def test_an_output_that_is_full_is_told_in_a_sentence() -> None:
             timeout=60,
         )
     assert result.returncode == 1
-    assert result.stderr == b"Error: No space is left to write to; make some.\n"
+    assert result.stderr == b"Error: The disk is full; free some space.\n"

@@ -81,6 +81,6 @@ def test_what_cannot_be_added_changes_nothing(root: Path, drawn: Path, tmp_path:
     with pytest.raises(RepositoryInvalid, match=r"no LAYER\.png"):
         add_filters(root, "tiny", tmp_path)
     (drawn / "conv1.png").write_bytes(b"text")
-    with pytest.raises(RepositoryInvalid, match="no PNG"):
+    with pytest.raises(RepositoryInvalid, match="not a PNG"):
         add_filters(root, "tiny", drawn)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before

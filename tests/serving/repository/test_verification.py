@@ -59,7 +59,7 @@ def test_what_was_published_is_whole(repository: Path) -> None:
         ),
         (
             lambda root: (root / "tiny" / "labels.txt").write_bytes(b"\xff"),
-            "tiny: tiny/labels.txt has not the classes of version 2",
+            "tiny: tiny/labels.txt does not list the classes of version 2",
         ),
         (
             lambda root: (root / "tiny" / "2" / "model.py").write_text("import os"),
@@ -80,7 +80,7 @@ def test_what_was_published_is_whole(repository: Path) -> None:
         ),
         (
             lambda root: (root / "tiny_explain" / "labels.txt").write_text("dog\ncat\n"),
-            "tiny: tiny_explain/labels.txt has not the classes of version 1",
+            "tiny: tiny_explain/labels.txt does not list the classes of version 1",
         ),
         (
             lambda root: shutil.copy(root / "other" / "config.pbtxt", root / "tiny"),
@@ -100,7 +100,7 @@ def test_what_was_published_is_whole(repository: Path) -> None:
         ),
         (
             lambda root: publish_tiny(root, version="3", side=4),
-            "tiny: tiny_explain/config.pbtxt has not the input and outputs of version 2",
+            "tiny: tiny_explain/config.pbtxt does not have the input and outputs of version 2",
         ),
         (
             lambda root: (root / "tiny_explain" / "config.pbtxt").unlink(),

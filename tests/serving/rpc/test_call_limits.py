@@ -130,7 +130,9 @@ async def test_who_sends_its_request_slowly_is_cut() -> None:
     assert heard.requests[0].total_s >= 0.1
 
 
-@pytest.mark.parametrize(("sent", "word"), [(nothing(), "no request"), (b"\xff\xff", "no message")])
+@pytest.mark.parametrize(
+    ("sent", "word"), [(nothing(), "no request"), (b"\xff\xff", "not a message")]
+)
 async def test_what_is_no_request_is_refused_in_a_sentence(sent: Any, word: str) -> None:
     heard = Heard()
     async with serving(heard) as (_, _, channel):

@@ -66,7 +66,7 @@ async def read_pictures(
         body = await read_body(request, settings.max_request_bytes, place)
         return await off_the_loop(partial(_from_instances, body, settings), len(body))
     raise MediaTypeUnsupported(
-        f"The media type {media_type!r} is not read here; send image/*, application/octet-stream, "
+        f"The media type {media_type!r} is not supported; send image/*, application/octet-stream, "
         "multipart/form-data or application/json."
     )
 
@@ -169,9 +169,9 @@ def from_base64(text: str, number: int) -> bytes:
     except ValueError as error:
         if text.startswith("data:"):
             raise ImageInvalid(
-                f"Picture {number}: it is a data: URL; send what stands behind its comma alone."
+                f"Picture {number}: it is a data: URL; send only what follows its comma."
             ) from error
         raise ImageInvalid(
-            f"Picture {number}: it is not base64; send its bytes in the letters A-Z, a-z, 0-9, "
-            "+ and / of RFC 4648."
+            f"Picture {number}: it is not base64; encode its bytes with the alphabet of RFC 4648: "
+            "A-Z, a-z, 0-9, + and /."
         ) from error

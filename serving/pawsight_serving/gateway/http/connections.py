@@ -206,7 +206,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # The parser takes what follows CONNECT for another protocol.
             return "This server is no proxy; send the body by POST."
         if codings not in ([], [b"chunked"]):
-            return "The Transfer-Encoding is not read here; send the body as it is, or chunked."
+            return "The Transfer-Encoding is not supported; send the body as it is, or chunked."
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             return "A request of HTTP/1.1 has one Host header; send it once."
         return None

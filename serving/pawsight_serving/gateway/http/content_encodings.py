@@ -29,7 +29,8 @@ def unpacked(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes
         return chunks
     if encoding not in _WINDOW_BITS:
         raise MediaTypeUnsupported(
-            "The Content-Encoding is not read here; send the body as it is, or by gzip or deflate."
+            "The Content-Encoding is not supported; send the body uncompressed, or use gzip or "
+            "deflate."
         )
     return _unpack(chunks, encoding)
 
@@ -62,5 +63,5 @@ async def _unpack(chunks: AsyncIterator[bytes], encoding: str) -> AsyncGenerator
 def _broken(encoding: str) -> RequestError:
     return RequestError(
         f"The body is not one whole {encoding} stream, as its Content-Encoding says; "
-        "compress it again, or send it as it is."
+        "compress it again, or send it uncompressed."
     )

@@ -55,8 +55,8 @@ class CrossOrigin(CORSMiddleware):
         }
         return error_answer(
             OptionInvalid(
-                "Pages may not call so; name their origin in cors-origins, and call by GET or POST "
-                "with headers that are known here."
+                "This cross-origin request is not allowed; add the page's origin to cors-origins, "
+                "and use GET or POST with accepted headers."
             ),
             "" if observed is None else observed.request_id,
             headers=kept,

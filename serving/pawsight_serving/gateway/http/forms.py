@@ -79,7 +79,8 @@ class _Form:
         self._parts += 1
         if self._parts > self._max_pictures:
             raise RequestError(
-                f"The form has more than {self._max_pictures} parts; send so many pictures at most."
+                f"The form has more than {self._max_pictures} parts; send at most that many "
+                "pictures."
             )
         self._part, self._disposition = bytearray(), b""
 

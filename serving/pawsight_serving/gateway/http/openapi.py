@@ -27,16 +27,17 @@ Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
 _FAILURES: Final = {
     400: "The picture or an option is invalid.",
-    401: "No or a wrong API key, where keys are set.",
+    401: "The API key is missing or wrong, where keys are set.",
     404: "Unknown model or version.",
-    405: "The route has another method; `Allow` names it.",
+    405: "The route has other methods; `Allow` names them.",
     408: "The request came too slowly.",
     413: "Over the byte limit or the pixel limit.",
-    415: "The media type is not read here.",
+    415: "The media type is not supported.",
     431: "The request's headers are too large.",
     429: "Too many requests are in flight; `Retry-After` says when to try again.",
     500: "The server failed.",
-    503: "Engine or explainer are down, or the server stops; `Retry-After` says when to try again.",
+    503: "Engine or explainer is down, or the server is stopping; `Retry-After` says when to try "
+    "again.",
     504: "The deadline passed.",
 }
 _OF_INFERENCE: Final = tuple(status for status in _FAILURES if status != 405)
@@ -201,7 +202,7 @@ _LAYER: Final = _path_parameter("layer")
 _TIMEOUT: Final[Json] = {
     "name": TIMEOUT_HEADER,
     "in": "header",
-    "description": "Seconds after which the answer is of no use any more.",
+    "description": "Seconds after which the answer is no longer of use.",
     "schema": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
 }
 _KEYS: Final[Json] = {

@@ -52,8 +52,8 @@ def _with_headers(status: str, answer: Json) -> Json:
 _REQUEST_ID: Final[Json] = {
     "name": "X-Request-Id",
     "in": "header",
-    "description": "An id for logs and answers: 1 to 128 letters, digits and `._:/+=@-`. Where "
-    "none such is sent, one is made.",
+    "description": "An id for logs and answers: 1 to 128 letters, digits and `._:/+=@-`. Without "
+    "a valid one, the server makes one.",
     "schema": {"type": "string"},
 }
 _ECHO: Final[Json] = {
@@ -61,7 +61,7 @@ _ECHO: Final[Json] = {
     "schema": {"type": "string"},
 }
 _RETRY_AFTER: Final[Json] = {
-    "description": "Seconds after which to ask again.",
+    "description": "Seconds after which to try again.",
     "schema": {"type": "integer", "minimum": 0},
 }
 _ALLOW: Final[Json] = {

@@ -82,8 +82,8 @@ class ExplainOptions(BaseModel):
     )
     faithfulness: bool = Field(
         False,
-        description="Whether to measure deletion and insertion: does the model mind the pixels "
-        "that the map points at?",
+        description="Whether to measure deletion and insertion: how much the prediction depends "
+        "on the pixels that the map points at.",
     )
     samples: int = Field(
         0, ge=0, le=65535, description="Passes of `rise` and `smoothgrad` [default: 512 and 24]."

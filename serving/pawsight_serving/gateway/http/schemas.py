@@ -52,7 +52,7 @@ class CurveAnswer(BaseModel):
 
 
 class FaithfulnessAnswer(BaseModel):
-    """Whether the model minds the pixels that a map points at (RISE, Petsiuk et al. 2018)."""
+    """How much a prediction depends on the pixels that a map points at (Petsiuk et al. 2018)."""
 
     deletion: CurveAnswer = Field(description="Pixels taken away: a small area is good.")
     insertion: CurveAnswer = Field(description="Pixels put in: a large area is good.")
@@ -113,7 +113,7 @@ class ModelAnswer(BaseModel):
     ready: bool
     version: str
     state: str = Field(description="READY or UNAVAILABLE.")
-    default: bool = Field(description="Whether callers that name no model mean it.")
+    default: bool = Field(description="Whether it answers requests that name no model.")
     classes: list[str]
     layers: list[LayerAnswer]
     methods: list[str] = Field(description="Methods of explanation that it offers.")

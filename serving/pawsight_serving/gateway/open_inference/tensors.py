@@ -101,7 +101,7 @@ class Answered:
 def _not_pixels(name: str) -> RequestError:
     return RequestError(
         f"The data of the input {name!r} are not whole numbers from 0 to {_MAX_UINT8}, "
-        "in rows of one length; send such."
+        "in rows of equal length."
     )
 
 

@@ -129,7 +129,7 @@ def test_what_is_no_base64_is_told_which_is_wanted(sent: str) -> None:
 
 
 def test_a_data_url_is_told_what_to_send() -> None:
-    with pytest.raises(ImageInvalid, match="behind its comma"):
+    with pytest.raises(ImageInvalid, match="only what follows its comma"):
         from_base64("data:image/png;base64,eA==", 1)
 
 

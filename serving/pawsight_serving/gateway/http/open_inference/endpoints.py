@@ -118,7 +118,9 @@ class OpenInferenceEndpoints:
             try:
                 body = await read_body(request, _MAX_INDEX_BYTES)
             except ImageTooLarge as error:
-                raise RequestError(f"The body is no index's; send {_INDEX_FORM}.") from error
+                raise RequestError(
+                    f"The body is not a valid index request; send {_INDEX_FORM}."
+                ) from error
             ready_only = _ready_only(body, self._settings.max_json_depth)
             index = await descriptions.repository_index(self._inference, ready_only=ready_only)
         return Json(index)
@@ -129,7 +131,7 @@ class OpenInferenceEndpoints:
         call = open_call(request, self._settings.timeout_s)
         if (media_type := media_type_of(request)) not in {RAW, "application/json"}:
             raise MediaTypeUnsupported(
-                f"The media type {media_type!r} is not read here; send application/json, or "
+                f"The media type {media_type!r} is not supported; send application/json, or "
                 f"application/octet-stream and {HEADER_LENGTH}."
             )
         # A crowd is turned away before its bodies are read.
@@ -162,5 +164,5 @@ def _ready_only(body: bytes, max_json_depth: int) -> bool:
     document = read_json(body or b"{}", max_json_depth, _MAX_INDEX_BYTES, _INDEX_FORM)
     ready = document.get("ready", False) if isinstance(document, dict) else None
     if not isinstance(ready, bool):
-        raise RequestError(f"The body says nothing that is known here; send {_INDEX_FORM}.")
+        raise RequestError(f"The body has no known field; send {_INDEX_FORM}.")
     return ready
