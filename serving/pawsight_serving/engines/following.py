@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Final
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.engines.passing_faults import may_pass, root_cause
-from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    FolderUnreadable,
+    PawsightError,
+    RepositoryInvalid,
+)
 from pawsight_serving.memory import give_back
 from pawsight_serving.repository.directory import nothing_published
 from pawsight_serving.repository.triton_config import CONFIG_FILE
@@ -72,7 +77,8 @@ class Follower:
             EngineUnavailable: no version of a model can be loaded.
         """
         for name, error in (await self._look()).items():
-            if not self._loaded_versions.serves(name):
+            # One that may not be looked into is most likely none of a model.
+            if not self._loaded_versions.serves(name) and not isinstance(error, FolderUnreadable):
                 raise error
         if not self._loaded_versions.manifests:
             raise nothing_published(self._repository)

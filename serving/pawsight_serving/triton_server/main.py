@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
+from pawsight_serving.errors import EngineUnavailable, FolderUnreadable, RepositoryInvalid
 from pawsight_serving.logs import start_logging
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.signals import stop_signal
@@ -74,9 +74,12 @@ async def serve(
     with tempfile.TemporaryDirectory(prefix="pawsight-triton-") as name:
         folder = Path(name)
         view = RepositoryView(repository, folder)
-        models = view.refresh()
-        for error in filter(None, models.values()):
-            raise error
+        found = view.refresh()
+        for fault in filter(None, found.values()):
+            # Already told of, and most likely none of a model.
+            if not isinstance(fault, FolderUnreadable):
+                raise fault
+        models = [name for name, fault in found.items() if fault is None]
         async with TritonServer(
             environment, view.models, folder, claim(ports), trace_endpoint
         ) as server:
