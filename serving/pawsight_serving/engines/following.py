@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.engines.passing_faults import may_pass, root_cause
+from pawsight_serving.engines.single_flight import SingleFlight
 from pawsight_serving.errors import (
     EngineUnavailable,
     FolderUnreadable,
@@ -67,7 +68,7 @@ class Follower:
         self._passing: dict[str, str] = {}
         self._retry_s = 0.0
         self._retry_at_s = math.inf
-        self._looking: asyncio.Task[None] | None = None
+        self._looks = SingleFlight(self._look_again)
 
     async def start(self) -> None:
         """Load what is served.
@@ -85,17 +86,11 @@ class Follower:
 
     async def look(self) -> None:
         """Take over what changed before this call; a caller that leaves interrupts nothing."""
-        if self._looking is not None and not self._looking.done():
-            # That look may have begun before the change that this caller knows of.
-            await asyncio.wait({self._looking})
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again())
-        await asyncio.shield(self._looking)
+        await self._looks.run()
 
     async def stop(self) -> None:
         """Wait for the look under way."""
-        if self._looking is not None:
-            await asyncio.wait({self._looking})
+        await self._looks.finish()
 
     async def _look_again(self) -> None:
         try:
