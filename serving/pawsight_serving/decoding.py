@@ -64,10 +64,7 @@ class Decoder:
     def preparing(
         self, pictures: Sequence[bytes], size: tuple[int, int]
     ) -> Callable[[], NDArray[np.uint8]]:
-        """Return a function that decodes the one picture as `decode` does, in the calling thread.
-
-        It takes the picture out of `pictures` only then: a gRPC message copies it on each access.
-        """
+        """Return what decodes the one picture as `decode` does, in the thread that calls it."""
         observed = current()
 
         def prepare() -> NDArray[np.uint8]:

@@ -199,6 +199,10 @@ class RepositoryInvalid(PawsightError):
     code = "REPOSITORY_INVALID"
 
 
+class FolderUnreadable(RepositoryInvalid):
+    """This process may not look into a folder of the repository, which may be none of a model."""
+
+
 class RepositoryBusy(RepositoryInvalid):
     """Another process is changing the model."""
 

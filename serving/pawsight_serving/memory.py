@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.periodic import Periodic
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -56,22 +58,22 @@ async def giving_back_after_crowds(
         idle_s: returns for how many seconds nobody has been served.
         look_s: seconds between two looks, and for which nobody must have been served.
     """
-    looking = asyncio.create_task(_look_again_and_again(idle_s, look_s))
-    try:
-        yield
-    finally:
-        looking.cancel()
-
-
-async def _look_again_and_again(idle_s: Callable[[], float], look_s: float) -> None:
     least = resident_bytes()
-    while True:
-        await asyncio.sleep(look_s)
+
+    async def look() -> None:
+        nonlocal least
         now = resident_bytes()
         least = min(least, now)
         if idle_s() >= look_s and now > least + _GROWTH_BYTES:
             await asyncio.to_thread(give_back)
             least = resident_bytes()
+
+    looking = Periodic(look, look_s, "memory could not be given back")
+    looking.start()
+    try:
+        yield
+    finally:
+        await looking.stop()
 
 
 def _ask(function: str, *values: int) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from pawsight_serving.catalogue import newest
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable, PawsightError
+from pawsight_serving.periodic import Periodic
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from pawsight_serving.settings import EngineSettings
 
 logger = logging.getLogger(__name__)
+
+
+class ReadinessListener(Protocol):
+    """Is shown what a round found."""
+
+    def __call__(self, models: dict[str, bool], *, ready: bool) -> None:
+        """Take which models answer, and whether all do."""
 
 
 class Readiness:
@@ -40,11 +48,12 @@ class Readiness:
         self._models: tuple[str, ...] = ()
         self._answering: frozenset[str] = frozenset()
         self._ready = False
+        self._told = False
         # A round comes every second or two: a failure that lasts must not fill the log.
         self._warnings = WarnedOnce(logger)
         self._tell: Callable[[bool], Awaitable[None]] | None = None
-        self._see: Callable[..., None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._see: ReadinessListener | None = None
+        self._watch = Periodic(self._ask, self._interval_s, "readiness could not be told")
 
     @property
     def ready(self) -> bool:
@@ -60,30 +69,22 @@ class Readiness:
         self._answered_s[name] = time.monotonic()
 
     async def start(
-        self, tell: Callable[[bool], Awaitable[None]], see: Callable[..., None] | None = None
+        self, tell: Callable[[bool], Awaitable[None]], see: ReadinessListener | None = None
     ) -> None:
         """Check every model once, then again and again in the background.
 
         Args:
             tell: is called at each change.
-            see: is shown, after each round, which models answer, and whether all do; its
-                arguments are those of `Metrics.saw_readiness`.
+            see: is shown what each round found.
         """
         self._tell, self._see = tell, see
-        await self._ask()
-        self._watching = asyncio.create_task(self._watch())
+        await self._watch.run()
+        self._watch.start()
 
     async def stop(self) -> None:
         """Stop checking, and report not ready from now on."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._watch.stop()
         await self._set(frozenset(), ready=False)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            await self._ask()
 
     async def _ask(self) -> None:
         try:
@@ -100,13 +101,13 @@ class Readiness:
         await self._set(answering, ready=bool(models) and len(answering) == len(models))
 
     async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
-        self._answering = answering
+        # What is true first: whoever is told of it may fail, and is told again in the next round.
+        self._answering, self._ready = answering, ready
+        if ready != self._told and self._tell is not None:
+            await self._tell(ready)
+            self._told = ready
         if self._see is not None:
             self._see({name: name in answering for name in self._models}, ready=ready)
-        if ready != self._ready:
-            self._ready = ready
-            if self._tell is not None:
-                await self._tell(ready)
 
     async def _fault(self, manifest: Manifest) -> str:
         """Return why a model counts as not answering; nothing where it answers."""

@@ -170,3 +170,38 @@ async def test_models_are_asked_side_by_side(engine: FakeEngine, readiness: Read
     engine.may_answer.set()
     await starting
     assert readiness.ready
+
+
+async def test_who_is_shown_it_and_fails_changes_nothing_of_it(
+    engine: FakeEngine, readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = Ear()
+    full = True
+
+    def see(models: dict[str, bool], *, ready: bool) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+
+    await readiness.start(ear.tell, see)
+    assert await ear.next() is True
+    engine.failure = EngineUnavailable("dead")
+    assert await ear.next() is False
+    assert not readiness.ready
+    engine.failure = None
+    assert await ear.next() is True
+    assert "No space left" in caplog.text
+    full = False
+
+
+async def test_what_could_not_be_told_is_told_in_the_next_round(readiness: Readiness) -> None:
+    ear = Ear()
+    failures = [OSError()]
+
+    async def tell(ready: bool) -> None:
+        if failures:
+            raise failures.pop()
+        await ear.tell(ready)
+
+    await readiness.start(tell)
+    assert readiness.ready
+    assert await ear.next() is True

@@ -17,6 +17,7 @@ from pawsight_serving.engines.loaded_versions import LoadedVersions
 from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
 from pawsight_serving.memory import give_back
+from pawsight_serving.periodic import Periodic
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.workers import Workers
 
@@ -61,14 +62,17 @@ class EmbeddedEngine:
         self._loaded_versions = LoadedVersions(grace_s)
         self._follower = Follower(repository, self._loaded_versions, graphs, sharing)
         self._workers = Workers(sharing.calls, "engine")
-        self._poll_s = poll_s
-        self._following: asyncio.Task[None] | None = None
+        self._following = (
+            None
+            if poll_s is None
+            else Periodic(self._follow, poll_s, "the repository could not be followed")
+        )
 
     async def start(self) -> None:
         """Load every served version and run each graph; see `Engine.start`."""
         await self._follower.start()
-        if self._poll_s is not None:
-            self._following = asyncio.create_task(self._follow(self._poll_s))
+        if self._following is not None:
+            self._following.start()
 
     def manifests(self) -> Sequence[Manifest]:
         """Return what is loaded; see `Engine.manifests`."""
@@ -76,7 +80,7 @@ class EmbeddedEngine:
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at the folder at once; see `Engine.catch_up`."""
-        if self._poll_s is not None and self._loaded_versions.get(name, version) is None:
+        if self._following is not None and self._loaded_versions.get(name, version) is None:
             async with deadline.enforced():
                 await self._follower.look()
 
@@ -112,18 +116,15 @@ class EmbeddedEngine:
     async def close(self) -> None:
         """Finish the calls under way and release the graphs; see `Engine.close`."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await self._following.stop()
         await self._follower.stop()
         self._loaded_versions.clear()
         await asyncio.to_thread(self._workers.close)
 
-    async def _follow(self, poll_s: float) -> None:
-        while True:
-            await asyncio.sleep(poll_s)
-            await self._follower.look()
-            if self._loaded_versions.drop_expired(time.monotonic()):
-                await asyncio.to_thread(give_back)
+    async def _follow(self) -> None:
+        await self._follower.look()
+        if self._loaded_versions.drop_expired(time.monotonic()):
+            await asyncio.to_thread(give_back)
 
     async def _run(
         self,

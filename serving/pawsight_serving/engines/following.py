@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.engines.passing_faults import may_pass, root_cause
-from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
+from pawsight_serving.engines.single_flight import SingleFlight
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    FolderUnreadable,
+    PawsightError,
+    RepositoryInvalid,
+)
 from pawsight_serving.memory import give_back
 from pawsight_serving.repository.directory import nothing_published
 from pawsight_serving.repository.triton_config import CONFIG_FILE
@@ -62,7 +68,7 @@ class Follower:
         self._passing: dict[str, str] = {}
         self._retry_s = 0.0
         self._retry_at_s = math.inf
-        self._looking: asyncio.Task[None] | None = None
+        self._looks = SingleFlight(self._look_again)
 
     async def start(self) -> None:
         """Load what is served.
@@ -72,24 +78,19 @@ class Follower:
             EngineUnavailable: no version of a model can be loaded.
         """
         for name, error in (await self._look()).items():
-            if not self._loaded_versions.serves(name):
+            # One that may not be looked into is most likely none of a model.
+            if not self._loaded_versions.serves(name) and not isinstance(error, FolderUnreadable):
                 raise error
         if not self._loaded_versions.manifests:
             raise nothing_published(self._repository)
 
     async def look(self) -> None:
         """Take over what changed before this call; a caller that leaves interrupts nothing."""
-        if self._looking is not None and not self._looking.done():
-            # That look may have begun before the change that this caller knows of.
-            await asyncio.wait({self._looking})
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again())
-        await asyncio.shield(self._looking)
+        await self._looks.run()
 
     async def stop(self) -> None:
         """Wait for the look under way."""
-        if self._looking is not None:
-            await asyncio.wait({self._looking})
+        await self._looks.finish()
 
     async def _look_again(self) -> None:
         try:

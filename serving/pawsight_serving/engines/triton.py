@@ -7,6 +7,7 @@ and drops what is under way when it closes.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -17,7 +18,7 @@ from pawsight_serving.catalogue import find_model
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.engines.triton_following import TritonFollower
-from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.errors import DeadlineExceeded, ModelNotFound
 from pawsight_serving.observation import outgoing
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 # Triton loads the graphs of a version one after the other.
 _CATCH_UP_S: Final = 3.0
-_ASK_AGAIN_S: Final = 0.1
 
 
 class TritonEngine:
@@ -74,10 +74,10 @@ class TritonEngine:
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Ask Triton at once, and wait for a version that it is loading; see `Engine.catch_up`."""
         patience = Deadline(min(deadline.at_s, Deadline.after(_CATCH_UP_S).at_s))
-        while not self._follower.has(name, version) and patience.remaining_s():
-            await self._follower.look()
-            if not self._follower.has(name, version):
-                await asyncio.sleep(min(_ASK_AGAIN_S, patience.remaining_s()))
+        with suppress(DeadlineExceeded):
+            async with patience.enforced():
+                while not self._follower.has(name, version):
+                    await self._follower.look()
         deadline.check()
 
     async def infer(
@@ -150,7 +150,8 @@ class TritonEngine:
         except grpc.aio.AioRpcError as error:
             if is_not_loaded(error):
                 # Withdrawn since Triton was last asked what it serves: then it is not found.
-                await self._follower.look()
+                async with deadline.enforced():
+                    await self._follower.look()
                 self._max_batch(graph, version)
             raise meant_by(error) from error
         return {

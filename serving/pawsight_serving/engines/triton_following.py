@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import grpc
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from pawsight_serving.engines.single_flight import SingleFlight
 from pawsight_serving.engines.triton_served import Served, read_served
 from pawsight_serving.errors import (
     DeadlineExceeded,
@@ -18,6 +18,7 @@ from pawsight_serving.errors import (
     RepositoryInvalid,
     Unavailable,
 )
+from pawsight_serving.periodic import Periodic
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ _CHANNEL: Final = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 _FOLLOW_S: Final = 1.0
+# Whoever waits for a version wants it soon; each look is a call for every graph.
+_LOOK_PAUSE_S: Final = 0.1
 _CLOSE_S: Final = 10.0
 
 
 class TritonFollower:
-    """Connects to a Triton and asks it again and again what it serves.
+    """Connects to a Triton and asks it again and again what it serves; one look at a time.
 
     Args:
         address, graphs, start_timeout_s, may_come_later: see `TritonEngine`.
@@ -65,8 +68,11 @@ class TritonFollower:
         self._awaited = False
         self._served = Served()
         self._channel: grpc.aio.Channel | None = None
-        self._following: asyncio.Task[None] | None = None
         self._warnings = WarnedOnce(logger)
+        self._looks = SingleFlight(self._look, _LOOK_PAUSE_S)
+        self._following = Periodic(
+            self._looks.run, _FOLLOW_S, "what Triton serves could not be followed"
+        )
 
     @property
     def served(self) -> Served:
@@ -96,15 +102,33 @@ class TritonFollower:
                 raise
             self._awaited = True
             logger.warning("%s Until then nothing is served.", error)
-        self._following = asyncio.create_task(self._follow())
+        self._following.start()
 
     async def look(self) -> None:
-        """Ask Triton what it serves.
+        """Ask Triton what it serves; a caller that leaves interrupts nothing.
 
         One that is away or starting has loaded nothing, yet what it will serve again is still the
         truth for whoever lists models; whether it answers is readiness's.
         """
+        await self._looks.run()
+
+    def has(self, name: str, version: str) -> bool:
+        """Return whether Triton had loaded a version when it answered last."""
+        return any((m.name, m.version) == (name, version) for m in self._served.manifests)
+
+    async def close(self) -> None:
+        """Stop following, let the calls under way end, and disconnect."""
+        await self._following.stop()
+        await self._looks.cancel()
+        self._served = Served()
+        if self._channel is not None:
+            await self._channel.close(_CLOSE_S)
+
+    async def _look(self) -> None:
         try:
+            if self._awaited:
+                # Its name may be known only now, and gRPC asks for it ever more seldom.
+                await self._connect()
             served = await read_served(self.triton, self._graphs)
         except PawsightError as error:
             if not self._awaited:
@@ -126,19 +150,6 @@ class TritonFollower:
         elif self._awaited:
             faults[""] = self._no_models()
         self._warnings.warn(faults)
-
-    def has(self, name: str, version: str) -> bool:
-        """Return whether Triton had loaded a version when it answered last."""
-        return any((m.name, m.version) == (name, version) for m in self._served.manifests)
-
-    async def close(self) -> None:
-        """Stop following, let the calls under way end, and disconnect."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
-        self._served = Served()
-        if self._channel is not None:
-            await self._channel.close(_CLOSE_S)
 
     async def _connect(self) -> None:
         before = self._channel
@@ -171,11 +182,3 @@ class TritonFollower:
             f"The Triton at {self._address} has loaded no model of `pawsight export`; "
             "look at its log, or start it on another repository."
         )
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(_FOLLOW_S)
-            if self._awaited:
-                # Its name may be known only now, and gRPC asks for it ever more seldom.
-                await self._connect()
-            await self.look()

@@ -13,6 +13,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
 from pawsight_serving.admission import Admission
 from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.ending import end_in_order
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
@@ -111,13 +112,14 @@ async def serve(
         async with giving_back_after_crowds(admission.idle_s):
             await stop()
     finally:
-        await readiness.stop()
-        await server.stop(settings.shutdown_grace_s)
-        await engine.close()
-        for threads in (painters, decoders):
-            await asyncio.to_thread(threads.close)
-        for listener in tracing:
-            await asyncio.to_thread(listener.close)
+        await end_in_order(
+            readiness.stop,
+            partial(server.stop, settings.shutdown_grace_s),
+            engine.close,
+            partial(asyncio.to_thread, painters.close),
+            partial(asyncio.to_thread, decoders.close),
+            *(partial(asyncio.to_thread, each.close) for each in tracing),
+        )
 
 
 def _say(address: Address) -> None:

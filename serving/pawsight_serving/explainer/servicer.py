@@ -42,7 +42,9 @@ class ExplainerServicer(ExplainerMethods):
         self, request: pb.ExplainRequest, call: Call
     ) -> pb.ExplainResponse:
         """Classify pictures and say why."""
-        explained = await self._explainer.explain(query_of(request), request.images, call.deadline)
+        # Each look into a message copies: the pictures are taken out once.
+        pictures = list(request.images)
+        explained = await self._explainer.explain(query_of(request), pictures, call.deadline)
         return explain_response(explained, call.request_id, tensors=request.tensors)
 
     @unary

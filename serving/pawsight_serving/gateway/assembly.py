@@ -15,6 +15,7 @@ from pawsight_serving.api_keys import ApiKeys
 from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.catalogue import newest
 from pawsight_serving.decoding import Decoder
+from pawsight_serving.ending import end_in_order
 from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
@@ -41,8 +42,6 @@ from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.child_process import ChildProcess
@@ -144,7 +143,7 @@ class Assembly:
 
         Each wait has a bound, and a part that fails to end keeps no other from ending.
         """
-        ends: tuple[Callable[[], Awaitable[object]], ...] = (
+        await end_in_order(
             self._resources.readiness.stop,
             self._stop_servers,
             self._stop_sidecar,
@@ -153,11 +152,6 @@ class Assembly:
             partial(asyncio.to_thread, self._decoders.close),
             *(partial(asyncio.to_thread, each.close) for each in self._listeners),
         )
-        for end in ends:
-            try:
-                await end()
-            except Exception:
-                logger.exception("a part of the gateway did not end as it should")
 
     def _check_default_model(self) -> None:
         """Find a mistyped name now, and not when the first request leaves out the model."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import stat
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +35,10 @@ logger = logging.getLogger(__name__)
 _MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 _MAX_WAITING: Final = 10_000
 _COMPLAIN_EVERY_S: Final = 60.0
+# What the end waits for a disk that hangs.
+_CLOSE_S: Final = 10.0
+# Standard output, and standard error.
+_OUTPUTS: Final = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,13 @@ class Audit:
     The file is opened for each batch of lines, so it may be moved away at any time.
 
     Args:
-        file: where to; it grows to `max_bytes` and no further.
+        file: where to; it grows to `max_bytes` and no further. It may be a device such as
+            `/dev/null`, or this process's own output, `/dev/stdout`.
         max_bytes: what the file may have.
         on_drop: is called with how many answers were dropped, from any thread.
 
     Raises:
-        ConfigurationInvalid: the file cannot be written.
+        ConfigurationInvalid: the file cannot be written, or is none.
     """
 
     def __init__(self, file: Path, max_bytes: int, on_drop: Callable[[int], None]) -> None:
@@ -87,6 +94,11 @@ class Audit:
         if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
             raise ConfigurationInvalid(
                 "The audit file cannot be written; check its name and who may write it."
+            )
+        if file.exists() and not _takes_lines(file.stat()):
+            raise ConfigurationInvalid(
+                "The audit file is a pipe, a socket or a disk, which may keep its writer waiting "
+                "for ever; name a file."
             )
         self._file = file
         self._max_bytes = max_bytes
@@ -115,20 +127,27 @@ class Audit:
         entry = _Entry(time.time(), observed.request_id, observed.caller, predictions, pictures)
         size = entry.size
         with self._changed:
-            full = self._waiting_bytes + size > _MAX_WAITING_BYTES
-            if full or len(self._waiting) >= _MAX_WAITING:
-                self._drop(1, "it is written too slowly")
-                return
-            self._waiting.append(entry)
-            self._waiting_bytes += size
-            self._changed.notify()
+            full = (
+                self._waiting_bytes + size > _MAX_WAITING_BYTES
+                or len(self._waiting) >= _MAX_WAITING
+            )
+            if not full:
+                self._waiting.append(entry)
+                self._waiting_bytes += size
+                self._changed.notify()
+        if full:
+            self._drop(1, "it is written too slowly")
 
     def close(self) -> None:
-        """Write the lines that wait, and end."""
+        """Write the lines that wait, within a bounded time, and end."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._writer.join()
+        self._writer.join(_CLOSE_S)
+        if self._writer.is_alive():
+            logger.warning(
+                "the audit file took nothing for %g s; the last answers are not in it", _CLOSE_S
+            )
 
     def _write(self) -> None:
         while True:
@@ -152,7 +171,7 @@ class Audit:
         if self._torn:
             lines = b"\n" + lines
         with self._file.open("ab", buffering=0) as file:
-            if file.tell() + len(lines) > self._max_bytes:
+            if file.seekable() and file.tell() + len(lines) > self._max_bytes:
                 self._drop(len(entries), "the file is full; move it away")
                 return
             written = file.write(lines)
@@ -164,8 +183,24 @@ class Audit:
                 self._drop(len(entries), "the disk is full")
 
     def _drop(self, entries: int, why: str) -> None:
-        self._dropped += entries
+        with self._changed:
+            self._dropped += entries
+            dropped, now_s = self._dropped, time.monotonic()
+            complains = now_s - self._complained_s >= _COMPLAIN_EVERY_S
+            if complains:
+                self._complained_s = now_s
         self._on_drop(entries)
-        if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
-            self._complained_s = time.monotonic()
-            logger.error("the audit file misses %d answers by now: %s", self._dropped, why)
+        if complains:
+            logger.error("the audit file misses %d answers by now: %s", dropped, why)
+
+
+def _takes_lines(status: os.stat_result) -> bool:
+    """Return whether this is a file, a device of characters, or what this process writes to."""
+    if stat.S_ISREG(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        return True
+    for output in _OUTPUTS:
+        # One that was closed.
+        with suppress(OSError):
+            if os.path.samestat(status, os.fstat(output)):
+                return True
+    return False

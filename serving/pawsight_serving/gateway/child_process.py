@@ -25,6 +25,8 @@ _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 5.0
 # A process that lived for so long did not fail because of its start.
 _HEALTHY_AFTER_S: Final = 10.0
+# Models take their time to load, on a GPU above all; a process that takes longer hangs.
+_STARTS_WITHIN_S: Final = 600.0
 # What a process that has closed its output may still take to end.
 _ENDING_S: Final = 10.0
 # A process that answers nothing for so long is frozen, and ended.
@@ -144,34 +146,40 @@ class ChildProcess:
         while True:
             started_s = time.monotonic()
             try:
-                await self._run(client)
+                process = self._launched_or_new()
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
-            except Exception:
-                logger.exception("unexpected output from the %s", self._name)
-                await client.disconnect()
-                await self._end(0.0)
+            else:
+                try:
+                    await self._run(client, process)
+                except Exception:
+                    logger.exception("the %s failed in an unforeseen way", self._name)
+                    await client.disconnect()
+                    await self._end(0.0)
+                if self._tell_ended is not None:
+                    self._tell_ended(process.pid)
             self._ended.set()
-            if self._tell_ended is not None and self._process is not None:
-                self._tell_ended(self._process.pid)
             if time.monotonic() - started_s > _HEALTHY_AFTER_S:
                 delay_s = _FIRST_DELAY_S
             logger.warning("the %s ended; starting it again in %.1f s", self._name, delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    async def _run(self, client: Peer) -> None:
-        """Start one process, or take the launched one, and return when it has ended."""
+    def _launched_or_new(self) -> subprocess.Popen[bytes]:
         process = self._process
         if process is None or not self._launched:
             process = self._process = self._spawn()
         self._launched = False
+        return process
+
+    async def _run(self, client: Peer, process: subprocess.Popen[bytes]) -> None:
+        """Point the client at a process once it takes calls, and return when it has ended."""
         said = asyncio.StreamReader()
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(said), process.stdout
         )
         try:
-            if announcement := await said.readline():
+            if announcement := await self._announcement(said, process):
                 self.announced = json.loads(announcement)
                 await client.connect(Address.parse(self.announced["address"]))
                 self._reachable.set()
@@ -182,6 +190,20 @@ class ChildProcess:
             pipe.close()
         await client.disconnect()
         await self._end(_ENDING_S)
+
+    async def _announcement(
+        self, said: asyncio.StreamReader, process: subprocess.Popen[bytes]
+    ) -> bytes:
+        """Return a process's first line; nothing where it ends before, or is killed as it hangs."""
+        try:
+            async with asyncio.timeout(_STARTS_WITHIN_S):
+                return await said.readline()
+        except TimeoutError:
+            logger.warning(
+                "the %s has not started within %g s; ending it", self._name, _STARTS_WITHIN_S
+            )
+            process.kill()
+            return b""
 
     async def _until_frozen(
         self, client: Peer, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]

@@ -5,9 +5,10 @@ One that is frozen keeps its connections: calls to it would wait until their dea
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
+
+from pawsight_serving.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,27 +25,23 @@ class Pulse:
 
     def __init__(self, answers: Callable[[], Awaitable[bool]]) -> None:
         self._answers = answers
-        self._heard_s = 0.0
-        self._asking: asyncio.Task[None] | None = None
+        self._heard_s: float | None = None
+        self._asking = Periodic(self._ask, _EVERY_S, "a process could not be asked for its pulse")
 
     def start(self) -> None:
         """Ask from now on."""
         self._heard_s = time.monotonic()
-        self._asking = asyncio.create_task(self._ask())
+        self._asking.start()
 
     async def stop(self) -> None:
         """Ask no more."""
-        asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+        await self._asking.stop()
+        self._heard_s = None
 
     def silent_s(self) -> float:
         """Return the seconds since the last answer; 0 while nobody asks."""
-        return 0.0 if self._asking is None else time.monotonic() - self._heard_s
+        return 0.0 if self._heard_s is None else time.monotonic() - self._heard_s
 
     async def _ask(self) -> None:
-        while True:
-            if await self._answers():
-                self._heard_s = time.monotonic()
-            await asyncio.sleep(_EVERY_S)
+        if await self._answers():
+            self._heard_s = time.monotonic()

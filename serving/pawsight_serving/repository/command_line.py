@@ -57,13 +57,16 @@ def list_versions(repository: Path) -> None:
     ]
     for name in model_names(repository):
         try:
+            published = published_versions(repository, name)
+        except PawsightError as error:
+            click.echo(str(error), err=True)
+            continue
+        try:
             served = served_versions(repository, name)
         except PawsightError:
-            rows += [
-                (name, version, "?", *_DAMAGED) for version in published_versions(repository, name)
-            ]
+            rows += [(name, version, "?", *_DAMAGED) for version in published]
             continue
-        for version in published_versions(repository, name):
+        for version in published:
             rows.append((name, version, "yes" if version in served else "no"))
             try:
                 rows[-1] += _described(repository, read_manifest(repository, name, version))

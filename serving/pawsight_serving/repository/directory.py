@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 MANIFEST_FILE = "manifest.json"
 
@@ -22,6 +25,8 @@ def read_manifests(
 ) -> list[Manifest]:
     """Return the manifests of every published version, newest last within a name.
 
+    A folder that this process may not look into is left out with a warning.
+
     Args:
         root: the model repository.
         versions_of: says which of a model's versions are meant; all that are published without it.
@@ -30,11 +35,14 @@ def read_manifests(
         RepositoryInvalid: no such folder, nothing meant in it, or a manifest that cannot be read.
     """
     versions_of = versions_of or published_versions
-    manifests = [
-        read_manifest(root, name, version)
-        for name in model_names(root)
-        for version in versions_of(root, name)
-    ]
+    manifests: list[Manifest] = []
+    for name in model_names(root):
+        try:
+            versions = versions_of(root, name)
+        except FolderUnreadable as error:
+            logger.warning("%s", error)
+            continue
+        manifests += (read_manifest(root, name, version) for version in versions)
     if not manifests:
         raise nothing_published(root)
     return manifests
@@ -49,38 +57,64 @@ def nothing_published(root: Path) -> RepositoryInvalid:
 
 
 def model_names(root: Path) -> list[str]:
-    """Return the models' names, in order.
+    """Return the models' names, in order; any folder may be one that is to be published.
 
     Raises:
-        RepositoryInvalid: no such folder.
+        RepositoryInvalid: no such folder, or it cannot be read.
     """
-    if not root.is_dir():
+    try:
+        return [
+            model.name
+            for model in sorted(root.iterdir())
+            if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
+        ]
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RepositoryInvalid(
             f"There is no model repository at {root}; name one with --repository."
-        )
-    return [
-        model.name
-        for model in sorted(root.iterdir())
-        if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
-    ]
+        ) from error
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The model repository at {root} cannot be read; check who may read it."
+        ) from error
 
 
 def published_versions(root: Path, name: str) -> list[str]:
-    """Return the versions of a model in rising order, as Triton counts them."""
-    return [
-        version
-        for version in version_folders(root, name)
-        if (root / name / version / MANIFEST_FILE).is_file()
-    ]
+    """Return the versions of a model in rising order, as Triton counts them.
+
+    Raises:
+        FolderUnreadable: this process may not look into the model's folder.
+        RepositoryInvalid: it, or the folder of a version, cannot be read.
+    """
+    folders = version_folders(root, name)
+    try:
+        return [each for each in folders if (root / name / each / MANIFEST_FILE).is_file()]
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"A version of {name} cannot be read; check who may read its folder."
+        ) from error
 
 
 def version_folders(root: Path, graph: str) -> list[str]:
-    """Return the versions that have a folder, whatever is in it, in rising order."""
+    """Return the versions that have a folder, whatever is in it, in rising order.
+
+    Raises:
+        FolderUnreadable: this process may not look into the graph's folder.
+        RepositoryInvalid: it cannot be read.
+    """
     try:
-        folders = list((root / graph).iterdir())
+        folders = (root / graph).iterdir()
+        return sorted((f.name for f in folders if f.name.isdecimal() and f.is_dir()), key=int)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((f.name for f in folders if f.name.isdecimal() and f.is_dir()), key=int)
+    except PermissionError as error:
+        raise FolderUnreadable(
+            f"This process may not look into the folder {graph} of the model repository; where "
+            "it is a model's, check who may read it."
+        ) from error
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The folder of {graph} cannot be read ({error.strerror}); try again in a moment."
+        ) from error
 
 
 def read_manifest(root: Path, name: str, version: str) -> Manifest:

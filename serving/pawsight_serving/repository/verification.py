@@ -61,7 +61,11 @@ def verify(root: Path, name: str = "") -> list[Verified]:
 
 def _model(root: Path, name: str) -> Iterator[Verified]:
     explain = name + EXPLAIN_SUFFIX
-    versions = {graph: version_folders(root, graph) for graph in (name, explain)}
+    try:
+        versions = {graph: version_folders(root, graph) for graph in (name, explain)}
+    except RepositoryInvalid as error:
+        yield Verified(name, "", (str(error),))
+        return
     manifests: list[Manifest] = []
     for version in sorted({*versions[name], *versions[explain]}, key=int):
         absent = [graph for graph, there in versions.items() if version not in there]

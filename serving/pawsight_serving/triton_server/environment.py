@@ -119,9 +119,11 @@ def installer(environment: Environment) -> list[str]:
 def _make(
     folder: Path, requirements: Sequence[str], say: Callable[[str], None], deadline_s: float
 ) -> None:
-    """Make the environment beside its place and rename it: nobody ever sees half of one."""
+    """Make the environment beside its place and rename it: nobody ever sees half of one.
+
+    Another process may do the same meanwhile; the first that is done makes the one that stays.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
     say(f"Making Triton's environment in {folder}, this once.")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as part:
         made = Path(part) / "environment"
@@ -142,7 +144,14 @@ def _make(
                 text=True,
                 timeout=max(0.0, deadline_s - time.monotonic()),
             )
-        made.rename(folder)
+        try:
+            made.rename(folder)
+        except OSError:
+            if _describe(folder) is not None:
+                return
+            # One that works no more, such as of a Python that is gone.
+            shutil.rmtree(folder)
+            made.rename(folder)
 
 
 def _installer(folder: Path) -> tuple[list[str], list[str]]:

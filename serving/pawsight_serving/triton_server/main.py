@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
+from pawsight_serving.errors import EngineUnavailable, FolderUnreadable, RepositoryInvalid
 from pawsight_serving.logs import start_logging
+from pawsight_serving.periodic import Periodic
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.signals import stop_signal
 from pawsight_serving.triton_server.environment import default_cache, prepare
@@ -74,9 +75,12 @@ async def serve(
     with tempfile.TemporaryDirectory(prefix="pawsight-triton-") as name:
         folder = Path(name)
         view = RepositoryView(repository, folder)
-        models = view.refresh()
-        for error in filter(None, models.values()):
-            raise error
+        found = view.refresh()
+        for fault in filter(None, found.values()):
+            # Already told of, and most likely none of a model.
+            if not isinstance(fault, FolderUnreadable):
+                raise fault
+        models = [name for name, fault in found.items() if fault is None]
         async with TritonServer(
             environment, view.models, folder, claim(ports), trace_endpoint
         ) as server:
@@ -95,19 +99,23 @@ async def _serve(
 ) -> NoReturn:
     await server.wait_ready(_START_TIMEOUT_S)
     say(f"Triton serves {', '.join(models)} on {server}")
-    following = asyncio.create_task(follow(view))
+    following = follow(view)
+    following.start()
     try:
         await server.wait_ended()
     finally:
-        following.cancel()
+        await following.stop()
     raise EngineUnavailable("Triton ended by itself; its log above may say why.")
 
 
-async def follow(view: RepositoryView) -> None:
-    """Keep a view in step with its repository; what cannot be taken over stays as it was."""
+def follow(view: RepositoryView) -> Periodic:
+    """Return what keeps a view in step with its repository, once it is started.
+
+    What cannot be taken over stays as it was.
+    """
     warnings = WarnedOnce(logger)
-    while True:
-        await asyncio.sleep(_FOLLOW_S)
+
+    async def refresh() -> None:
         faults: dict[str, str] = {}
         try:
             for name, error in view.refresh().items():
@@ -115,6 +123,7 @@ async def follow(view: RepositoryView) -> None:
                     faults[name] = f"{name} is served as it was: {error}"
         except (RepositoryInvalid, OSError) as error:
             faults[""] = f"the repository is served as it was: {error}"
-        except Exception:
-            logger.exception("the repository could not be followed")
-        warnings.warn(faults)
+        finally:
+            warnings.warn(faults)
+
+    return Periodic(refresh, _FOLLOW_S, "the repository could not be followed")

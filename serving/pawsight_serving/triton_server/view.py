@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
 from pawsight_serving.repository.directory import (
     model_names,
     nothing_published,
@@ -64,7 +64,7 @@ class RepositoryView:
                     found[name] = None
             except (RepositoryInvalid, OSError) as error:
                 found[name] = error
-        if not found:
+        if all(isinstance(fault, FolderUnreadable) for fault in found.values()):
             raise nothing_published(self._repository)
         for model in self.models.iterdir():
             if model.name.removesuffix(EXPLAIN_SUFFIX) not in found:

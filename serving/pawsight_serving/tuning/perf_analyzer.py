@@ -107,14 +107,22 @@ class PerfAnalyzer:
 
 
 def read_table(text: str, callers: int) -> Load:
-    """Return the measurement in perf_analyzer's table; its latencies are in microseconds."""
-    (row,) = csv.DictReader(text.splitlines())
-    return Load(
-        callers,
-        pictures_per_s=float(row["Inferences/Second"]),
-        p50_ms=float(row["p50 latency"]) / 1e3,
-        p99_ms=float(row["p99 latency"]) / 1e3,
-    )
+    """Return the measurement in perf_analyzer's table; its latencies are in microseconds.
+
+    Raises:
+        EngineUnavailable: it holds no measurement, as where no call ended in time.
+    """
+    try:
+        (row,) = csv.DictReader(text.splitlines())
+        return Load(
+            callers,
+            pictures_per_s=float(row["Inferences/Second"]),
+            p50_ms=float(row["p50 latency"]) / 1e3,
+            p99_ms=float(row["p99 latency"]) / 1e3,
+        )
+    # TypeError: a row that ends early has None in its last columns.
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise EngineUnavailable("perf_analyzer's table holds no measurement.") from error
 
 
 def prepare(environment: Environment, cache: Path, say: Callable[[str], None]) -> PerfAnalyzer:

@@ -25,6 +25,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.triton_config import read_config, write_config
+from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.waiting import until
 
@@ -326,3 +327,30 @@ async def test_who_is_behind_catches_up(repository: Path) -> None:
     with pytest.raises(DeadlineExceeded):
         await engine.catch_up("tiny", "8", Deadline.after(0))
     await engine.close()
+
+
+async def test_a_folder_that_may_not_be_looked_into_keeps_nothing_from_being_served(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (repository / "lost+found").mkdir()
+    forbid(repository / "lost+found", monkeypatch)
+    engine = following(repository)
+    await engine.start()
+    publish_tiny(repository, version="2")
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+    await engine.close()
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "may not look into the folder lost+found" in warning
+
+
+async def test_a_served_model_whose_folder_may_be_looked_into_no_more_stays_served(
+    repository: Path,
+    engine: EmbeddedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forbid(repository / "tiny", monkeypatch)
+    publish_tiny(repository, name="other")
+    await until(lambda: listed(engine) == ["other 1", "tiny 1"])
+    assert await dog(engine, "1") == 0.5
+    assert "may not look into the folder tiny" in caplog.text

@@ -14,6 +14,7 @@ from pawsight_serving.engines import triton_following
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.engines.triton_served import read_served
 from pawsight_serving.errors import (
+    DeadlineExceeded,
     EngineUnavailable,
     RepositoryInvalid,
 )
@@ -170,3 +171,56 @@ async def test_a_triton_of_other_models_is_refused_though_one_may_come_later() -
         with pytest.raises(RepositoryInvalid, match="no model of `pawsight export`"):
             await engine.start()
         await engine.close()
+
+
+class AskedTriton(PatientTriton):
+    """Knows how many look at once, and answers when it may."""
+
+    def __init__(self, versions: list[Manifest]) -> None:
+        super().__init__(versions)
+        self.at_once = self.most_at_once = self.looks = 0
+        self.looked_at = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.looks += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.looked_at.set()
+        try:
+            await self.may_answer.wait()
+            return await super().RepositoryIndex(request, context)
+        finally:
+            self.at_once -= 1
+
+
+async def test_all_who_wait_for_a_version_share_one_look(versions: list[Manifest]) -> None:
+    triton = AskedTriton(versions)
+    async with answering(triton) as address, connected(address) as engine:
+        triton.may_answer.clear()
+        triton.looked_at.clear()
+        before = triton.looks
+        waiting = [
+            asyncio.create_task(engine.catch_up("nobody", "1", Deadline.after(20)))
+            for _ in range(20)
+        ]
+        async with asyncio.timeout(20):
+            await triton.looked_at.wait()
+            # What all of them had sent by now would have come before this.
+            after = asyncio.create_task(ask(engine))
+            await triton.called.wait()
+            after.cancel()
+            assert triton.looks == before + 1
+            triton.may_answer.set()
+            await asyncio.gather(*waiting)
+        assert triton.most_at_once == 1
+
+
+async def test_a_look_takes_no_longer_than_its_caller_has(versions: list[Manifest]) -> None:
+    triton = AskedTriton(versions)
+    async with answering(triton) as address, connected(address) as engine:
+        triton.may_answer.clear()
+        async with asyncio.timeout(2):
+            with pytest.raises(DeadlineExceeded):
+                await engine.catch_up("nobody", "1", Deadline.after(0.1))

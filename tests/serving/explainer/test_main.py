@@ -10,6 +10,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.explainer.main import serve
+from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import ExplainerSettings
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.grpc_client import SERVING, check_health
@@ -40,3 +41,23 @@ async def test_an_engine_that_cannot_start_ends_the_start() -> None:
     with pytest.raises(RepositoryInvalid):
         await serve(SETTINGS, engine, asyncio.Event().wait, lambda _: None)
     assert engine.closed
+
+
+async def test_a_server_that_fails_to_end_keeps_the_engine_from_no_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, stop = FakeEngine(), asyncio.Event()
+    started: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+    end = RpcServer.stop
+
+    async def fail(server: RpcServer, grace_s: float) -> None:
+        await end(server, grace_s)
+        raise RuntimeError("stuck")
+
+    monkeypatch.setattr(RpcServer, "stop", fail)
+    serving = asyncio.create_task(serve(SETTINGS, engine, stop.wait, started.set_result))
+    await asyncio.wait_for(started, 30)
+    stop.set()
+    await asyncio.wait_for(serving, 30)
+    assert engine.closed
+    assert "stuck" in caplog.text

@@ -18,10 +18,13 @@ from tests.serving.fakes import SIDE, picture
 from tests.serving.grpc_client import trailing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
+    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.explainer.core import Explainer
+    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations import Explained
 
 RED = picture("red")
 
@@ -84,3 +87,19 @@ async def test_outputs_as_tensors_in_the_order_asked_for(stub: ExplainerAsyncStu
     assert [tuple(tensor.shape) for tensor in response.tensors] == [(2, 2, 4, 4), (2, 2)]
     assert read_tensor(response.tensors[1]).tolist() == [[0.5, 0.5]] * 2
     assert (response.digest, response.request_id) == ("sha256:" + "b" * 64, "mine")
+
+
+async def test_pictures_are_taken_out_of_their_message_once(
+    stub: ExplainerAsyncStub, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look into a message's field copies a picture; of a list it does not."""
+    given: list[Sequence[bytes]] = []
+    explain = explainer.explain
+
+    async def seen(query: Query, pictures: Sequence[bytes], deadline: Deadline) -> Explained:
+        given.append(pictures)
+        return await explain(query, pictures, deadline)
+
+    monkeypatch.setattr(explainer, "explain", seen)
+    await stub.Explain(pb.ExplainRequest(images=[RED]))
+    assert type(given[0]) is list

@@ -4,6 +4,10 @@ import hashlib
 import io
 import json
 import os
+import socket
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,3 +158,67 @@ def test_a_file_that_cannot_be_written_ends_the_start(tmp_path: Path, missed: li
     for file in (tmp_path, tmp_path / "not" / "there"):
         with pytest.raises(ConfigurationInvalid, match="audit file"):
             Audit(file, 1000, missed.append)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_what_may_keep_its_writer_waiting_ends_the_start(
+    tmp_path: Path, missed: list[int], kind: str
+) -> None:
+    file = tmp_path / "audit"
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "pipe":
+            os.mkfifo(file)
+        else:
+            listening.bind(str(file))
+        with pytest.raises(ConfigurationInvalid, match="name a file"):
+            Audit(file, 1000, missed.append)
+
+
+OWN_OUTPUT = """
+import sys
+from pathlib import Path
+from pawsight_serving.gateway.audit import Audit
+from pawsight_serving.observation import Observer
+from pawsight_serving.predictions import Prediction, Predictions
+audit = Audit(Path(sys.argv[1]), 1 << 20, print)
+observer = Observer(audit)
+cat = Prediction("cat", 0.75, {"cat": 0.75})
+with observer.request("http", "predict", "mine"):
+    observer.predicted(Predictions("tiny", "1", "sha256:a", [cat]), [b"one"])
+audit.close()
+"""
+
+
+@pytest.mark.parametrize(("file", "lines"), [("/dev/stdout", 1), ("/dev/null", 0)])
+def test_this_process_output_and_devices_take_lines(file: str, lines: int) -> None:
+    command = [sys.executable, "-c", OWN_OUTPUT, file]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert [json.loads(line)["label"] for line in said.stdout.splitlines()] == ["cat"] * lines
+    assert said.stderr == ""
+
+
+def test_a_disk_that_hangs_holds_up_the_end_for_a_bounded_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    missed: list[int],
+) -> None:
+    file = tmp_path / "audit"
+    comes_back = threading.Event()
+
+    def hang(path: Path, mode: str, buffering: int) -> io.FileIO:
+        comes_back.wait(30)
+        return io.FileIO(path, mode)
+
+    monkeypatch.setattr(audits, "_CLOSE_S", 0.05)
+    monkeypatch.setattr(type(file), "open", hang)
+    audit = Audit(file, 1 << 20, missed.append)
+    predict(audit)
+    audit.close()
+    assert not comes_back.is_set()
+    assert "the last answers are not in it" in caplog.text
+    comes_back.set()
+    monkeypatch.setattr(audits, "_CLOSE_S", 30.0)
+    audit.close()
+    monkeypatch.undo()
+    assert len(written(file)) == 2

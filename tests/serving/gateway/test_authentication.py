@@ -112,8 +112,10 @@ async def test_tls_over_both_ports(authority: Authority) -> None:
         with pytest.raises(ServerUnreachable):
             await predicts(f"http://localhost:{gateway.http.port}")
         async with httpx.AsyncClient(verify=False) as client:
-            page = await client.get(https)
+            page = await client.get(https, headers={"host": "pawsight.example"})
+            here = await client.get(https)
         assert "max-age" in page.headers["strict-transport-security"]
+        assert "strict-transport-security" not in here.headers
 
 
 async def test_a_handshake_may_take_longer_than_a_pause(authority: Authority) -> None:

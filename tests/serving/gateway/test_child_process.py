@@ -33,7 +33,10 @@ print(json.dumps({"address": "127.0.0.1:1"}), flush=True)
 time.sleep(60)
 """
 
-
+HANGING = """
+import time
+time.sleep(60)
+"""
 CONFUSED = """
 import time
 print("library 1.0 loaded", flush=True)
@@ -252,3 +255,48 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
         assert (await explain(client)).model == "tiny"
     finally:
         await sidecar.stop(10)
+
+
+async def test_one_that_hangs_at_its_start_is_killed_and_started_again(
+    settings: ExplainerSettings,
+    client: ExplainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._STARTS_WITHIN_S", 0.1)
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    sidecar = ChildProcess(settings, (sys.executable, "-c", HANGING), ended=pids.put_nowait)
+    sidecar.start(client)
+    try:
+        first = await asyncio.wait_for(pids.get(), 30)
+        await ended(first)
+        assert await asyncio.wait_for(pids.get(), 30) != first
+    finally:
+        await sidecar.stop(0)
+    assert "the explainer has not started within 0.1 s; ending it" in caplog.text
+
+
+async def test_one_that_cannot_be_connected_to_is_ended_and_started_again(
+    settings: ExplainerSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class NoRoute(ExplainerClient):
+        disconnected = 0
+
+        async def connect(self, address: Address) -> None:
+            raise OSError(f"no route to {address}")
+
+        async def disconnect(self) -> None:
+            self.disconnected += 1
+
+    client = NoRoute()
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    sidecar = ChildProcess(settings, (sys.executable, "-c", DEAF), ended=pids.put_nowait)
+    sidecar.start(client)
+    try:
+        first = await asyncio.wait_for(pids.get(), 30)
+        await ended(first)
+        assert client.disconnected
+    finally:
+        await sidecar.stop(0)
+    assert "no route to 127.0.0.1:1" in caplog.text
+    assert "cannot be started" not in caplog.text

@@ -31,3 +31,22 @@ async def test_silence_lasts_from_the_last_answer_to_the_next(
     await until(lambda: pulse.silent_s() < 0.3)
     await pulse.stop()
     assert pulse.silent_s() == 0
+
+
+async def test_what_goes_wrong_while_asking_is_silence_and_no_end_of_asking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulses, "_EVERY_S", 0.01)
+    broken = True
+
+    async def answers() -> bool:
+        if broken:
+            raise RuntimeError
+        return True
+
+    pulse = Pulse(answers)
+    pulse.start()
+    await until(lambda: pulse.silent_s() > 0.3)
+    broken = False
+    await until(lambda: pulse.silent_s() < 0.3)
+    await pulse.stop()

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from pawsight_client.cli import main
 from pawsight_serving.repository.served import served_versions
+from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -124,3 +125,14 @@ def test_a_misspelt_variable_is_refused(repository: Path) -> None:
     refused = CliRunner().invoke(main, ["repository", "list"], env={"PAWSIGHT_REPOSITRY": "x"})
     assert refused.exit_code == 2
     assert "PAWSIGHT_REPOSITORY" in refused.output
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_beside_the_list(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "lost+found").mkdir()
+    forbid(repository / "lost+found", monkeypatch)
+    listed = run(repository, "list")
+    assert listed.exit_code == 0
+    assert listed.stdout.count("tiny") == 2
+    assert "may not look into the folder lost+found" in listed.stderr

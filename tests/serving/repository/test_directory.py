@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,10 +14,8 @@ from pawsight_serving.repository.directory import (
     read_graph,
     read_manifests,
 )
+from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import publish_tiny
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_versions_are_counted_not_spelled(tmp_path: Path) -> None:
@@ -75,3 +76,39 @@ def test_a_missing_graph_is_named(tmp_path: Path) -> None:
     graph_path(tmp_path, manifest, "tiny_explain").unlink()
     with pytest.raises(RepositoryInvalid, match="tiny_explain version 1 is missing"):
         read_graph(tmp_path, manifest, "tiny_explain")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_left_out_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(tmp_path)
+    (tmp_path / "lost+found").mkdir()
+    forbid(tmp_path / "lost+found", monkeypatch)
+    assert [manifest.name for manifest in read_manifests(tmp_path)] == ["tiny"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "This process may not look into the folder lost+found of the model repository; "
+        "where it is a model's, check who may read it."
+    ]
+
+
+def test_a_repository_that_may_not_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    forbid(tmp_path / "models", monkeypatch)
+    with pytest.raises(RepositoryInvalid, match="models cannot be read; check who may"):
+        read_manifests(tmp_path / "models")
+
+
+@pytest.mark.parametrize("method", ["iterdir", "is_file"])
+def test_a_models_folder_that_cannot_be_read_is_told_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    publish_tiny(tmp_path)
+
+    def fail(_path: Path) -> NoReturn:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Path, method, fail)
+    with pytest.raises(RepositoryInvalid, match="tiny cannot be read"):
+        published_versions(tmp_path, "tiny")

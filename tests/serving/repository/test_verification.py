@@ -10,6 +10,7 @@ from pawsight_serving.errors import ModelNotFound
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
+from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import publish_tiny
 
 Break = Callable[[Path], object]
@@ -117,3 +118,13 @@ def test_what_differs_is_named(repository: Path, break_it: Break, told: str) -> 
 def test_a_model_that_is_not_there_is_named(repository: Path) -> None:
     with pytest.raises(ModelNotFound, match="other, tiny"):
         verify(repository, "tony")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_fault(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "lost+found").mkdir()
+    forbid(repository / "lost+found", monkeypatch)
+    (fault,) = [found for found in verify(repository) if found.faults]
+    assert fault.name == "lost+found"
+    assert "may not look into" in fault.faults[0]

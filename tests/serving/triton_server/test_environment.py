@@ -68,3 +68,54 @@ def test_the_cache_lies_where_the_user_keeps_caches(
     assert default_cache() == tmp_path / "pawsight" / "triton"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_cache().is_relative_to(Path.home())
+
+
+ALL = """#!/bin/sh
+mkdir -p $(dirname "$0")/../packages/pytriton/tritonserver/bin
+touch $(dirname "$0")/../packages/pytriton/tritonserver/bin/tritonserver
+echo '{"python": "3.11", "packages": "'$(dirname "$0")'/../packages", "library": ""}'
+"""
+
+
+def make(folder: Path) -> None:
+    """Make what describes itself as an environment does."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(ALL)
+    python.chmod(0o755)
+
+
+@pytest.fixture
+def installing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in the place of the installer: it makes an environment in no time."""
+
+    def installer(folder: Path) -> tuple[list[str], list[str]]:
+        if not folder.exists():
+            make(folder)
+        return ["true"], ["true"]
+
+    monkeypatch.setattr(module, "_installer", installer)
+
+
+@pytest.mark.usefixtures("installing")
+def test_the_environment_of_who_was_faster_is_taken(tmp_path: Path) -> None:
+    first: list[Environment] = []
+
+    def say(what: str) -> None:
+        # Another process begins and ends while this one still installs.
+        if "3/3" in what and not first:
+            first.append(prepare(lambda _: None, tmp_path))
+            (first[0].folder / "first").touch()
+
+    assert prepare(say, tmp_path) == first[0]
+    assert (first[0].folder / "first").exists()
+    assert list(tmp_path.iterdir()) == [first[0].folder]
+
+
+@pytest.mark.usefixtures("installing")
+def test_an_environment_that_works_no_more_is_made_again(tmp_path: Path) -> None:
+    broken = prepare(lambda _: None, tmp_path).folder
+    (broken / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    (broken / "old").touch()
+    assert prepare(lambda _: None, tmp_path).folder == broken
+    assert not (broken / "old").exists()

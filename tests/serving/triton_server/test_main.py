@@ -59,10 +59,11 @@ async def test_a_fault_is_logged_once_and_ends_no_following(
                 raise found
             return dict(found)
 
-    following = asyncio.create_task(module.follow(View()))
+    following = module.follow(View())
+    following.start()
     async with asyncio.timeout(20):
         await over.wait()
-    following.cancel()
+    await following.stop()
     assert [record.getMessage() for record in caplog.records] == [
         "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
         "the repository could not be followed",

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.triton_config import read_config, write_config
 from pawsight_serving.triton_server.view import MODEL_SOURCE, RepositoryView
+from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import publish_tiny
 
 Files = dict[str, bytes]
@@ -164,3 +165,17 @@ def test_a_graph_that_is_no_onnx_file_is_refused(repository: Path, view: Reposit
 def test_a_graph_without_configuration_is_refused(repository: Path, view: RepositoryView) -> None:
     (repository / "tiny" / "config.pbtxt").unlink()
     assert "tiny has no configuration" in str(view.refresh()["tiny"])
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_of_and_no_model(
+    repository: Path, view: RepositoryView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "lost+found").mkdir()
+    forbid(repository / "lost+found", monkeypatch)
+    found = view.refresh()
+    assert found.pop("tiny") is None
+    assert isinstance(found.pop("lost+found"), FolderUnreadable)
+    assert not found
+    shutil.rmtree(repository / "tiny")
+    with pytest.raises(RepositoryInvalid, match="no published model"):
+        view.refresh()

@@ -29,6 +29,22 @@ def test_its_table_is_in_microseconds() -> None:
     assert read_table(TABLE, 4) == Load(4, 144.19, 1.32, 722.301)
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(TABLE.splitlines()[0], id="no row"),
+        pytest.param(TABLE + TABLE.splitlines()[1], id="two rows"),
+        pytest.param(TABLE.replace("p99 latency", "other"), id="no such column"),
+        pytest.param(TABLE.replace("144.19", "n/a"), id="no number"),
+        pytest.param(TABLE.replace(",1320,4435,42175,722301", ""), id="half a row"),
+    ],
+)
+def test_a_table_without_its_measurement_is_a_sentence(table: str) -> None:
+    with pytest.raises(EngineUnavailable, match="table holds no measurement"):
+        read_table(table, 4)
+
+
 async def test_it_is_asked_for_one_load_and_its_table_is_read(tmp_path: Path) -> None:
     script = f"""
 printf '%s ' "$@" > {tmp_path}/arguments

@@ -76,10 +76,11 @@ class PawsightServicer(PawsightMethods):
     @unary
     async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
         """Classify pictures."""
-        size = sum(map(len, request.images))
-        with self._gateway.admission.place(size, call.deadline):
+        # Each look into a message copies: the pictures are taken out once.
+        pictures = list(request.images)
+        with self._gateway.admission.place(sum(map(len, pictures)), call.deadline):
             predicted = await self._gateway.predict(
-                request.model, request.version, request.images, call.deadline
+                request.model, request.version, pictures, call.deadline
             )
         return predict_response(predicted, call.request_id)
 
@@ -94,11 +95,12 @@ class PawsightServicer(PawsightMethods):
 
         async def answer(request: PredictStreamRequest) -> PredictStreamResponse:
             deadline = Deadline.after(min(self.timeout_s, call.deadline.remaining_s()))
+            picture = request.image
             try:
-                with place.more(len(request.image)):
+                with place.more(len(picture)):
                     async with deadline.enforced():
                         predicted = await self._gateway.predict(
-                            request.model, request.version, [request.image], deadline
+                            request.model, request.version, [picture], deadline
                         )
             except PawsightError as error:
                 failure = error_message(error, call.request_id)
@@ -117,7 +119,6 @@ class PawsightServicer(PawsightMethods):
     @unary
     async def Explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:  # noqa: N802
         """Classify pictures and say why."""
-        # Each look into a message copies: the pictures are taken out once.
         pictures = list(request.images)
         with self._gateway.explain_admission.place(sum(map(len, pictures))):
             return await self._gateway.explain(

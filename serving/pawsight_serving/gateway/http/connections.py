@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,12 +17,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
 from pawsight_serving.gateway.http.upgrades import WISH, Parser, without_wish
-from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
     import asyncio
 
+    import uvicorn
+    from uvicorn.server import ServerState
+
     from pawsight_serving.errors import PawsightError
+    from pawsight_serving.observation import Observer
     from pawsight_serving.settings import GatewaySettings
 
 BEGAN: Final = "began"
@@ -56,40 +59,44 @@ class ConnectionLimits:
         )
 
 
-def bounded(limits: ConnectionLimits, observer: Observer) -> type[BoundedProtocol]:
-    """Return the protocol with these limits, as uvicorn makes one a connection.
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds; one a connection.
 
     Args:
+        config: uvicorn's.
+        server_state: what all connections of the server share.
         limits: the bounds.
         observer: is told of every request that is refused before the application knows of it.
     """
-    return type("Bounded", (BoundedProtocol,), {"limits": limits, "observer": observer})
 
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds."""
-
-    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
-    observer: ClassVar[Observer] = Observer()
-
-    _timer: asyncio.TimerHandle | None = None
-    # Since when a request is being sent; None between two requests.
-    _since_s: float | None = None
-    # Bytes since the last that were of use: headers, and what stands around a body's chunks.
-    _idle_bytes = 0
-    # Whether the request that is being parsed would rather speak another protocol.
-    _wishes = False
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        limits: ConnectionLimits,
+        observer: Observer,
+    ) -> None:
+        super().__init__(config, server_state, app_state={})
+        self._limits = limits
+        self._observer = observer
+        self._timer: asyncio.TimerHandle | None = None
+        # Since when a request is being sent; None between two requests.
+        self._since_s: float | None = None
+        # Bytes since the last that were of use: headers, and what stands around a body's chunks.
+        self._idle_bytes = 0
+        # Whether the request that is being parsed would rather speak another protocol.
+        self._wishes = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
         super().connection_made(transport)
         self.parser = Parser(self, self._begin_again)
-        self._wait(self.limits.header_timeout_s)
-        if len(self.connections) > self.limits.max_connections:
+        self._wait(self._limits.header_timeout_s)
+        if len(self.connections) > self._limits.max_connections:
             self._refuse(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 Overloaded(
-                    f"The server has {self.limits.max_connections} connections and takes no "
+                    f"The server has {self._limits.max_connections} connections and takes no "
                     "more; wait a moment, then try again."
                 ),
             )
@@ -105,17 +112,17 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._idle_bytes += len(data)
         super().data_received(data)
-        if self._idle_bytes > self.limits.max_header_bytes:
+        if self._idle_bytes > self._limits.max_header_bytes:
             self._refuse_headers()
         elif self._idle_bytes and self._timer is None:
             # Line ends before a request are not one yet, and may go on for ever.
-            self._wait(self.limits.header_timeout_s)
+            self._wait(self._limits.header_timeout_s)
 
     def on_message_begin(self) -> None:
         """Begin to read a request."""
         super().on_message_begin()
         self._since_s = time.perf_counter()
-        self._wait(self.limits.header_timeout_s)
+        self._wait(self._limits.header_timeout_s)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; the parser leaves the blanks behind its value, which are none of it."""
@@ -127,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._idle_bytes = 0
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.limits.max_header_bytes:
+        if size > self._limits.max_header_bytes:
             self._refuse_headers()
             return
         self._wishes = self.parser.should_upgrade() and WISH in dict(self.headers)
@@ -137,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
             return
         self.scope["state"][BEGAN] = time.perf_counter()
-        self._wait(self.limits.body_timeout_s)
+        self._wait(self._limits.body_timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -219,7 +226,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             RequestError(
-                f"The request's headers have more than {self.limits.max_header_bytes} bytes; "
+                f"The request's headers have more than {self._limits.max_header_bytes} bytes; "
                 "send fewer."
             ),
         )
@@ -254,5 +261,5 @@ class BoundedProtocol(HttpToolsProtocol):
             return str(state.setdefault("request_id", request_id))
         since_s = self._since_s
         waited_s = 0.0 if since_s is None else time.perf_counter() - since_s
-        self.observer.refused("http", request_id, error.code, waited_s)
+        self._observer.refused("http", request_id, error.code, waited_s)
         return request_id

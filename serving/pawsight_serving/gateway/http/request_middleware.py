@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -64,7 +67,7 @@ class RequestMiddleware:
 
     async def _answer(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, started = observed.request_id, False
-        always = _ENCRYPTED if scope.get("scheme") == "https" else _ALWAYS
+        always = _headers_of_any_answer(scope)
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
@@ -94,3 +97,25 @@ class RequestMiddleware:
         observed.code = failure.code
         if not started:
             await error_answer(failure, request_id)(scope, receive, send_with_id)
+
+
+def _headers_of_any_answer(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    encrypted = scope.get("scheme") == "https"
+    return (
+        _ENCRYPTED
+        if encrypted and not _is_loopback(Headers(scope=scope).get("host", ""))
+        else _ALWAYS
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a Host header names the caller's own machine.
+
+    A browser that is told to keep to HTTPS there does so on every port, and reaches none of the
+    other servers that somebody develops on it.
+    """
+    # What is no host at all is no address either.
+    with suppress(ValueError):
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
+    return False

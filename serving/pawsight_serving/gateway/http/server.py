@@ -10,7 +10,7 @@ import uvicorn
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
-from pawsight_serving.gateway.http.connections import ConnectionLimits, bounded
+from pawsight_serving.gateway.http.connections import BoundedProtocol, ConnectionLimits
 from pawsight_serving.observation import Observer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class HttpServer:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=bounded(limits, observer or Observer()),
+                http=BoundedProtocol,
                 ssl_context_factory=None if tls is None else lambda *_: tls.context(),
                 ws="none",
                 lifespan="off",
@@ -62,7 +62,8 @@ class HttpServer:
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, round(grace_s)),
             ),
-            limits.header_timeout_s,
+            limits,
+            observer or Observer(),
         )
         self._serving: asyncio.Task[None] | None = None
 
@@ -105,9 +106,12 @@ class HttpServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, handshake_timeout_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: ConnectionLimits, observer: Observer
+    ) -> None:
         super().__init__(config)
-        self._handshake_timeout_s = handshake_timeout_s
+        self._limits = limits
+        self._observer = observer
         self.listening = asyncio.Event()
 
     @contextmanager
@@ -124,7 +128,7 @@ class _Uvicorn(uvicorn.Server):
                 sock=each,
                 ssl=tls,
                 backlog=self.config.backlog,
-                ssl_handshake_timeout=None if tls is None else self._handshake_timeout_s,
+                ssl_handshake_timeout=None if tls is None else self._limits.header_timeout_s,
             )
             for each in sockets or ()
         ]
@@ -132,7 +136,4 @@ class _Uvicorn(uvicorn.Server):
         self.listening.set()
 
     def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state={}
-        )
-        return made
+        return BoundedProtocol(self.config, self.server_state, self._limits, self._observer)

@@ -32,7 +32,6 @@ class SharedFigures:
         self._folder = folder
         self._row = struct.Struct(f"<{numbers}q")
         self._process = secrets.token_hex(8)
-        self._files: dict[str, int] = {}
 
     @classmethod
     def of_this_gateway(cls, numbers: int) -> SharedFigures | None:
@@ -42,11 +41,15 @@ class SharedFigures:
 
     def write(self, key: str, figures: Figures) -> None:
         """Keep this process's row; where the disk does not take it, the one before stays."""
+        path = self._folder / f"{_name(key)}-{self._process}.figures"
         with suppress(OSError):
-            if key not in self._files:
-                path = self._folder / f"{_name(key)}-{self._process}.figures"
-                self._files[key] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.pwrite(self._files[key], self._row.pack(*figures), 0)
+            # Opened each time: versions come and go for as long as the process lives.
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                # In one step, and in the place of the row before: a reader finds one of the two.
+                os.pwrite(file, self._row.pack(*figures), 0)
+            finally:
+                os.close(file)
 
     def of_others(self, key: str) -> Iterator[Figures]:
         """Yield the rows of the other processes."""

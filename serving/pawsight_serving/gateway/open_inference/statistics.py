@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Engine, Images
+    from pawsight_serving.repository.manifest import Manifest
 
 
 @dataclass(slots=True)
@@ -114,10 +115,22 @@ class CountingEngine:
         self._engine = engine
         self._statistics = statistics
         self.prepares = engine.prepares
-        self.start = engine.start
-        self.manifests = engine.manifests
-        self.catch_up = engine.catch_up
-        self.close = engine.close
+
+    async def start(self) -> None:
+        """See `Engine.start`."""
+        await self._engine.start()
+
+    def manifests(self) -> Sequence[Manifest]:
+        """See `Engine.manifests`."""
+        return self._engine.manifests()
+
+    async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
+        """See `Engine.catch_up`."""
+        await self._engine.catch_up(name, version, deadline)
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        await self._engine.close()
 
     async def infer(
         self,

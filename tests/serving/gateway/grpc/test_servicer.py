@@ -17,11 +17,13 @@ from tests.serving.grpc_client import trailing
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
+    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.observation import Observer
+    from pawsight_serving.predictions import Predictions
     from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeExplainer
 
@@ -165,3 +167,21 @@ async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
     (response,) = [response async for response in call]
     assert response.error.code == "INTERNAL"
     assert "secret" not in response.error.error
+
+
+async def test_pictures_are_taken_out_of_their_message_once(
+    stub: PawsightAsyncStub, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look into a message's field copies a picture; of a list it does not."""
+    given: list[Sequence[bytes]] = []
+    predict = gateway.predict
+
+    async def seen(
+        name: str, version: str, pictures: Sequence[bytes], deadline: Deadline
+    ) -> Predictions:
+        given.append(pictures)
+        return await predict(name, version, pictures, deadline)
+
+    monkeypatch.setattr(gateway, "predict", seen)
+    await stub.Predict(pb.PredictRequest(images=[RED, BLUE]))
+    assert type(given[0]) is list

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
@@ -14,7 +15,6 @@ from pawsight_serving.observation import REFUSED, Observer, failed_with
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
-    import pytest
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -109,3 +109,35 @@ async def test_a_request_lasts_from_when_its_headers_had_come() -> None:
     scope = {"type": "http", "headers": [], "state": {BEGAN: time.perf_counter() - 60}}
     await RequestMiddleware(answer, Observer(heard))(scope, unused, unused)  # type: ignore[arg-type]
     assert heard.requests[0].total_s >= 60
+
+
+@pytest.mark.parametrize(
+    ("url", "tells"),
+    [
+        ("https://pawsight.example", True),
+        ("https://pawsight.example:8443", True),
+        ("https://192.0.2.7", True),
+        ("https://localhost.example", True),
+        ("https://localhost", False),
+        ("https://LOCALHOST:8080", False),
+        ("https://pawsight.localhost:8080", False),
+        ("https://127.0.0.1:8080", False),
+        ("https://[::1]:8080", False),
+        ("http://pawsight.example", False),
+    ],
+)
+async def test_browsers_are_told_to_keep_to_https_where_no_other_server_is_hit(
+    url: str, tells: bool
+) -> None:
+    transport = httpx.ASGITransport(RequestMiddleware(echo, Observer()))
+    async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+        answer = await client.get("/")
+    assert ("strict-transport-security" in answer.headers) is tells
+
+
+@pytest.mark.parametrize("host", ["", "[", "no host"])
+async def test_a_host_that_is_none_is_not_taken_for_this_machine(host: str) -> None:
+    transport = httpx.ASGITransport(RequestMiddleware(echo, Observer()))
+    async with httpx.AsyncClient(transport=transport, base_url="https://here") as client:
+        answer = await client.get("/", headers={"host": host})
+    assert "strict-transport-security" in answer.headers

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 
 def test_each_process_sees_the_newest_rows_of_the_others(tmp_path: Path) -> None:
@@ -54,3 +51,12 @@ def test_processes_that_count_metrics_together_share(
     assert two is not None
     one.write("tiny/1", (7,))
     assert list(two.of_others("tiny/1")) == [(7,)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc is not here")
+def test_versions_that_come_and_go_leave_no_file_open(tmp_path: Path) -> None:
+    one = SharedFigures(tmp_path, 1)
+    for version in range(20):
+        one.write(f"tiny/{version}", (version,))
+    opened = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
+    assert not [each for each in opened if each.is_relative_to(tmp_path.resolve())]

@@ -10,7 +10,7 @@ from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
-from tests.serving.fakes import SIDE, FakeEngine
+from tests.serving.fakes import SIDE, FakeEngine, manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,5 +68,16 @@ async def test_it_is_the_engine_in_everything_else() -> None:
     engine = CountingEngine(inner, Statistics())
     await engine.start()
     assert engine.manifests() == inner.manifests()
+    await engine.close()
+    assert inner.closed
+
+
+async def test_all_but_the_counting_is_the_engines() -> None:
+    inner = FakeEngine(soon=[manifest(version="2")], prepares=True)
+    engine = CountingEngine(inner, Statistics())
+    await engine.start()
+    assert engine.prepares
+    await engine.catch_up("tiny", "2", Deadline.after(5))
+    assert [each.version for each in engine.manifests()] == ["1", "2"]
     await engine.close()
     assert inner.closed
