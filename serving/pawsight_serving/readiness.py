@@ -15,7 +15,7 @@ from pawsight_serving.errors import EngineUnavailable, PawsightError
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Collection
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.repository.manifest import Manifest
@@ -42,13 +42,13 @@ class Readiness:
         self._ready = False
         # A round comes every second or two: a failure that lasts must not fill the log.
         self._warnings = WarnedOnce(logger)
-        self._tell: Callable[[bool], Awaitable[None]] | None = None
+        self._tell: Callable[[bool], None] | None = None
         self._see: Callable[..., None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether every model answered in the last round."""
+        """Whether every model that is loaded answered in the last round."""
         return self._ready
 
     def model_ready(self, name: str) -> bool:
@@ -60,14 +60,14 @@ class Readiness:
         self._answered_s[name] = time.monotonic()
 
     async def start(
-        self, tell: Callable[[bool], Awaitable[None]], see: Callable[..., None] | None = None
+        self, tell: Callable[[bool], None], see: Callable[..., None] | None = None
     ) -> None:
         """Check every model once, then again and again in the background.
 
         Args:
             tell: is called at each change.
-            see: is shown, after each round, which models answer, and whether all do; its
-                arguments are those of `Metrics.saw_readiness`.
+            see: is shown, after each round, which models answer, broken ones included, and
+                whether all that are loaded do; its arguments are those of `Metrics.saw_readiness`.
         """
         self._tell, self._see = tell, see
         await self._ask()
@@ -78,7 +78,7 @@ class Readiness:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._set(frozenset(), ready=False)
+        self._set(frozenset(), ready=False)
 
     async def _watch(self) -> None:
         while True:
@@ -88,25 +88,27 @@ class Readiness:
     async def _ask(self) -> None:
         try:
             models = newest(self._engine.manifests())
+            broken: Collection[str] = self._engine.faults()
         except EngineUnavailable:
             # Not reached yet: its own log says so, and the watch goes on.
-            models = {}
+            models, broken = {}, ()
         # Side by side: several that hang must not add up.
         found = await asyncio.gather(*map(self._fault, models.values()))
         faults = {name: fault for name, fault in zip(models, found, strict=True) if fault}
         self._warnings.warn(faults)
-        self._models = tuple(models)
+        # A broken model keeps nobody from the others: a platform sends no requests to who is red.
+        self._models = (*models, *broken)
         answering = frozenset(models.keys() - faults.keys())
-        await self._set(answering, ready=bool(models) and len(answering) == len(models))
+        self._set(answering, ready=bool(models) and len(answering) == len(models))
 
-    async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
+    def _set(self, answering: frozenset[str], *, ready: bool) -> None:
         self._answering = answering
         if self._see is not None:
             self._see({name: name in answering for name in self._models}, ready=ready)
         if ready != self._ready:
             self._ready = ready
             if self._tell is not None:
-                await self._tell(ready)
+                self._tell(ready)
 
     async def _fault(self, manifest: Manifest) -> str:
         """Return why a model counts as not answering; nothing where it answers."""

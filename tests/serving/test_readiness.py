@@ -25,8 +25,8 @@ class Ear:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bool] = asyncio.Queue()
 
-    async def tell(self, ready: bool) -> None:
-        await self.heard.put(ready)
+    def tell(self, ready: bool) -> None:
+        self.heard.put_nowait(ready)
 
     async def next(self) -> bool:
         return await asyncio.wait_for(self.heard.get(), 5)
@@ -151,6 +151,19 @@ async def test_without_a_model_nothing_is_ready() -> None:
     await readiness.start(Ear().tell)
     assert not readiness.ready
     await readiness.stop()
+
+
+async def test_a_broken_model_is_red_alone(engine: FakeEngine, readiness: Readiness) -> None:
+    engine.unserved["three"] = EngineUnavailable("broken")
+    seen: list[tuple[dict[str, bool], bool]] = []
+
+    def see(models: dict[str, bool], *, ready: bool) -> None:
+        seen.append((models, ready))
+
+    await readiness.start(Ear().tell, see)
+    assert seen == [({"one": True, "two": True, "three": False}, True)]
+    assert readiness.ready
+    assert not readiness.model_ready("three")
 
 
 async def test_stopped_is_not_ready(readiness: Readiness) -> None:

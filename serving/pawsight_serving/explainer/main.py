@@ -29,7 +29,7 @@ from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
@@ -97,13 +97,18 @@ async def serve(
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
+
+    def saw_readiness(models: Mapping[str, bool], *, ready: bool) -> None:  # noqa: ARG001
+        server.set_models_ready(models)
+        metrics.saw_readiness(models)
+
     try:
         # Beside the models, whose libraries mostly compute outside Python.
         colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
         await engine.start()
         await colormaps
         address = await server.start(settings.grpc, shared=shared_port)
-        await readiness.start(server.set_ready)
+        await readiness.start(server.set_ready, saw_readiness)
         started(address)
         async with giving_back_after_crowds(admission.idle_s):
             await stop()

@@ -145,22 +145,22 @@ class ExplainerClient:
             return b""
         return answer.text
 
-    async def ready(self) -> bool:
-        """Return whether the sidecar says that its models answer; False where it is down."""
+    async def ready(self, model: str) -> bool:
+        """Return whether the sidecar says that this model answers; False where it is down."""
         try:
-            return bool(await self._health() == HealthCheckResponse.SERVING)
+            return bool(await self._health(model) == HealthCheckResponse.SERVING)
         except grpc.aio.AioRpcError:
             return False
 
     async def _answers(self) -> bool:
         try:
-            await self._health()
+            await self._health(SERVICE)
         except grpc.aio.AioRpcError as status:
             return status.code() not in _SILENT
         return True
 
-    async def _health(self) -> int:
-        """Return what the sidecar says of its health; UNKNOWN where there is none."""
+    async def _health(self, service: str) -> int:
+        """Return what the sidecar says of a service's or a model's health; UNKNOWN without one."""
         if self._channel is None:
             return HealthCheckResponse.UNKNOWN
         check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
@@ -170,7 +170,7 @@ class ExplainerClient:
             HealthCheckResponse.FromString,
         )
         try:
-            response = await check(HealthCheckRequest(service=SERVICE), timeout=_CHECK_S)
+            response = await check(HealthCheckRequest(service=service), timeout=_CHECK_S)
         except asyncio.CancelledError:
             if caller_left():
                 raise

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from pawsight_serving.addresses import Address, bind
-from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.errors import ConfigurationInvalid, RepositoryInvalid
 from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
@@ -66,6 +66,7 @@ async def serve_fleet(
     Raises:
         AddressUnavailable: an address is taken.
         ConfigurationInvalid: a worker ended before it was ready; it has said why.
+        RepositoryInvalid: a model is broken.
     """
     sidecar: ChildProcess | None = None
     with ExitStack() as held:
@@ -105,6 +106,9 @@ async def serve_fleet(
                 raise ConfigurationInvalid(
                     "A worker process ended before it took requests; its words above say why."
                 )
+            for worker in workers:
+                for fault in worker.announced.get("broken", ()):
+                    raise RepositoryInvalid(fault)
             models = tuple(workers[0].announced.get("models", ()))
             started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
             await stop()

@@ -63,6 +63,7 @@ async def serve(
     sidecar: ChildProcess | None,
     *,
     shared_port: bool = False,
+    without_broken: bool = False,
 ) -> None:
     """Serve until `stop` returns, then finish what is under way.
 
@@ -74,13 +75,15 @@ async def serve(
         sidecar: the process of the explainer, where the settings name none; it is started, unless
             it was launched, and stopped here.
         shared_port: whether other processes serve on the same ports.
+        without_broken: whether the other models do where one is broken.
     """
     from pawsight_serving.gateway.assembly import Assembly
 
     assembly = Assembly(settings, engine, sidecar)
     try:
-        http, rpc = await assembly.start(shared_port=shared_port)
-        started(Running(http, rpc, assembly.models(), sidecar, settings.encrypts))
+        http, rpc = await assembly.start(shared_port=shared_port, without_broken=without_broken)
+        models, broken = assembly.models(), assembly.broken()
+        started(Running(http, rpc, models, sidecar, settings.encrypts, broken))
         async with giving_back_after_crowds(assembly.idle_s):
             await stop()
     finally:

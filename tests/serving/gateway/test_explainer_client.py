@@ -159,17 +159,19 @@ async def test_what_the_sidecar_tells_prometheus_is_passed_on_while_it_is_there(
     assert await ExplainerClient().metrics() == b""
 
 
-async def test_readiness_is_what_the_sidecar_says(
+async def test_readiness_is_what_the_sidecar_says_of_each_model(
     client: ExplainerClient, server: RpcServer
 ) -> None:
-    assert not await client.ready()
-    await server.set_ready(True)
-    assert await client.ready()
+    server.set_ready(True)
+    assert not await client.ready("tiny")
+    server.set_models_ready({"tiny": True, "other": False})
+    assert await client.ready("tiny")
+    assert not await client.ready("other")
     await server.stop(0)
-    assert not await client.ready()
+    assert not await client.ready("tiny")
     await client.disconnect()
-    assert not await client.ready()
-    assert not await ExplainerClient().ready()
+    assert not await client.ready("tiny")
+    assert not await ExplainerClient().ready("tiny")
 
 
 async def test_a_slow_way_to_the_sidecar_is_a_way(address: Address) -> None:

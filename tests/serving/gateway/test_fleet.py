@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import pytest
 
 from pawsight_client import AsyncClient
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid
+from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, RepositoryInvalid
 from pawsight_serving.gateway.fleet import serve_fleet
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
@@ -30,7 +30,7 @@ NO_EXPLAINER = Address("127.0.0.1", 1)
 
 
 @asynccontextmanager
-async def fleet(**settings: object) -> AsyncIterator[tuple[str, str]]:
+async def fleet(models: str = "tiny", **settings: object) -> AsyncIterator[tuple[str, str]]:
     """Run two workers, and yield their URLs over HTTP and gRPC."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     made = make_settings(workers=2, **{"explainer": NO_EXPLAINER, **settings})
@@ -40,7 +40,7 @@ async def fleet(**settings: object) -> AsyncIterator[tuple[str, str]]:
         serving.result()
     greeting = await started
     http, grpc = re.findall(r"(?:http|grpc)://\S+", greeting)
-    assert greeting.startswith("Pawsight serves tiny on ")
+    assert greeting.startswith(f"Pawsight serves {models} on ")
     try:
         yield http, grpc
     finally:
@@ -97,6 +97,38 @@ async def test_a_worker_that_cannot_start_ends_the_start(
             pass
     assert "There is no model repository" in capfd.readouterr().err
     assert workers() == []
+
+
+async def test_a_broken_model_ends_the_start(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    publish_tiny(tmp_path, name="other")
+    (tmp_path / "other" / "1" / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(RepositoryInvalid, match="other version 1 is not the file"):
+        async with fleet(repository=tmp_path):
+            pass
+    assert workers() == []
+
+
+async def test_a_worker_that_is_started_again_goes_on_without_a_broken_model(
+    tmp_path: Path,
+) -> None:
+    publish_tiny(tmp_path)
+    publish_tiny(tmp_path, name="other")
+    async with fleet("other, tiny", repository=tmp_path) as (http, _):
+        (tmp_path / "other" / "1" / "model.onnx").write_bytes(b"broken")
+        first = set(workers())
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(httpx.TransportError):
+                    await ask_often(http, 1)
+                    break
+                await asyncio.sleep(0.05)
+            async with httpx.AsyncClient(base_url=http) as client:
+                answer = await client.post("/v1/models/other:predict", content=RED)
+        assert (answer.status_code, answer.json()["code"]) == (503, "ENGINE_UNAVAILABLE")
+        assert not first & set(workers())
 
 
 async def test_a_taken_port_ends_the_start(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ class CountingEngine:
         self.prepares = engine.prepares
         self.start = engine.start
         self.manifests = engine.manifests
+        self.faults = engine.faults
         self.catch_up = engine.catch_up
         self.close = engine.close
 
