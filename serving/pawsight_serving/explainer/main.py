@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
+from pawsight_serving.addresses import check_free
 from pawsight_serving.admission import Admission
 from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.selection import open_engine
@@ -47,6 +48,7 @@ def run(settings: ExplainerSettings) -> None:
     """
     keep_one_heap()
     start_logging(settings.log_format)
+    check_free(settings.grpc)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 

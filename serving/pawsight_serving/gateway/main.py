@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import uvloop
 
+from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.running import Running
 from pawsight_serving.logs import start_logging
@@ -32,6 +33,7 @@ def run(settings: GatewaySettings) -> None:
     """
     keep_one_heap()
     start_logging(settings.log_format)
+    check_free(settings.http, settings.grpc)
     if settings.workers > 1:
         from pawsight_serving.gateway.fleet import serve_fleet
 
