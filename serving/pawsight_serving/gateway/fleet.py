@@ -7,6 +7,7 @@ keeps the others running; it takes no request itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pawsight_serving.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "pawsight_serving.gateway")
 _START_S: Final = 120.0
@@ -59,7 +62,8 @@ async def serve_fleet(
     Args:
         settings: the gateway's.
         stop: returns when it is time to end.
-        started: is called with a sentence of models and addresses, once all processes are ready.
+        started: is called with a sentence of models and addresses, once all processes are ready;
+            an explainer is waited for as long as one gateway alone waits for it.
         worker_command: what runs as a worker.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
 
@@ -109,6 +113,8 @@ async def serve_fleet(
             for worker in workers:
                 for fault in worker.announced.get("broken", ()):
                     raise RepositoryInvalid(fault)
+            if sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
+                logger.warning("serving without explanations until the explainer has started")
             models = tuple(workers[0].announced.get("models", ()))
             started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
             await stop()

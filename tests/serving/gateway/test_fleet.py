@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
 import socket
+import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,24 +19,32 @@ import pytest
 from pawsight_client import AsyncClient
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, RepositoryInvalid
+from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.fleet import serve_fleet
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 RED = picture("red")
 NO_EXPLAINER = Address("127.0.0.1", 1)
 
 
 @asynccontextmanager
-async def fleet(models: str = "tiny", **settings: object) -> AsyncIterator[tuple[str, str]]:
+async def fleet(
+    models: str = "tiny",
+    /,
+    explainer_command: Sequence[str] = EXPLAINER_COMMAND,
+    **settings: object,
+) -> AsyncIterator[tuple[str, str]]:
     """Run two workers, and yield their URLs over HTTP and gRPC."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     made = make_settings(workers=2, **{"explainer": NO_EXPLAINER, **settings})
-    serving = asyncio.create_task(serve_fleet(made, stop.wait, started.set_result))
+    serving = asyncio.create_task(
+        serve_fleet(made, stop.wait, started.set_result, explainer_command=explainer_command)
+    )
     await asyncio.wait({serving, started}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
@@ -129,6 +139,17 @@ async def test_a_worker_that_is_started_again_goes_on_without_a_broken_model(
                 answer = await client.post("/v1/models/other:predict", content=RED)
         assert (answer.status_code, answer.json()["code"]) == (503, "ENGINE_UNAVAILABLE")
         assert not first & set(workers())
+
+
+async def test_the_sidecar_is_waited_for_before_a_fleet_says_that_it_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(tmp_path)
+    dumb = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    with caplog.at_level(logging.WARNING):
+        async with fleet(explainer_command=dumb, explainer=None, repository=tmp_path) as (http, _):
+            assert "serving without explanations" in caplog.text
+            await ask_often(http, 1)
 
 
 async def test_a_taken_port_ends_the_start(tmp_path: Path) -> None:
