@@ -26,6 +26,7 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.signals import stop_signal
+from pawsight_serving.stopping import hearing, unless_stopped
 from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
@@ -66,7 +67,7 @@ async def serve(
     *,
     shared_port: bool = False,
 ) -> None:
-    """Serve until `stop` returns, then finish what is under way.
+    """Serve until `stop` returns, then finish what is under way; a start is broken off by it.
 
     Args:
         settings: the explainer's.
@@ -104,24 +105,30 @@ async def serve(
         server.set_models_ready(models)
         metrics.saw_readiness(models)
 
-    try:
+    async def start() -> Address:
         # Beside the models, whose libraries mostly compute outside Python.
         colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
         await engine.start()
         await colormaps
         address = await server.start(settings.grpc, shared=shared_port)
         await readiness.start(server.set_ready, saw_readiness)
-        started(address)
-        async with giving_back_after_crowds(admission.idle_s):
-            await stop()
-    finally:
-        await readiness.stop()
-        await server.stop(settings.shutdown_grace_s)
-        await engine.close()
-        for threads in (painters, decoders):
-            await asyncio.to_thread(threads.close)
-        for listener in tracing:
-            await asyncio.to_thread(listener.close)
+        return address
+
+    async with hearing(stop) as stopping:
+        try:
+            if (address := await unless_stopped(start(), stopping)) is None:
+                return
+            started(address)
+            async with giving_back_after_crowds(admission.idle_s):
+                await stopping
+        finally:
+            await readiness.stop()
+            await server.stop(settings.shutdown_grace_s)
+            await engine.close()
+            for threads in (painters, decoders):
+                await asyncio.to_thread(threads.close)
+            for listener in tracing:
+                await asyncio.to_thread(listener.close)
 
 
 def _say(address: Address) -> None:

@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
-from pawsight_serving.calls import UNFORESEEN, caller_left
+from pawsight_serving.calls import UNFORESEEN, caller_left, is_cut_off
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.gateway.pulse import Pulse
 from pawsight_serving.graphs import Outputs
@@ -198,7 +198,7 @@ class ExplainerClient:
                 if key == TIMING_KEY:
                     heard_timing(str(value), "render")
         except asyncio.CancelledError as error:
-            if caller_left():
+            if caller_left() or is_cut_off():
                 raise
             # It was `disconnect` that cancelled the call.
             raise ExplainerUnavailable(_DOWN) from error

@@ -24,6 +24,7 @@ from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.running import Running
+from pawsight_serving.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     import socket
@@ -57,7 +58,7 @@ async def serve_fleet(
     worker_command: Sequence[str] = WORKER_COMMAND,
     explainer_command: Sequence[str] = SIDECAR_COMMAND,
 ) -> None:
-    """Serve with `settings.workers` processes until `stop` returns.
+    """Serve with `settings.workers` processes until `stop` returns; a start is broken off by it.
 
     Args:
         settings: the gateway's.
@@ -100,30 +101,40 @@ async def serve_fleet(
             )
             for _ in range(settings.workers)
         ]
-        try:
-            if sidecar is not None:
-                # Asked for nothing but whether it answers.
-                sidecar.start(ExplainerClient())
-            for worker in workers:
-                worker.start(_Unasked())
-            if not all(await asyncio.gather(*(each.wait_started(_START_S) for each in workers))):
-                raise ConfigurationInvalid(
-                    "A worker process ended before it took requests; its words above say why."
-                )
-            for worker in workers:
-                for fault in worker.announced.get("broken", ()):
-                    raise RepositoryInvalid(fault)
-            if sidecar is not None and not await sidecar.wait_reachable(settings.explainer_start_s):
-                logger.warning("serving without explanations until the explainer has started")
-            models = tuple(workers[0].announced.get("models", ()))
-            started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
-            await stop()
-        finally:
-            # The workers first: they may be waiting for the sidecar's answers.
-            grace_s = settings.shutdown_grace_s + 5.0
-            await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
-            if sidecar is not None:
-                await sidecar.stop(grace_s)
+        async with hearing(stop) as stopping:
+            try:
+                starting = _start(workers, sidecar, settings.explainer_start_s)
+                if (models := await unless_stopped(starting, stopping)) is None:
+                    return
+                started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
+                await stopping
+            finally:
+                # The workers first: they may be waiting for the sidecar's answers.
+                grace_s = settings.shutdown_grace_s + 5.0
+                await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
+                if sidecar is not None:
+                    await sidecar.stop(grace_s)
+
+
+async def _start(
+    workers: Sequence[ChildProcess], sidecar: ChildProcess | None, explainer_start_s: float
+) -> tuple[str, ...]:
+    """Start the processes, wait until they take requests, and return what they serve."""
+    if sidecar is not None:
+        # Asked for nothing but whether it answers.
+        sidecar.start(ExplainerClient())
+    for worker in workers:
+        worker.start(_Unasked())
+    if not all(await asyncio.gather(*(worker.wait_started(_START_S) for worker in workers))):
+        raise ConfigurationInvalid(
+            "A worker process ended before it took requests; its words above say why."
+        )
+    for worker in workers:
+        for fault in worker.announced.get("broken", ()):
+            raise RepositoryInvalid(fault)
+    if sidecar is not None and not await sidecar.wait_reachable(explainer_start_s):
+        logger.warning("serving without explanations until the explainer has started")
+    return tuple(workers[0].announced.get("models", ()))
 
 
 def _held(address: Address) -> socket.socket:

@@ -17,6 +17,7 @@ from pawsight_serving.gateway.running import Running
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.signals import stop_signal
+from pawsight_serving.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ async def serve(
     shared_port: bool = False,
     without_broken: bool = False,
 ) -> None:
-    """Serve until `stop` returns, then finish what is under way.
+    """Serve until `stop` returns, then finish what is under way; a start is broken off by it.
 
     Args:
         settings: the gateway's.
@@ -82,11 +83,14 @@ async def serve(
     from pawsight_serving.gateway.assembly import Assembly
 
     assembly = Assembly(settings, engine, sidecar)
-    try:
-        http, rpc = await assembly.start(shared_port=shared_port, without_broken=without_broken)
-        models, broken = assembly.models(), assembly.broken()
-        started(Running(http, rpc, models, sidecar, settings.encrypts, broken))
-        async with giving_back_after_crowds(assembly.idle_s):
-            await stop()
-    finally:
-        await assembly.stop()
+    async with hearing(stop) as stopping:
+        try:
+            starting = assembly.start(shared_port=shared_port, without_broken=without_broken)
+            if (addresses := await unless_stopped(starting, stopping)) is None:
+                return
+            models, broken = assembly.models(), assembly.broken()
+            started(Running(*addresses, models, sidecar, settings.encrypts, broken))
+            async with giving_back_after_crowds(assembly.idle_s):
+                await stopping
+        finally:
+            await assembly.stop()

@@ -58,6 +58,22 @@ async def test_a_broken_model_is_named_and_holds_up_no_other() -> None:
     await asyncio.wait_for(serving, 30)
 
 
+async def test_a_start_that_is_stopped_ends_at_once() -> None:
+    starting, stop = asyncio.Event(), asyncio.Event()
+
+    class Loading(FakeEngine):
+        async def start(self) -> None:
+            starting.set()
+            await asyncio.Event().wait()
+
+    engine = Loading()
+    serving = asyncio.create_task(serve(SETTINGS, engine, stop.wait, lambda _: None))
+    await asyncio.wait_for(starting.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+    assert engine.closed
+
+
 async def test_an_engine_that_cannot_start_ends_the_start() -> None:
     class Empty(FakeEngine):
         async def start(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1 import pawsight_pb2_grpc
 from pawsight_serving.addresses import Address
-from pawsight_serving.calls import Call
+from pawsight_serving.calls import Call, cut_off
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
 from pawsight_serving.explanation_queries import Query
@@ -102,6 +102,18 @@ async def test_the_id_and_what_is_left_of_the_deadline_go_along(client: Explaine
 async def test_the_sidecars_error_is_raised_as_it_was(client: ExplainerClient) -> None:
     with pytest.raises(LayerUnknown, match=r"^Layer 'unknown' is not one of: conv1\.$"):
         await explain(client, Query(layer="unknown"), Call("id", Deadline.after(5)))
+
+
+async def test_what_the_servers_end_cuts_off_is_not_taken_for_the_sidecars_end(
+    client: ExplainerClient, servicer: Servicer
+) -> None:
+    asked = asyncio.create_task(
+        explain(client, Query(layer="slow"), Call("id", Deadline.after(20)))
+    )
+    await asyncio.wait_for(servicer.busy.wait(), 10)
+    cut_off(asked)
+    with pytest.raises(asyncio.CancelledError):
+        await asked
 
 
 async def test_the_deadline_ends_the_wait(client: ExplainerClient) -> None:

@@ -24,6 +24,7 @@ from pawsight_serving.gateway.fleet import serve_fleet
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
 from tests.serving.tiny_repository import publish_tiny
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -150,6 +151,56 @@ async def test_the_sidecar_is_waited_for_before_a_fleet_says_that_it_serves(
         async with fleet(explainer_command=dumb, explainer=None, repository=tmp_path) as (http, _):
             assert "serving without explanations" in caplog.text
             await ask_often(http, 1)
+
+
+async def test_a_start_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def started(greeting: str) -> None:
+        raise AssertionError(greeting)
+
+    stop = asyncio.Event()
+    settings = make_settings(workers=2, explainer=NO_EXPLAINER, repository=tmp_path)
+    dumb = (sys.executable, "-c", "import sys; sys.stdin.read()", "pawsight_serving.gateway")
+    serving = asyncio.create_task(serve_fleet(settings, stop.wait, started, dumb))
+    await until(lambda: len(workers()) == 2)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+    assert workers() == []
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """A service manager's signal goes to every process, the parent's children included."""
+    publish_tiny(tmp_path)
+    half_sent, told = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield RED[:20]
+        half_sent.set()
+        await told.wait()
+        yield RED[20:]
+
+    async with fleet(repository=tmp_path) as (http, _), httpx.AsyncClient(base_url=http) as client:
+        # Over a connection that one of the workers has taken already.
+        assert (await client.get("/healthz")).status_code == 200
+        asked = asyncio.create_task(
+            client.post(
+                "/v1/models/tiny:predict", content=body(), headers={"content-type": "image/png"}
+            )
+        )
+        await asyncio.wait_for(half_sent.wait(), 10)
+        first = set(workers())
+        for pid in first:
+            os.kill(pid, signal.SIGTERM)
+        async with asyncio.timeout(10):
+            with suppress(httpx.ConnectError):
+                while True:
+                    async with httpx.AsyncClient(base_url=http) as other:
+                        await other.get("/healthz")
+                    await asyncio.sleep(0.01)
+        told.set()
+        assert (await asyncio.wait_for(asked, 20)).status_code == 200
+        async with asyncio.timeout(30):
+            while len(set(workers()) - first) < 2:  # noqa: ASYNC110 - other processes'
+                await asyncio.sleep(0.05)
 
 
 async def test_a_taken_port_ends_the_start(tmp_path: Path) -> None:

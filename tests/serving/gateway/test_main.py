@@ -307,6 +307,26 @@ async def test_a_taken_port_ends_the_start_and_closes_everything(protocol: str) 
         assert second.closed
 
 
+async def test_a_start_that_is_stopped_ends_at_once_and_closes_everything() -> None:
+    starting, stop = asyncio.Event(), asyncio.Event()
+
+    class Loading(FakeEngine):
+        async def start(self) -> None:
+            starting.set()
+            await asyncio.Event().wait()
+
+    def started(running: Running) -> None:
+        raise AssertionError(running)
+
+    engine = Loading()
+    settings = make_settings(explainer=Address("127.0.0.1", 1))
+    serving = asyncio.create_task(serve(settings, engine, stop.wait, started, None))
+    await asyncio.wait_for(starting.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+    assert engine.closed
+
+
 async def test_an_engine_that_cannot_start_ends_the_start() -> None:
     class Dead(FakeEngine):
         async def start(self) -> None:
