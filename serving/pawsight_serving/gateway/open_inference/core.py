@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pawsight_serving.admission import Place
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.gateway.open_inference.tensors import Asked
     from pawsight_serving.gateway.resources import Resources
@@ -110,6 +111,10 @@ class OpenInference:
             return graphs
         found = self.graph(name, version)
         return [found] if version else [graph for graph in graphs if graph.name == found.name]
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        """Return what is wrong with models that are not served; see `Engine.faults`."""
+        return self._engine.faults()
 
     async def graph_ready(self, graph: ServedGraph) -> bool:
         """Return whether this graph answers now."""
