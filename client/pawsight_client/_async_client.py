@@ -59,6 +59,10 @@ class AsyncClient:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def __repr__(self) -> str:
+        """Return the server's URL, without key or password."""
+        return f"{type(self).__name__}({self._transport.url!r})"
+
     async def predict(
         self,
         picture: Picture,

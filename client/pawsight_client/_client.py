@@ -71,6 +71,10 @@ class Client:
         self._policy = RetryPolicy(retries)
         self._closed = False
 
+    def __repr__(self) -> str:
+        """Return the server's URL, without key or password."""
+        return f"{type(self).__name__}({self._transport.url!r})"
+
     def predict(
         self,
         picture: Picture,

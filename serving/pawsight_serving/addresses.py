@@ -58,6 +58,16 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
     return bound
 
 
+def check_free(*addresses: Address) -> None:
+    """Return where addresses can be listened on; a process that loads for long asks first.
+
+    Raises:
+        AddressUnavailable: one is taken, or none of this machine.
+    """
+    for address in addresses:
+        bind(address).close()
+
+
 def collector_url(text: str) -> str:
     """Return the URL of a collector of traces as it is.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import (
+    EngineUnavailable,
     LayerUnknown,
     ModelNotFound,
     OptionInvalid,
@@ -13,7 +14,7 @@ from pawsight_serving.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pawsight_serving.repository.manifest import Layer, Manifest
 
@@ -24,7 +25,12 @@ def newest(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
 
 
 def find_model(
-    manifests: Sequence[Manifest], name: str, version: str = "", *, default: str = ""
+    manifests: Sequence[Manifest],
+    name: str,
+    version: str = "",
+    *,
+    default: str = "",
+    broken: Collection[str] = (),
 ) -> Manifest:
     """Return the manifest that a request means.
 
@@ -33,18 +39,26 @@ def find_model(
         name: empty means `default`, or the only model where there is one alone.
         version: empty means the newest.
         default: name of the default model.
+        broken: models of the repository that cannot be loaded; no other answers in their place.
 
     Raises:
         ModelNotFound, VersionNotFound: no such model or version.
+        EngineUnavailable: the model is there, and cannot be loaded.
         OptionInvalid: no name was given and there is no default to take.
     """
     names = tuple(newest(manifests))
     if not name:
-        if default not in names and len(names) != 1:
+        there = {*names, *broken}
+        if default not in there and len(there) != 1:
             raise OptionInvalid(f"Name the model; the models are: {', '.join(names) or 'none'}.")
-        name = default if default in names else names[0]
+        name = default if default in there else there.pop()
     versions = {manifest.version: manifest for manifest in manifests if manifest.name == name}
     if not versions:
+        if name in broken:
+            raise EngineUnavailable(
+                f"Model {name!r} is broken on the server and not served now; the server's log "
+                "says what is wrong with it."
+            )
         raise ModelNotFound(name, names)
     if not version:
         return list(versions.values())[-1]

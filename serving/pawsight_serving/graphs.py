@@ -10,7 +10,7 @@ from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -61,7 +61,12 @@ class Outputs:
 
 
 def find_graph(
-    manifests: Sequence[Manifest], name: str, version: str = "", *, default: str = ""
+    manifests: Sequence[Manifest],
+    name: str,
+    version: str = "",
+    *,
+    default: str = "",
+    broken: Collection[str] = (),
 ) -> ServedGraph:
     """Return the graph that a request means.
 
@@ -70,14 +75,15 @@ def find_graph(
         name: `NAME` or `NAME_explain`; empty means `default`.
         version: empty means the newest.
         default: name of the default model.
+        broken: models that cannot be loaded.
 
     Raises:
-        ModelNotFound, VersionNotFound, OptionInvalid: as `find_model`.
+        ModelNotFound, VersionNotFound, EngineUnavailable, OptionInvalid: as `find_model`.
     """
     model = name.removesuffix(EXPLAIN_SUFFIX)
-    if model not in newest(manifests):
+    if model not in {*newest(manifests), *broken}:
         model = name
-    manifest = find_model(manifests, model, version, default=default)
+    manifest = find_model(manifests, model, version, default=default, broken=broken)
     return ServedGraph(manifest, name or manifest.name)
 
 

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Final
 
+from pawsight_serving.signals import stop_signal
+
 _STDOUT: Final = 1
 _STDERR: Final = 2
 
@@ -34,9 +36,17 @@ class Parent:
         return await reader.readline()
 
     async def ended(self) -> None:
-        """Wait for the end of standard input, which is the end of this process."""
+        """Wait for the end of standard input, or for a signal to stop: then this process ends.
+
+        A service manager sends its signal to all processes of a service at once, and what is under
+        way here is to be finished all the same.
+        """
         if self._reader is not None:
-            await self._reader.read()
+            ends = (self._reader.read(), stop_signal())
+            waits = [asyncio.ensure_future(each) for each in ends]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     def announce(self, **news: object) -> None:
         """Report to the parent, in one line of JSON, that calls are taken and where."""

@@ -16,7 +16,7 @@ from pawsight_serving.periodic import Periodic
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Collection
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.repository.manifest import Manifest
@@ -51,13 +51,13 @@ class Readiness:
         self._told = False
         # A round comes every second or two: a failure that lasts must not fill the log.
         self._warnings = WarnedOnce(logger)
-        self._tell: Callable[[bool], Awaitable[None]] | None = None
+        self._tell: Callable[[bool], None] | None = None
         self._see: ReadinessListener | None = None
         self._watch = Periodic(self._ask, self._interval_s, "readiness could not be told")
 
     @property
     def ready(self) -> bool:
-        """Whether every model answered in the last round."""
+        """Whether every model that is loaded answered in the last round."""
         return self._ready
 
     def model_ready(self, name: str) -> bool:
@@ -69,13 +69,14 @@ class Readiness:
         self._answered_s[name] = time.monotonic()
 
     async def start(
-        self, tell: Callable[[bool], Awaitable[None]], see: ReadinessListener | None = None
+        self, tell: Callable[[bool], None], see: ReadinessListener | None = None
     ) -> None:
         """Check every model once, then again and again in the background.
 
         Args:
             tell: is called at each change.
-            see: is shown what each round found.
+            see: is shown, after each round, which models answer, broken ones included, and
+                whether all that are loaded do.
         """
         self._tell, self._see = tell, see
         await self._watch.run()
@@ -84,27 +85,29 @@ class Readiness:
     async def stop(self) -> None:
         """Stop checking, and report not ready from now on."""
         await self._watch.stop()
-        await self._set(frozenset(), ready=False)
+        self._set(frozenset(), ready=False)
 
     async def _ask(self) -> None:
         try:
             models = newest(self._engine.manifests())
+            broken: Collection[str] = self._engine.faults()
         except EngineUnavailable:
             # Not reached yet: its own log says so, and the watch goes on.
-            models = {}
+            models, broken = {}, ()
         # Side by side: several that hang must not add up.
         found = await asyncio.gather(*map(self._fault, models.values()))
         faults = {name: fault for name, fault in zip(models, found, strict=True) if fault}
         self._warnings.warn(faults)
-        self._models = tuple(models)
+        # A broken model keeps nobody from the others: a platform sends no requests to who is red.
+        self._models = (*models, *broken)
         answering = frozenset(models.keys() - faults.keys())
-        await self._set(answering, ready=bool(models) and len(answering) == len(models))
+        self._set(answering, ready=bool(models) and len(answering) == len(models))
 
-    async def _set(self, answering: frozenset[str], *, ready: bool) -> None:
+    def _set(self, answering: frozenset[str], *, ready: bool) -> None:
         # What is true first: whoever is told of it may fail, and is told again in the next round.
         self._answering, self._ready = answering, ready
         if ready != self._told and self._tell is not None:
-            await self._tell(ready)
+            self._tell(ready)
             self._told = ready
         if self._see is not None:
             self._see({name: name in answering for name in self._models}, ready=ready)

@@ -407,3 +407,18 @@ def test_a_proxy_does_not_come_between_a_client_and_its_own_machine(
 
 def test_probabilities_are_in_the_classes_order(client: Any) -> None:
     assert list(client.predict(b"dog").probabilities) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("grpc://localhost", "grpc://localhost:50051"),
+        ("grpcs://example.org:443", "grpcs://example.org:443"),
+        ("http://me:password@localhost:8080/cats", "http://localhost:8080/cats"),
+    ],
+)
+async def test_what_a_client_shows_is_its_address_and_no_secret(url: str, said: str) -> None:
+    with Client(url, api_key="secret") as client:
+        assert repr(client) == f"Client({said!r})"
+    async with AsyncClient(url, api_key="secret") as async_client:
+        assert repr(async_client) == f"AsyncClient({said!r})"

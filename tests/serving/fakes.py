@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Images
+    from pawsight_serving.errors import PawsightError
 
 SIDE = 8
 LAYERS = (
@@ -65,12 +66,13 @@ class FakeEngine:
 
     A map holds the share of its class's colour in every place; channel k of a layer holds k. The
     gradient of dog is one everywhere. What is `soon` comes when it is asked to
-    catch up; what is `withdrawn` goes with the next call.
+    catch up; what is `withdrawn` goes with the next call. Models that are `unserved` are broken.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
     soon: list[Manifest] = field(default_factory=list)
     withdrawn: list[Manifest] = field(default_factory=list)
+    unserved: dict[str, PawsightError] = field(default_factory=dict)
     failure: Exception | None = None
     prepares: bool = False
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
@@ -87,6 +89,9 @@ class FakeEngine:
 
     def manifests(self) -> Sequence[Manifest]:
         return self.served
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        return self.unserved
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         self.served += [m for m in self.soon if (m.name, m.version) == (name, version)]

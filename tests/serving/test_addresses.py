@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight_serving.addresses import Address, bind, collector_url
+from pawsight_serving.addresses import Address, bind, check_free, collector_url
 from pawsight_serving.errors import AddressUnavailable
 
 
@@ -33,6 +33,17 @@ def test_a_bound_address_is_held_until_it_is_closed() -> None:
         with pytest.raises(AddressUnavailable, match=f"Cannot listen on {held}"):
             bind(held)
     bind(held).close()
+
+
+def test_what_is_free_is_not_held_and_what_is_taken_is_told() -> None:
+    with bind(Address("127.0.0.1", 0)) as taken:
+        address = Address(*taken.getsockname())
+        taken.listen()
+        with pytest.raises(AddressUnavailable, match=f"Cannot listen on {address}"):
+            check_free(Address("127.0.0.1", 0), address)
+    check_free(address, address)
+    with bind(address) as free:
+        free.listen()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from pawsight_serving.addresses import Address, bind
 from pawsight_serving.command_line import explainer, serve, triton
 from tests.serving.tiny_repository import publish_tiny
 
@@ -15,17 +16,45 @@ if TYPE_CHECKING:
     import click
 
 
-@pytest.mark.parametrize("command", [serve, explainer])
+@pytest.mark.parametrize(("command", "http"), [(serve, ["--http", "127.0.0.1:0"]), (explainer, [])])
 def test_a_repository_that_is_not_there_is_one_sentence(
-    command: click.Command, tmp_path: Path
+    command: click.Command, http: list[str], tmp_path: Path
 ) -> None:
     missing = tmp_path / "missing"
-    result = CliRunner().invoke(command, ["--repository", str(missing), "--grpc", "127.0.0.1:0"])
+    result = CliRunner().invoke(
+        command, ["--repository", str(missing), "--grpc", "127.0.0.1:0", *http]
+    )
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         f"Error: There is no model repository at {missing}; name one with --repository."
     )
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "protocol", "options"),
+    [
+        (serve, "http", ["--grpc", "127.0.0.1:0"]),
+        (serve, "grpc", ["--http", "127.0.0.1:0"]),
+        (serve, "grpc", ["--http", "127.0.0.1:0", "--workers", "2"]),
+        (explainer, "grpc", []),
+    ],
+)
+def test_a_taken_port_is_told_before_anything_is_loaded(
+    command: click.Command, protocol: str, options: list[str], tmp_path: Path
+) -> None:
+    with bind(Address("127.0.0.1", 0)) as taken:
+        taken.listen()
+        address = Address(*taken.getsockname())
+        result = CliRunner().invoke(
+            command,
+            ["--repository", str(tmp_path / "missing"), f"--{protocol}", str(address), *options],
+        )
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Cannot listen on {address}; stop the program that does, or choose another "
+        "address.\n"
+    )
 
 
 @pytest.mark.parametrize("command", [serve, explainer, triton])

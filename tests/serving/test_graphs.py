@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight_serving.errors import ModelNotFound, OptionInvalid, VersionNotFound
+from pawsight_serving.errors import EngineUnavailable, ModelNotFound, OptionInvalid, VersionNotFound
 from pawsight_serving.graphs import every_graph, find_graph
 from tests.serving.fakes import manifest
 
@@ -33,6 +33,12 @@ def test_what_is_not_served_is_named_as_it_was_asked_for(name: str) -> None:
 def test_a_version_that_is_not_served() -> None:
     with pytest.raises(VersionNotFound):
         find_graph([ONE], "tiny_explain", "9")
+
+
+@pytest.mark.parametrize("name", ["broken", "broken_explain"])
+def test_a_broken_model_is_not_taken_for_one_that_is_not_there(name: str) -> None:
+    with pytest.raises(EngineUnavailable, match="'broken' is broken"):
+        find_graph([ONE], name, broken=["broken"])
 
 
 def sources(name: str, *outputs: str) -> list[tuple[str, list[str]]]:

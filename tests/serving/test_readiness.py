@@ -25,8 +25,8 @@ class Ear:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bool] = asyncio.Queue()
 
-    async def tell(self, ready: bool) -> None:
-        await self.heard.put(ready)
+    def tell(self, ready: bool) -> None:
+        self.heard.put_nowait(ready)
 
     async def next(self) -> bool:
         return await asyncio.wait_for(self.heard.get(), 5)
@@ -153,6 +153,19 @@ async def test_without_a_model_nothing_is_ready() -> None:
     await readiness.stop()
 
 
+async def test_a_broken_model_is_red_alone(engine: FakeEngine, readiness: Readiness) -> None:
+    engine.unserved["three"] = EngineUnavailable("broken")
+    seen: list[tuple[dict[str, bool], bool]] = []
+
+    def see(models: dict[str, bool], *, ready: bool) -> None:
+        seen.append((models, ready))
+
+    await readiness.start(Ear().tell, see)
+    assert seen == [({"one": True, "two": True, "three": False}, True)]
+    assert readiness.ready
+    assert not readiness.model_ready("three")
+
+
 async def test_stopped_is_not_ready(readiness: Readiness) -> None:
     ear = Ear()
     await readiness.start(ear.tell)
@@ -197,10 +210,10 @@ async def test_what_could_not_be_told_is_told_in_the_next_round(readiness: Readi
     ear = Ear()
     failures = [OSError()]
 
-    async def tell(ready: bool) -> None:
+    def tell(ready: bool) -> None:
         if failures:
             raise failures.pop()
-        await ear.tell(ready)
+        ear.tell(ready)
 
     await readiness.start(tell)
     assert readiness.ready

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
+from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
 from pawsight_training import served
 from pawsight_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,6 +41,9 @@ class BrightEngine:
 
     def manifests(self) -> Sequence[Manifest]:
         return [MANIFEST]
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        return {}
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         raise AssertionError

@@ -60,9 +60,9 @@ class GrpcTransport:
     """The synchronous transport."""
 
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._url = _url(target, tls)
+        self.url = _url(target, tls)
         self._metadata = _metadata(api_key)
-        options = _options(self._url)
+        options = _options(self.url)
         self._channel = (
             grpc.insecure_channel(target, options)
             if tls is None
@@ -73,13 +73,13 @@ class GrpcTransport:
     def send(self, operation: Operation[T], timeout_s: float) -> T:
         form = codec.form_of(operation)
         call = getattr(self._stub, form.method)
-        with _errors_named(self._url):
+        with _errors_named(self.url):
             answer = call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
         return codec.read(form, answer)
 
     def open_stream(self, timeout_s: float, in_flight: int) -> GrpcStream:  # noqa: ARG002
         call = partial(self._stub.PredictStream, metadata=self._metadata)
-        return GrpcStream(call, self._url, timeout_s)
+        return GrpcStream(call, self.url, timeout_s)
 
     def close(self) -> None:
         self._channel.close()
@@ -89,9 +89,9 @@ class AsyncGrpcTransport:
     """The asynchronous transport."""
 
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._url = _url(target, tls)
+        self.url = _url(target, tls)
         self._metadata = _metadata(api_key)
-        options = _options(self._url)
+        options = _options(self.url)
         self._open = (
             partial(grpc.aio.insecure_channel, target, options)
             if tls is None
@@ -108,13 +108,13 @@ class AsyncGrpcTransport:
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
         form = codec.form_of(operation)
         call = getattr(self._stub, form.method)
-        with _errors_named(self._url):
+        with _errors_named(self.url):
             answer = await call(form.write(operation), timeout=timeout_s, metadata=self._metadata)
         return codec.read(form, answer)
 
     def open_stream(self, timeout_s: float, in_flight: int) -> AsyncGrpcStream:  # noqa: ARG002
         call = partial(self._stub.PredictStream, metadata=self._metadata)
-        return AsyncGrpcStream(call, self._url, timeout_s)
+        return AsyncGrpcStream(call, self.url, timeout_s)
 
     async def close(self) -> None:
         if self._channel is not None:

@@ -67,8 +67,8 @@ class AsyncHttpTransport:
     """The asynchronous transport."""
 
     def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._url = _without_password(url)
-        with _errors_named(self._url):
+        self.url = _without_password(url)
+        with _errors_named(self.url):
             self._http = httpx.AsyncClient(**_settings(url, api_key, tls))
         self._default_model = ""
 
@@ -95,7 +95,7 @@ class AsyncHttpTransport:
 
     async def _exchange(self, operation: Operation[T], ends_s: float) -> T:
         remaining_s = max(0.001, ends_s - time.monotonic())
-        with _errors_named(self._url):
+        with _errors_named(self.url):
             response = await self._http.request(**_arguments(operation, remaining_s))
         return codec.read(operation, response.status_code, response.headers, response.content)
 
@@ -144,6 +144,7 @@ class HttpTransport:
     def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
         self._open = partial(AsyncHttpTransport, url, api_key, tls)
         self._transport, self._loop = self._open(), LoopThread()
+        self.url = self._transport.url
 
     def send(self, operation: Operation[T], timeout_s: float) -> T:
         self._renew_after_fork()
@@ -184,7 +185,7 @@ class HttpStream:
 
 
 def _without_password(url: str) -> str:
-    """Return what an error may say of the URL: it ends in logs."""
+    """Return what may be said of the URL: it ends in logs."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

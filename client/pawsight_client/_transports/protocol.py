@@ -31,7 +31,13 @@ class PictureStream(Protocol):
 
 
 class Transport(Protocol):
-    """Carries operations to a server; fit for several threads."""
+    """Carries operations to a server; fit for several threads.
+
+    Attributes:
+        url: of the server, without what a log should not hold.
+    """
+
+    url: str
 
     def send(self, operation: Operation[T], timeout_s: float) -> T:
         """Ask once, and wait at most `timeout_s` for the answer.
@@ -67,6 +73,8 @@ class AsyncPictureStream(Protocol):
 
 class AsyncTransport(Protocol):
     """As `Transport`, for one event loop."""
+
+    url: str
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
         """As `Transport.send`."""

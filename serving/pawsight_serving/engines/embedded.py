@@ -45,6 +45,7 @@ class EmbeddedEngine:
         sharing: how calls share the processor.
         poll_s: time between two looks at the folder; None looks at the start alone.
         grace_s: how long a version that is served no more still answers who asks for it by name.
+        without_broken: whether the start goes on for the other models where one is broken.
     """
 
     prepares = True
@@ -57,11 +58,13 @@ class EmbeddedEngine:
         sharing: Sharing | None = None,
         poll_s: float | None = None,
         grace_s: float = 30.0,
+        without_broken: bool = False,
     ) -> None:
         sharing = sharing or Sharing()
         self._loaded_versions = LoadedVersions(grace_s)
         self._follower = Follower(repository, self._loaded_versions, graphs, sharing)
         self._workers = Workers(sharing.calls, "engine")
+        self._without_broken = without_broken
         self._following = (
             None
             if poll_s is None
@@ -70,13 +73,17 @@ class EmbeddedEngine:
 
     async def start(self) -> None:
         """Load every served version and run each graph; see `Engine.start`."""
-        await self._follower.start()
+        await self._follower.start(without_broken=self._without_broken)
         if self._following is not None:
             self._following.start()
 
     def manifests(self) -> Sequence[Manifest]:
         """Return what is loaded; see `Engine.manifests`."""
         return self._loaded_versions.manifests
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        """Return what is wrong with models that are not served; see `Engine.faults`."""
+        return self._follower.faults
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at the folder at once; see `Engine.catch_up`."""
@@ -157,7 +164,7 @@ class EmbeddedEngine:
         name = graph.removesuffix(EXPLAIN_SUFFIX)
         found = self._loaded_versions.get(name, version)
         if found is None:
-            find_model(self.manifests(), name, version)
+            find_model(self.manifests(), name, version, broken=self.faults())
         if found is None or graph not in found.sessions:
             raise ModelNotFound(graph, tuple(sorted({m.name for m in self.manifests()})))
         return found

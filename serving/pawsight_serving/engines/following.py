@@ -29,7 +29,7 @@ from pawsight_serving.repository.triton_config import CONFIG_FILE
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pawsight_serving.engines.listing import State
@@ -53,35 +53,43 @@ class Follower:
         loaded_versions: what is loaded; changed on the event loop alone.
         graphs: which graphs to load.
         sharing: how calls share the processor.
+
+    Attributes:
+        faults: models of which nothing can be served now, and why.
     """
 
     def __init__(
         self, repository: Path, loaded_versions: LoadedVersions, graphs: Graphs, sharing: Sharing
     ) -> None:
+        self.faults: dict[str, PawsightError] = {}
         self._repository = repository
         self._loaded_versions = loaded_versions
         self._graphs = graphs
         self._sharing = sharing
         self._seen: State | None = None
-        self._refused: dict[Key, State] = {}
+        self._refused: dict[Key, tuple[State, Exception]] = {}
         self._warnings = WarnedOnce(logger)
         self._passing: dict[str, str] = {}
         self._retry_s = 0.0
         self._retry_at_s = math.inf
         self._looks = SingleFlight(self._look_again)
 
-    async def start(self) -> None:
+    async def start(self, *, without_broken: bool = False) -> None:
         """Load what is served.
+
+        Args:
+            without_broken: whether the other models do where one is broken.
 
         Raises:
             RepositoryInvalid: nothing can be served, or a model has no version that can be.
             EngineUnavailable: no version of a model can be loaded.
         """
-        for name, error in (await self._look()).items():
-            # One that may not be looked into is most likely none of a model.
-            if not self._loaded_versions.serves(name) and not isinstance(error, FolderUnreadable):
+        await self._look()
+        served = self._loaded_versions.manifests
+        for error in self.faults.values():
+            if not (served and without_broken):
                 raise error
-        if not self._loaded_versions.manifests:
+        if not served:
             raise nothing_published(self._repository)
 
     async def look(self) -> None:
@@ -99,11 +107,10 @@ class Follower:
             # Whatever went wrong, what is loaded stays, and the next look may be luckier.
             logger.exception("the repository could not be followed")
 
-    async def _look(self) -> dict[str, PawsightError]:
-        """Return what is wrong with models whose newest version cannot be served."""
+    async def _look(self) -> None:
         state = await asyncio.to_thread(state_of, self._repository)
         if state == self._seen and time.monotonic() < self._retry_at_s:
-            return {}
+            return
         try:
             listed = await asyncio.to_thread(list_served, self._repository)
         except RepositoryInvalid as error:
@@ -111,18 +118,13 @@ class Follower:
                 raise
             # A folder that is away, such as a volume, takes nothing out of service.
             self._warnings.warn({"": f"what is loaded stays: {error}"})
-            return {}
+            return
         self._passing = {}
         told: dict[str, str] = {}
         wanted: dict[Key, LoadedVersion] = {}
         kept: dict[str, PawsightError] = {}
-        for name, manifests in listed.items():
-            if isinstance(manifests, RepositoryInvalid):
-                told[name] = f"what is loaded stays: {manifests}"
-                kept[name] = manifests
-                if may_pass(manifests):
-                    self._passing[name] = f"{told[name]} ({root_cause(manifests)})"
-            elif not manifests:
+        for name, versions in listed.items():
+            if not versions:
                 # A folder without a configuration is no model, or is being published.
                 if not (self._repository / name / CONFIG_FILE).is_file():
                     continue
@@ -130,13 +132,19 @@ class Follower:
                     f"{name} is not served: no version of it is published; "
                     "`pawsight repository verify` says what is wrong."
                 )
-            elif wrong := await self._load_each(manifests, wanted):
+            elif wrong := await self._load_each(versions, wanted):
                 kept[name] = wrong
         self._loaded_versions.change(wanted, kept, time.monotonic())
+        self.faults = {
+            name: wrong
+            for name, wrong in kept.items()
+            # A folder that may not be looked into is most likely none of a model.
+            if not self._loaded_versions.serves(name) and not isinstance(wrong, FolderUnreadable)
+        }
+        told |= self._unreadable(listed)
         self._warnings.warn({**told, **self._passing})
         self._seen = state
         self._plan_retry()
-        return kept
 
     def _plan_retry(self) -> None:
         """Say when to look again though nothing changes."""
@@ -147,25 +155,44 @@ class Follower:
         self._retry_at_s = time.monotonic() + self._retry_s
 
     async def _load_each(
-        self, manifests: Sequence[Manifest], wanted: dict[Key, LoadedVersion]
+        self, versions: Sequence[Manifest | RepositoryInvalid], wanted: dict[Key, LoadedVersion]
     ) -> PawsightError | None:
         """Load what is not loaded yet; return what is wrong with the newest."""
         wrong: PawsightError | None = None
-        for manifest in manifests:
+        for each in versions:
+            if isinstance(each, RepositoryInvalid):
+                wrong = each
+                continue
             try:
-                wanted[manifest.name, manifest.version] = await self._load(manifest)
+                wanted[each.name, each.version] = await self._load(each)
                 wrong = None
             except PawsightError as error:
                 wrong = error
         return wrong
+
+    def _unreadable(
+        self, listed: Mapping[str, Sequence[Manifest | RepositoryInvalid]]
+    ) -> dict[str, str]:
+        """Return what the log says of manifests and configurations; see which may pass."""
+        told: dict[str, str] = {}
+        for name, versions in listed.items():
+            serves = self._loaded_versions.serves(name)
+            stays = "what is loaded stays" if serves else f"{name} is not served"
+            for each in versions:
+                if isinstance(each, RepositoryInvalid):
+                    told[str(each)] = f"{stays}: {each}"
+                    if may_pass(each):
+                        self._passing[str(each)] = f"{told[str(each)]} ({root_cause(each)})"
+        return told
 
     async def _load(self, manifest: Manifest) -> LoadedVersion:
         if loaded := self._loaded_versions.loaded(manifest):
             return loaded
         key = manifest.name, manifest.version
         state = await asyncio.to_thread(state_of_version, self._repository, *key)
-        if self._refused.get(key) == state:
-            raise RepositoryInvalid(f"{manifest.name} version {manifest.version} was refused.")
+        refused_at, refusal = self._refused.get(key, (None, None))
+        if refusal is not None and refused_at == state:
+            raise refusal.with_traceback(None)
         try:
             loaded = await asyncio.to_thread(
                 load_version, self._repository, manifest, self._graphs, self._sharing
@@ -175,7 +202,7 @@ class Follower:
                 what = f"{manifest.name} version {manifest.version} could not be loaded"
                 self._passing[what] = f"{what}, and is tried again: {root_cause(error)!r}"
                 raise EngineUnavailable(f"{what} now; try again in a moment.") from error
-            self._refused[key] = state
+            self._refused[key] = state, error
             cause = f" ({root_cause(error)})" if error.__cause__ else ""
             logger.error("%s version %s is refused: %s%s", *key, error, cause)
             raise

@@ -18,8 +18,10 @@ State = tuple[tuple[str, int, int, int], ...]
 """Of each file: path, inode, size and time of change."""
 
 
-def list_served(root: Path) -> dict[str, list[Manifest] | RepositoryInvalid]:
-    """Return each model's served manifests, newest last, or what is wrong with the model.
+def list_served(root: Path) -> dict[str, list[Manifest | RepositoryInvalid]]:
+    """Return each model's served versions, newest last: the manifest, or what is wrong with it.
+
+    A model whose configuration cannot be read has that in the place of its versions.
 
     Raises:
         RepositoryInvalid: there is no such folder.
@@ -27,9 +29,16 @@ def list_served(root: Path) -> dict[str, list[Manifest] | RepositoryInvalid]:
     return {name: _served(root, name) for name in model_names(root)}
 
 
-def _served(root: Path, name: str) -> list[Manifest] | RepositoryInvalid:
+def _served(root: Path, name: str) -> list[Manifest | RepositoryInvalid]:
     try:
-        return [read_manifest(root, name, version) for version in served_versions(root, name)]
+        return [_manifest(root, name, version) for version in served_versions(root, name)]
+    except RepositoryInvalid as error:
+        return [error]
+
+
+def _manifest(root: Path, name: str, version: str) -> Manifest | RepositoryInvalid:
+    try:
+        return read_manifest(root, name, version)
     except RepositoryInvalid as error:
         return error
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.repository.manifest import Manifest
 
     Images = NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]
@@ -47,6 +48,9 @@ class Engine(Protocol):
         Raises:
             EngineUnavailable: the engine is elsewhere, and has not been reached since the start.
         """
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        """Return the models of the repository of which nothing can be served now, and why."""
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at once for a version that is not loaded here and that another process has seen.

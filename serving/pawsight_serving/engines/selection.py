@@ -30,7 +30,8 @@ def open_engine(
         triton: `HOST:PORT` of a Triton's gRPC.
         graphs: "hot" where the process never runs the `_explain` graphs.
         settings: of a process that serves: how the embedded engine follows the folder and shares
-            the processor, and that Triton may come later; without them neither.
+            the processor, that Triton may come later, and that a broken model holds up no other;
+            without them none of it.
 
     Raises:
         OptionInvalid: neither was named.
@@ -42,7 +43,8 @@ def open_engine(
         from pawsight_serving.engines.triton import TritonEngine
 
         # Whoever serves may be started before its Triton.
-        return TritonEngine(triton, graphs=graphs, may_come_later=settings is not None)
+        serves = settings is not None
+        return TritonEngine(triton, graphs=graphs, may_come_later=serves, without_broken=serves)
     if repository is None:
         raise OptionInvalid("Name a model repository with --repository.")
     from pawsight_serving.engines.embedded import EmbeddedEngine
@@ -63,4 +65,5 @@ def open_engine(
         ),
         poll_s=settings.repository_poll_s,
         grace_s=settings.version_grace_s,
+        without_broken=True,
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.engines.protocol import Graphs, Images
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.repository.manifest import Manifest
 
     Outputs = Mapping[str, NDArray[np.float32]]
@@ -47,6 +48,7 @@ class TritonEngine:
         start_timeout_s: how long to wait for Triton at the start.
         may_come_later: whether a Triton that is away at the start is looked for afterwards, as one
             that goes away later is; otherwise the start fails.
+        without_broken: whether the start goes on for the other models where one is broken.
     """
 
     prepares = False
@@ -58,9 +60,14 @@ class TritonEngine:
         graphs: Graphs = "all",
         start_timeout_s: float = 10.0,
         may_come_later: bool = False,
+        without_broken: bool = False,
     ) -> None:
         self._follower = TritonFollower(
-            address, graphs, start_timeout_s=start_timeout_s, may_come_later=may_come_later
+            address,
+            graphs,
+            start_timeout_s=start_timeout_s,
+            may_come_later=may_come_later,
+            without_broken=without_broken,
         )
 
     async def start(self) -> None:
@@ -70,6 +77,10 @@ class TritonEngine:
     def manifests(self) -> Sequence[Manifest]:
         """Return what Triton has loaded; see `Engine.manifests`."""
         return self._follower.served.manifests
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        """Return what is wrong with models that are not served; see `Engine.faults`."""
+        return self._follower.faults
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Ask Triton at once, and wait for a version that it is loading; see `Engine.catch_up`."""

@@ -22,6 +22,8 @@ from pawsight_serving.periodic import Periodic
 from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pawsight_serving.engines.protocol import Graphs
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class TritonFollower:
     """Connects to a Triton and asks it again and again what it serves; one look at a time.
 
     Args:
-        address, graphs, start_timeout_s, may_come_later: see `TritonEngine`.
+        address, graphs, start_timeout_s, may_come_later, without_broken: see `TritonEngine`.
 
     Attributes:
         triton: the stub of its gRPC service.
@@ -58,12 +60,19 @@ class TritonFollower:
     triton: Any
 
     def __init__(
-        self, address: str, graphs: Graphs, *, start_timeout_s: float, may_come_later: bool
+        self,
+        address: str,
+        graphs: Graphs,
+        *,
+        start_timeout_s: float,
+        may_come_later: bool,
+        without_broken: bool,
     ) -> None:
         self._address = address
         self._graphs = graphs
         self._start_timeout_s = start_timeout_s
         self._may_come_later = may_come_later
+        self._without_broken = without_broken
         # What Triton serves is not known until it has answered once.
         self._awaited = False
         self._served = Served()
@@ -86,6 +95,12 @@ class TritonFollower:
                 "Triton has not said yet which models it has; try again in a moment."
             )
         return self._served
+
+    @property
+    def faults(self) -> Mapping[str, PawsightError]:
+        """What is wrong with models of which nothing is known but that Triton has loaded them."""
+        known = {manifest.name for manifest in self._served.manifests}
+        return {name: why for name, why in self._served.broken.items() if name not in known}
 
     async def start(self) -> None:
         """Connect, read what Triton serves, and follow it from then on.
@@ -139,17 +154,14 @@ class TritonFollower:
             logger.exception("what Triton serves could not be read")
             return
         served = served.keeping(self._served)
-        faults = {
-            name: f"what was served of {name} stays: {fault}"
-            for name, fault in served.broken.items()
-        }
+        awaited: dict[str, str] = {}
         if served.manifests:
             if self._awaited:
                 logger.info("the Triton at %s has come", self._address)
             self._served, self._awaited = served, False
         elif self._awaited:
-            faults[""] = self._no_models()
-        self._warnings.warn(faults)
+            awaited[""] = self._no_models()
+        self._warnings.warn({**self._told(served), **awaited})
 
     async def _connect(self) -> None:
         before = self._channel
@@ -173,9 +185,20 @@ class TritonFollower:
             ) from error
         self._served = await read_served(self.triton, self._graphs)
         for fault in self._served.broken.values():
-            raise fault
+            if not (self._served.manifests and self._without_broken):
+                raise fault
+        self._warnings.warn(self._told(self._served))
         if not self._served.manifests:
             raise RepositoryInvalid(self._no_models())
+
+    def _told(self, served: Served) -> dict[str, str]:
+        """Return what the log says of broken models."""
+        return {
+            name: f"{name} is not served: {fault}"
+            if name in self.faults
+            else f"what was served of {name} stays: {fault}"
+            for name, fault in served.broken.items()
+        }
 
     def _no_models(self) -> str:
         return (

@@ -90,7 +90,11 @@ class Explainer:
         with self._queue.place(sum(map(len, pictures))):
             await self._catch_up(query.model, query.version, deadline)
             manifest = find_model(
-                self._engine.manifests(), query.model, query.version, default=self._default_model
+                self._engine.manifests(),
+                query.model,
+                query.version,
+                default=self._default_model,
+                broken=self._engine.faults(),
             )
             name, method = find_method(manifest, query)
             query.check_values(method.shapes, len(pictures))
@@ -132,7 +136,11 @@ class Explainer:
         with self._queue.place(len(pixels)):
             await self._catch_up(graph.removesuffix(EXPLAIN_SUFFIX), version, deadline)
             found = find_graph(
-                self._engine.manifests(), graph, version, default=self._default_model
+                self._engine.manifests(),
+                graph,
+                version,
+                default=self._default_model,
+                broken=self._engine.faults(),
             )
             if not outputs or not found.outputs.keys() >= set(outputs):
                 raise OptionInvalid(f"Name outputs of {found.name}: {', '.join(found.outputs)}.")

@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
+from pawsight_serving.addresses import check_free
 from pawsight_serving.admission import Admission
 from pawsight_serving.byte_budget import ByteBudget
 from pawsight_serving.decoding import Decoder
@@ -27,11 +28,12 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.request_log import RequestLog
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.signals import stop_signal
+from pawsight_serving.stopping import hearing, unless_stopped
 from pawsight_serving.tracing import Tracing
 from pawsight_serving.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
@@ -49,6 +51,7 @@ def run(settings: ExplainerSettings) -> None:
     """
     keep_one_heap()
     start_logging(settings.log_format)
+    check_free(settings.grpc)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 
@@ -66,7 +69,7 @@ async def serve(
     *,
     shared_port: bool = False,
 ) -> None:
-    """Serve until `stop` returns, then finish what is under way.
+    """Serve until `stop` returns, then finish what is under way; a start is broken off by it.
 
     Args:
         settings: the explainer's.
@@ -101,25 +104,36 @@ async def serve(
     server = RpcServer(
         {SERVICE: partial(add_ExplainerServicer_to_server, servicer)}, settings.max_request_bytes
     )
-    try:
+
+    def saw_readiness(models: Mapping[str, bool], *, ready: bool) -> None:  # noqa: ARG001
+        server.set_models_ready(models)
+        metrics.saw_readiness(models)
+
+    async def start() -> Address:
         # Beside the models, whose libraries mostly compute outside Python.
         colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
         await engine.start()
         await colormaps
         address = await server.start(settings.grpc, shared=shared_port)
-        await readiness.start(server.set_ready)
-        started(address)
-        async with giving_back_after_crowds(admission.idle_s):
-            await stop()
-    finally:
-        await end_in_order(
-            readiness.stop,
-            partial(server.stop, settings.shutdown_grace_s),
-            engine.close,
-            partial(asyncio.to_thread, painters.close),
-            partial(asyncio.to_thread, decoders.close),
-            *(partial(asyncio.to_thread, each.close) for each in tracing),
-        )
+        await readiness.start(server.set_ready, saw_readiness)
+        return address
+
+    async with hearing(stop) as stopping:
+        try:
+            if (address := await unless_stopped(start(), stopping)) is None:
+                return
+            started(address)
+            async with giving_back_after_crowds(admission.idle_s):
+                await stopping
+        finally:
+            await end_in_order(
+                readiness.stop,
+                partial(server.stop, settings.shutdown_grace_s),
+                engine.close,
+                partial(asyncio.to_thread, painters.close),
+                partial(asyncio.to_thread, decoders.close),
+                *(partial(asyncio.to_thread, each.close) for each in tracing),
+            )
 
 
 def _say(address: Address) -> None:

@@ -19,7 +19,7 @@ from pawsight_serving.event_loop import unfinished_tasks
 from pawsight_serving.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pawsight_serving.admission import Admission
     from pawsight_serving.observed import Observed
@@ -48,7 +48,12 @@ class ExplainerMetrics:
             buckets=TIME_BOUNDS_S,
             registry=self._registry,
         )
-
+        self._model_ready = Gauge(
+            "pawsight_explainer_model_ready",
+            "Whether the explainer's engine answers for this model: 1 or 0.",
+            ("model",),
+            registry=self._registry,
+        )
         tasks = Gauge(
             "pawsight_explainer_tasks",
             "Unfinished asyncio tasks; constant when idle, so growth means a leak.",
@@ -69,6 +74,11 @@ class ExplainerMetrics:
         self, observed: Observed, predictions: Predictions, pictures: Sequence[object]
     ) -> None:
         """See `Listener.predicted`; the gateway counts them."""
+
+    def saw_readiness(self, models: Mapping[str, bool]) -> None:
+        """Record which models answer."""
+        for model, answers in models.items():
+            self._model_ready.labels(model).set(answers)
 
     def watch(self, admission: Admission) -> None:
         """Add the requests in flight, waiting ones included, and the number of those refused."""

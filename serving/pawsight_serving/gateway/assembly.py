@@ -100,11 +100,12 @@ class Assembly:
             app, settings.shutdown_grace_s, ConnectionLimits.of(settings), tls, observer
         )
 
-    async def start(self, *, shared_port: bool) -> tuple[Address, Address]:
+    async def start(self, *, shared_port: bool, without_broken: bool) -> tuple[Address, Address]:
         """Start everything, and return where HTTP and where gRPC is served.
 
         Args:
             shared_port: whether other processes serve on the same ports.
+            without_broken: whether the other models do where one is broken.
 
         Raises:
             AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
@@ -114,6 +115,9 @@ class Assembly:
         if self._sidecar is not None:
             self._sidecar.start(self._explainer)
         await self._engine.start()
+        for fault in self._engine.faults().values():
+            if not without_broken:
+                raise fault
         self._check_default_model()
         http = await self._http.start(settings.http, shared=shared_port)
         rpc = await self._rpc.start(settings.grpc, shared=shared_port)
@@ -132,6 +136,10 @@ class Assembly:
             return tuple(newest(self._engine.manifests()))
         except EngineUnavailable:
             return ()
+
+    def broken(self) -> tuple[str, ...]:
+        """Return what is wrong with models of the repository that are not served."""
+        return tuple(str(fault) for fault in self._engine.faults().values())
 
     def idle_s(self) -> float:
         """Return the seconds since the last request was served; 0 while one is."""
@@ -157,7 +165,8 @@ class Assembly:
         """Find a mistyped name now, and not when the first request leaves out the model."""
         name, models = self._settings.default_model, self.models()
         # A repository of other models needs none of the name that nobody set.
-        if not models or name in {*models, GatewaySettings.model_fields["default_model"].default}:
+        unset = GatewaySettings.model_fields["default_model"].default
+        if not models or name in {*models, *self._engine.faults(), unset}:
             return
         sentence = (
             f"The default model {name!r} is not served here; set --default-model to one of: "

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from pawsight_serving.catalogue import find_model
-from pawsight_serving.errors import NotFound, OptionInvalid, VersionNotFound
+from pawsight_serving.errors import EngineUnavailable, NotFound, OptionInvalid, VersionNotFound
 from pawsight_serving.explainer.methods.registry import find_method
 from pawsight_serving.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
@@ -87,13 +87,19 @@ class Gateway:
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: as `find_model`.
         """
-        return find_model(self.models(), name, version, default=self._default_model)
+        return find_model(
+            self.models(),
+            name,
+            version,
+            default=self._default_model,
+            broken=self._engine.faults(),
+        )
 
     def is_default(self, name: str) -> bool:
         """Return whether requests that name no model mean this one."""
         try:
             return self.model("").name == name
-        except OptionInvalid:
+        except (OptionInvalid, EngineUnavailable):
             return False
 
     async def predict(

@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
-from pawsight_serving.calls import UNFORESEEN, caller_left
+from pawsight_serving.calls import UNFORESEEN, caller_left, is_cut_off
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.gateway.pulse import Pulse
 from pawsight_serving.graphs import Outputs
@@ -145,22 +145,22 @@ class ExplainerClient:
             return b""
         return answer.text
 
-    async def ready(self) -> bool:
-        """Return whether the sidecar says that its models answer; False where it is down."""
+    async def ready(self, model: str) -> bool:
+        """Return whether the sidecar says that this model answers; False where it is down."""
         try:
-            return bool(await self._health() == HealthCheckResponse.SERVING)
+            return bool(await self._health(model) == HealthCheckResponse.SERVING)
         except grpc.aio.AioRpcError:
             return False
 
     async def _answers(self) -> bool:
         try:
-            await self._health()
+            await self._health(SERVICE)
         except grpc.aio.AioRpcError as status:
             return status.code() not in _SILENT
         return True
 
-    async def _health(self) -> int:
-        """Return what the sidecar says of its health; UNKNOWN where there is none."""
+    async def _health(self, service: str) -> int:
+        """Return what the sidecar says of a service's or a model's health; UNKNOWN without one."""
         if self._channel is None:
             return HealthCheckResponse.UNKNOWN
         check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
@@ -170,7 +170,7 @@ class ExplainerClient:
             HealthCheckResponse.FromString,
         )
         try:
-            response = await check(HealthCheckRequest(service=SERVICE), timeout=_CHECK_S)
+            response = await check(HealthCheckRequest(service=service), timeout=_CHECK_S)
         except asyncio.CancelledError:
             if caller_left():
                 raise
@@ -198,7 +198,7 @@ class ExplainerClient:
                 if key == TIMING_KEY:
                     heard_timing(str(value), "render")
         except asyncio.CancelledError as error:
-            if caller_left():
+            if caller_left() or is_cut_off():
                 raise
             # It was `disconnect` that cancelled the call.
             raise ExplainerUnavailable(_DOWN) from error

@@ -7,6 +7,7 @@ keeps the others running; it takes no request itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -17,18 +18,21 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from pawsight_serving.addresses import Address, bind
-from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.errors import ConfigurationInvalid, RepositoryInvalid
 from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.running import Running
+from pawsight_serving.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Sequence
 
     from pawsight_serving.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "pawsight_serving.gateway")
 _START_S: Final = 120.0
@@ -54,18 +58,20 @@ async def serve_fleet(
     worker_command: Sequence[str] = WORKER_COMMAND,
     explainer_command: Sequence[str] = SIDECAR_COMMAND,
 ) -> None:
-    """Serve with `settings.workers` processes until `stop` returns.
+    """Serve with `settings.workers` processes until `stop` returns; a start is broken off by it.
 
     Args:
         settings: the gateway's.
         stop: returns when it is time to end.
-        started: is called with a sentence of models and addresses, once all processes are ready.
+        started: is called with a sentence of models and addresses, once all processes are ready;
+            an explainer is waited for as long as one gateway alone waits for it.
         worker_command: what runs as a worker.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
 
     Raises:
         AddressUnavailable: an address is taken.
         ConfigurationInvalid: a worker ended before it was ready; it has said why.
+        RepositoryInvalid: a model is broken.
     """
     sidecar: ChildProcess | None = None
     with ExitStack() as held:
@@ -95,25 +101,40 @@ async def serve_fleet(
             )
             for _ in range(settings.workers)
         ]
-        try:
-            if sidecar is not None:
-                # Asked for nothing but whether it answers.
-                sidecar.start(ExplainerClient())
-            for worker in workers:
-                worker.start(_Unasked())
-            if not all(await asyncio.gather(*(each.wait_started(_START_S) for each in workers))):
-                raise ConfigurationInvalid(
-                    "A worker process ended before it took requests; its words above say why."
-                )
-            models = tuple(workers[0].announced.get("models", ()))
-            started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
-            await stop()
-        finally:
-            # The workers first: they may be waiting for the sidecar's answers.
-            grace_s = settings.shutdown_grace_s + 5.0
-            await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
-            if sidecar is not None:
-                await sidecar.stop(grace_s)
+        async with hearing(stop) as stopping:
+            try:
+                starting = _start(workers, sidecar, settings.explainer_start_s)
+                if (models := await unless_stopped(starting, stopping)) is None:
+                    return
+                started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
+                await stopping
+            finally:
+                # The workers first: they may be waiting for the sidecar's answers.
+                grace_s = settings.shutdown_grace_s + 5.0
+                await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
+                if sidecar is not None:
+                    await sidecar.stop(grace_s)
+
+
+async def _start(
+    workers: Sequence[ChildProcess], sidecar: ChildProcess | None, explainer_start_s: float
+) -> tuple[str, ...]:
+    """Start the processes, wait until they take requests, and return what they serve."""
+    if sidecar is not None:
+        # Asked for nothing but whether it answers.
+        sidecar.start(ExplainerClient())
+    for worker in workers:
+        worker.start(_Unasked())
+    if not all(await asyncio.gather(*(worker.wait_started(_START_S) for worker in workers))):
+        raise ConfigurationInvalid(
+            "A worker process ended before it took requests; its words above say why."
+        )
+    for worker in workers:
+        for fault in worker.announced.get("broken", ()):
+            raise RepositoryInvalid(fault)
+    if sidecar is not None and not await sidecar.wait_reachable(explainer_start_s):
+        logger.warning("serving without explanations until the explainer has started")
+    return tuple(workers[0].announced.get("models", ()))
 
 
 def _held(address: Address) -> socket.socket:

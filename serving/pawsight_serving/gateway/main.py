@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 import uvloop
 
+from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.running import Running
 from pawsight_serving.logs import start_logging
 from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.signals import stop_signal
+from pawsight_serving.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,6 +34,7 @@ def run(settings: GatewaySettings) -> None:
     """
     keep_one_heap()
     start_logging(settings.log_format)
+    check_free(settings.http, settings.grpc)
     if settings.workers > 1:
         from pawsight_serving.gateway.fleet import serve_fleet
 
@@ -63,8 +66,9 @@ async def serve(
     sidecar: ChildProcess | None,
     *,
     shared_port: bool = False,
+    without_broken: bool = False,
 ) -> None:
-    """Serve until `stop` returns, then finish what is under way.
+    """Serve until `stop` returns, then finish what is under way; a start is broken off by it.
 
     Args:
         settings: the gateway's.
@@ -74,14 +78,19 @@ async def serve(
         sidecar: the process of the explainer, where the settings name none; it is started, unless
             it was launched, and stopped here.
         shared_port: whether other processes serve on the same ports.
+        without_broken: whether the other models do where one is broken.
     """
     from pawsight_serving.gateway.assembly import Assembly
 
     assembly = Assembly(settings, engine, sidecar)
-    try:
-        http, rpc = await assembly.start(shared_port=shared_port)
-        started(Running(http, rpc, assembly.models(), sidecar, settings.encrypts))
-        async with giving_back_after_crowds(assembly.idle_s):
-            await stop()
-    finally:
-        await assembly.stop()
+    async with hearing(stop) as stopping:
+        try:
+            starting = assembly.start(shared_port=shared_port, without_broken=without_broken)
+            if (addresses := await unless_stopped(starting, stopping)) is None:
+                return
+            models, broken = assembly.models(), assembly.broken()
+            started(Running(*addresses, models, sidecar, settings.encrypts, broken))
+            async with giving_back_after_crowds(assembly.idle_s):
+                await stopping
+        finally:
+            await assembly.stop()

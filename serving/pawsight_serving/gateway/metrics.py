@@ -100,7 +100,7 @@ class Metrics:
         )
         self._ready = Gauge(
             "pawsight_ready",
-            "Whether every model answers: 1 or 0.",
+            "Whether every model that is loaded answers: 1 or 0.",
             registry=self._registry,
             multiprocess_mode="livemin",
         )

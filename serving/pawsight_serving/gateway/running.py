@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A gateway that takes requests: where, and what it serves."""
+    """A gateway that takes requests: where, what it serves, and what is wrong with the rest."""
 
     http: Address
     grpc: Address
     models: tuple[str, ...]
     sidecar: ChildProcess | None
     tls: bool
+    broken: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         http, rpc = ("https", "grpcs") if self.tls else ("http", "grpc")

@@ -28,12 +28,17 @@ def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
     parent = Parent()
 
     def announce(running: Running) -> None:
-        parent.announce(address=str(running.grpc), models=running.models)
+        parent.announce(address=str(running.grpc), models=running.models, broken=running.broken)
 
     async def process() -> None:
         settings = GatewaySettings.model_validate_json(await parent.settings())
         start_logging(settings.log_format)
-        await serve(settings, open_engine(settings), parent.ended, announce, None, shared_port=True)
+        engine = open_engine(settings)
+        # Whether a fleet begins with a broken model is the parent's to say. A worker that is
+        # started again has taken over from one that served the others.
+        await serve(
+            settings, engine, parent.ended, announce, None, shared_port=True, without_broken=True
+        )
 
     try:
         uvloop.run(process())

@@ -13,7 +13,7 @@ from pawsight_serving.rpc.refusals import abort
 from pawsight_serving.rpc.request_ids import request_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from grpc.aio import ServicerContext
 
@@ -21,7 +21,7 @@ _Answer = health_pb2.HealthCheckResponse
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """The health of the services, and of the server, whose name is empty.
+    """The health of the services, of models, and of the server, whose name is empty.
 
     The library's own forgets those who watch a service once one of them leaves, and holds up a
     server's end until the last has left.
@@ -32,6 +32,7 @@ class Health(health_pb2_grpc.HealthServicer):
 
     def __init__(self, services: Collection[str]) -> None:
         self._services = services
+        self._models: Mapping[str, bool] = {}
         self._ready = False
         self._stopping = False
         self._changed = asyncio.Event()
@@ -39,9 +40,13 @@ class Health(health_pb2_grpc.HealthServicer):
     def set_ready(self, ready: bool) -> None:
         """Tell callers and watchers whether the services are ready, until `stop`."""
         self._ready = ready and not self._stopping
-        # Each watcher waits for the event that it saw last.
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._tell()
+
+    def set_models_ready(self, models: Mapping[str, bool]) -> None:
+        """Tell callers and watchers which models are ready; other names have no health."""
+        if models != self._models:
+            self._models = dict(models)
+            self._tell()
 
     def stop(self) -> None:
         """Tell everybody that nothing is ready any more, and end all watching."""
@@ -75,10 +80,16 @@ class Health(health_pb2_grpc.HealthServicer):
                 await abort(context, Unavailable(STOPPING), request_id)
             await changed.wait()
 
+    def _tell(self) -> None:
+        # Each watcher waits for the event that it saw last.
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def _knows(self, service: str) -> bool:
-        return not service or service in self._services
+        return not service or service in self._services or service in self._models
 
     def _health_of(self, service: str) -> int:
         if not self._knows(service):
             return _Answer.SERVICE_UNKNOWN
-        return _Answer.SERVING if self._ready else _Answer.NOT_SERVING
+        ready = self._models.get(service, self._ready) and not self._stopping
+        return _Answer.SERVING if ready else _Answer.NOT_SERVING

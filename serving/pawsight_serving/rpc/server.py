@@ -126,9 +126,13 @@ class RpcServer:
         self._server = server
         return Address(address.host, port)
 
-    async def set_ready(self, ready: bool) -> None:
+    def set_ready(self, ready: bool) -> None:
         """Report to the callers of the health service whether the services are ready."""
         self._health.set_ready(ready)
+
+    def set_models_ready(self, models: Mapping[str, bool]) -> None:
+        """Report to the callers of the health service which models are ready, by their names."""
+        self._health.set_models_ready(models)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, finish those under way within `grace_s`, then cut them off."""

@@ -53,8 +53,16 @@ async def engine(repository: Path) -> AsyncIterator[EmbeddedEngine]:
     await engine.close()
 
 
-def following(repository: Path, graphs: Graphs = "all", grace_s: float = 30.0) -> EmbeddedEngine:
-    return EmbeddedEngine(repository, graphs=graphs, poll_s=POLL_S, grace_s=grace_s)
+def following(
+    repository: Path,
+    graphs: Graphs = "all",
+    grace_s: float = 30.0,
+    *,
+    without_broken: bool = False,
+) -> EmbeddedEngine:
+    return EmbeddedEngine(
+        repository, graphs=graphs, poll_s=POLL_S, grace_s=grace_s, without_broken=without_broken
+    )
 
 
 def listed(engine: EmbeddedEngine) -> list[str]:
@@ -180,7 +188,7 @@ async def test_what_may_pass_is_tried_again_though_no_file_changes(
             raise fault
         error = RepositoryInvalid("The manifest of tiny version 2 cannot be read.")
         error.__cause__ = fault
-        return {"tiny": error}
+        return {"tiny": [error]}
 
     shutil.rmtree(repository)
     await until(lambda: "no model repository" in caplog.text)
@@ -287,6 +295,66 @@ async def test_at_the_start_an_older_version_does_where_the_newest_is_broken(
     await engine.start()
     assert listed(engine) == ["tiny 1"]
     await engine.close()
+
+
+@pytest.mark.parametrize("file", ["1/manifest.json", "1/model.onnx", "config.pbtxt"])
+async def test_at_the_start_a_broken_model_can_be_left_out_until_it_is_mended(
+    repository: Path, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    publish_tiny(repository, name="other")
+    broken = repository / "tiny" / file
+    whole = broken.read_bytes()
+    broken.write_bytes(b"\0broken")
+    strict = following(repository)
+    with pytest.raises(RepositoryInvalid, match="tiny"):
+        await strict.start()
+    await strict.close()
+    caplog.clear()
+    engine = following(repository, without_broken=True)
+    await engine.start()
+    assert listed(engine) == ["other 1"]
+    assert list(engine.faults()) == ["tiny"]
+    with pytest.raises(EngineUnavailable, match="'tiny' is broken on the server"):
+        await dog(engine, "1")
+    await engine.catch_up("tiny", "1", Deadline.after(20))
+    (told,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert str(engine.faults()["tiny"]) in told
+    assert "stays" not in told
+    broken.write_bytes(whole)
+    await until(lambda: listed(engine) == ["other 1", "tiny 1"])
+    assert not engine.faults()
+    assert await dog(engine, "1") == 0.5
+    await engine.close()
+
+
+async def test_at_the_start_some_model_must_be_whole(repository: Path) -> None:
+    (repository / "tiny" / "1" / "model.onnx").write_bytes(b"other")
+    engine = following(repository, without_broken=True)
+    with pytest.raises(RepositoryInvalid, match="tiny version 1 is not the file"):
+        await engine.start()
+    await engine.close()
+
+
+async def test_a_broken_manifest_of_the_newest_version_holds_up_no_older_one(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(repository, version="2")
+    (repository / "tiny" / "2" / "manifest.json").write_text("{")
+    engine = following(repository)
+    await engine.start()
+    assert listed(engine) == ["tiny 1"]
+    assert not engine.faults()
+    assert "manifest of tiny version 2 cannot be read" in caplog.text
+    await engine.close()
+
+
+async def test_a_model_that_is_broken_while_it_is_served_stays_whole_here(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    (repository / "tiny" / "1" / "manifest.json").write_text("{")
+    await until(lambda: "what is loaded stays" in caplog.text)
+    assert await dog(engine, "1") == 0.5
+    assert not engine.faults()
 
 
 async def test_a_model_without_a_published_version_is_left_out_with_a_warning(

@@ -217,10 +217,7 @@ async def test_it_survives_that_triton_dies_and_comes_back(
             readiness = Readiness(engine, GatewaySettings(probe_interval_s=0.05))
             told: list[bool] = []
 
-            async def tell(ready: bool) -> None:
-                told.append(ready)
-
-            await readiness.start(tell)
+            await readiness.start(told.append)
             assert told == [True]
             await asyncio.to_thread(triton.kill)
             await until(lambda: told == [True, False])

@@ -36,9 +36,29 @@ def test_it_says_its_address_and_ends_with_its_input(tmp_path: Path) -> None:
         assert (out, process.returncode) == (b"", 0)
 
 
+def test_one_whose_parent_goes_during_its_start_ends_with_it(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    with start(ExplainerSettings(repository=tmp_path, grpc=Address("127.0.0.1", 0))) as process:
+        out, error = process.communicate(timeout=20)
+    assert (out, process.returncode) == (b"", 0)
+    assert b"Traceback" not in error
+
+
+def test_a_signal_ends_it_as_cleanly(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    with start(ExplainerSettings(repository=tmp_path, grpc=Address("127.0.0.1", 0))) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 def test_a_bad_repository_is_one_sentence(tmp_path: Path) -> None:
     with start(ExplainerSettings(repository=tmp_path / "missing")) as process:
-        out, error = process.communicate(timeout=20)
-    assert (out, process.returncode) == (b"", 1)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # Its input stays open: a process whose parent has gone tells nobody anything.
+        out, error = process.stdout.read(), process.stderr.read()
+        assert (out, process.wait(20)) == (b"", 1)
     assert error.decode().startswith("The explainer cannot start: There is no model repository")
     assert b"Traceback" not in error

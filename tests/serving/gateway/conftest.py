@@ -139,7 +139,7 @@ class FakeSidecar:
         values = await self.engine.infer(graph, version, images, outputs, call.deadline)
         return Outputs(values, "sha256:sidecar")
 
-    async def ready(self) -> bool:
+    async def ready(self, model: str) -> bool:
         self.probed += 1
         await self.may_answer.wait()
         return self.alive
@@ -242,7 +242,7 @@ def app(
     return create_app(gateway, open_inference, readiness, metrics, observer, settings)
 
 
-async def unheard(ready: bool) -> None:
+def unheard(ready: bool) -> None:
     """Hear of readiness, and do nothing."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from pawsight_serving.addresses import Address
 from pawsight_serving.calls import Call
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import ExplainerUnavailable
+from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
 from pawsight_serving.explanation_queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
@@ -51,9 +51,9 @@ time.sleep(60)
 """
 
 
-async def explain(client: ExplainerClient) -> pb.ExplainResponse:
+async def explain(client: ExplainerClient, model: str = "") -> pb.ExplainResponse:
     call = Call("id", Deadline.after(10))
-    return await client.explain(Query(), [picture()], call, tensors=True)
+    return await client.explain(Query(model=model), [picture()], call, tensors=True)
 
 
 async def ended(pid: int) -> None:
@@ -100,6 +100,36 @@ async def test_a_killed_process_is_back_within_five_seconds(
                 await asyncio.sleep(0.02)
         assert failed
         assert (await explain(client)).model == "tiny"
+    finally:
+        await sidecar.stop(10)
+
+
+async def test_one_that_is_started_again_goes_on_without_a_broken_model(
+    settings: ExplainerSettings, client: ExplainerClient, tmp_path: Path
+) -> None:
+    publish_tiny(tmp_path, name="other")
+    graph = tmp_path / "tiny_explain" / "1" / "model.onnx"
+    whole = graph.read_bytes()
+    sidecar = ChildProcess(settings.model_copy(update={"repository_poll_s": 0.05}))
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        assert (await explain(client, "tiny")).model == "tiny"
+        graph.write_bytes(b"broken")
+        first = sidecar.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: sidecar.pid != first)
+        assert await sidecar.wait_reachable(30)
+        assert (await explain(client, "other")).model == "other"
+        with pytest.raises(EngineUnavailable, match="'tiny' is broken"):
+            await explain(client, "tiny")
+        assert (await client.ready("other"), await client.ready("tiny")) == (True, False)
+        graph.write_bytes(whole)
+        async with asyncio.timeout(20):
+            while not await client.ready("tiny"):  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.05)
+        assert (await explain(client, "tiny")).model == "tiny"
     finally:
         await sidecar.stop(10)
 

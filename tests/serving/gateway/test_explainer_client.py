@@ -10,7 +10,7 @@ import pytest
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1 import pawsight_pb2_grpc
 from pawsight_serving.addresses import Address
-from pawsight_serving.calls import Call
+from pawsight_serving.calls import Call, cut_off
 from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
 from pawsight_serving.explanation_queries import Query
@@ -104,6 +104,18 @@ async def test_the_sidecars_error_is_raised_as_it_was(client: ExplainerClient) -
         await explain(client, Query(layer="unknown"), Call("id", Deadline.after(5)))
 
 
+async def test_what_the_servers_end_cuts_off_is_not_taken_for_the_sidecars_end(
+    client: ExplainerClient, servicer: Servicer
+) -> None:
+    asked = asyncio.create_task(
+        explain(client, Query(layer="slow"), Call("id", Deadline.after(20)))
+    )
+    await asyncio.wait_for(servicer.busy.wait(), 10)
+    cut_off(asked)
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
 async def test_the_deadline_ends_the_wait(client: ExplainerClient) -> None:
     with pytest.raises(DeadlineExceeded):
         await explain(client, Query(layer="slow"), Call("id", Deadline.after(0.1)))
@@ -159,17 +171,19 @@ async def test_what_the_sidecar_tells_prometheus_is_passed_on_while_it_is_there(
     assert await ExplainerClient().metrics() == b""
 
 
-async def test_readiness_is_what_the_sidecar_says(
+async def test_readiness_is_what_the_sidecar_says_of_each_model(
     client: ExplainerClient, server: RpcServer
 ) -> None:
-    assert not await client.ready()
-    await server.set_ready(True)
-    assert await client.ready()
+    server.set_ready(True)
+    assert not await client.ready("tiny")
+    server.set_models_ready({"tiny": True, "other": False})
+    assert await client.ready("tiny")
+    assert not await client.ready("other")
     await server.stop(0)
-    assert not await client.ready()
+    assert not await client.ready("tiny")
     await client.disconnect()
-    assert not await client.ready()
-    assert not await ExplainerClient().ready()
+    assert not await client.ready("tiny")
+    assert not await ExplainerClient().ready("tiny")
 
 
 async def test_a_slow_way_to_the_sidecar_is_a_way(address: Address) -> None:

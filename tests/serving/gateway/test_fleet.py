@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
 import socket
-from contextlib import asynccontextmanager
+import sys
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,31 +18,40 @@ import pytest
 
 from pawsight_client import AsyncClient
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid
+from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, RepositoryInvalid
+from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.fleet import serve_fleet
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
 from tests.serving.tiny_repository import publish_tiny
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 RED = picture("red")
 NO_EXPLAINER = Address("127.0.0.1", 1)
 
 
 @asynccontextmanager
-async def fleet(**settings: object) -> AsyncIterator[tuple[str, str]]:
+async def fleet(
+    models: str = "tiny",
+    /,
+    explainer_command: Sequence[str] = EXPLAINER_COMMAND,
+    **settings: object,
+) -> AsyncIterator[tuple[str, str]]:
     """Run two workers, and yield their URLs over HTTP and gRPC."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     made = make_settings(workers=2, **{"explainer": NO_EXPLAINER, **settings})
-    serving = asyncio.create_task(serve_fleet(made, stop.wait, started.set_result))
+    serving = asyncio.create_task(
+        serve_fleet(made, stop.wait, started.set_result, explainer_command=explainer_command)
+    )
     await asyncio.wait({serving, started}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
     greeting = await started
     http, grpc = re.findall(r"(?:http|grpc)://\S+", greeting)
-    assert greeting.startswith("Pawsight serves tiny on ")
+    assert greeting.startswith(f"Pawsight serves {models} on ")
     try:
         yield http, grpc
     finally:
@@ -97,6 +108,99 @@ async def test_a_worker_that_cannot_start_ends_the_start(
             pass
     assert "There is no model repository" in capfd.readouterr().err
     assert workers() == []
+
+
+async def test_a_broken_model_ends_the_start(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    publish_tiny(tmp_path, name="other")
+    (tmp_path / "other" / "1" / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(RepositoryInvalid, match="other version 1 is not the file"):
+        async with fleet(repository=tmp_path):
+            pass
+    assert workers() == []
+
+
+async def test_a_worker_that_is_started_again_goes_on_without_a_broken_model(
+    tmp_path: Path,
+) -> None:
+    publish_tiny(tmp_path)
+    publish_tiny(tmp_path, name="other")
+    async with fleet("other, tiny", repository=tmp_path) as (http, _):
+        (tmp_path / "other" / "1" / "model.onnx").write_bytes(b"broken")
+        first = set(workers())
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(httpx.TransportError):
+                    await ask_often(http, 1)
+                    break
+                await asyncio.sleep(0.05)
+            async with httpx.AsyncClient(base_url=http) as client:
+                answer = await client.post("/v1/models/other:predict", content=RED)
+        assert (answer.status_code, answer.json()["code"]) == (503, "ENGINE_UNAVAILABLE")
+        assert not first & set(workers())
+
+
+async def test_the_sidecar_is_waited_for_before_a_fleet_says_that_it_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(tmp_path)
+    dumb = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    with caplog.at_level(logging.WARNING):
+        async with fleet(explainer_command=dumb, explainer=None, repository=tmp_path) as (http, _):
+            assert "serving without explanations" in caplog.text
+            await ask_often(http, 1)
+
+
+async def test_a_start_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def started(greeting: str) -> None:
+        raise AssertionError(greeting)
+
+    stop = asyncio.Event()
+    settings = make_settings(workers=2, explainer=NO_EXPLAINER, repository=tmp_path)
+    dumb = (sys.executable, "-c", "import sys; sys.stdin.read()", "pawsight_serving.gateway")
+    serving = asyncio.create_task(serve_fleet(settings, stop.wait, started, dumb))
+    await until(lambda: len(workers()) == 2)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+    assert workers() == []
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """A service manager's signal goes to every process, the parent's children included."""
+    publish_tiny(tmp_path)
+    half_sent, told = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield RED[:20]
+        half_sent.set()
+        await told.wait()
+        yield RED[20:]
+
+    async with fleet(repository=tmp_path) as (http, _), httpx.AsyncClient(base_url=http) as client:
+        # Over a connection that one of the workers has taken already.
+        assert (await client.get("/healthz")).status_code == 200
+        asked = asyncio.create_task(
+            client.post(
+                "/v1/models/tiny:predict", content=body(), headers={"content-type": "image/png"}
+            )
+        )
+        await asyncio.wait_for(half_sent.wait(), 10)
+        first = set(workers())
+        for pid in first:
+            os.kill(pid, signal.SIGTERM)
+        async with asyncio.timeout(10):
+            with suppress(httpx.ConnectError):
+                while True:
+                    async with httpx.AsyncClient(base_url=http) as other:
+                        await other.get("/healthz")
+                    await asyncio.sleep(0.01)
+        told.set()
+        assert (await asyncio.wait_for(asked, 20)).status_code == 200
+        async with asyncio.timeout(30):
+            while len(set(workers()) - first) < 2:  # noqa: ASYNC110 - other processes'
+                await asyncio.sleep(0.05)
 
 
 async def test_a_taken_port_ends_the_start(tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, EngineUnavailable
+from pawsight_serving.errors import (
+    AddressUnavailable,
+    ConfigurationInvalid,
+    EngineUnavailable,
+    RepositoryInvalid,
+)
 from pawsight_serving.explainer import main as explainer_main
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.main import serve
@@ -51,14 +56,27 @@ def make_settings(**changes: object) -> GatewaySettings:
 
 @asynccontextmanager
 async def running(
-    settings: GatewaySettings, engine: Engine, command: tuple[str, ...] = NEVER
+    settings: GatewaySettings,
+    engine: Engine,
+    command: tuple[str, ...] = NEVER,
+    *,
+    without_broken: bool = False,
 ) -> AsyncIterator[Running]:
     """Run a gateway in this event loop."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     sidecar = None
     if settings.explainer is None:
         sidecar = ChildProcess(settings.for_sidecar(), command)
-    serving = asyncio.create_task(serve(settings, engine, stop.wait, started.set_result, sidecar))
+    serving = asyncio.create_task(
+        serve(
+            settings,
+            engine,
+            stop.wait,
+            started.set_result,
+            sidecar,
+            without_broken=without_broken,
+        )
+    )
     await asyncio.wait({serving, started}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
@@ -289,6 +307,26 @@ async def test_a_taken_port_ends_the_start_and_closes_everything(protocol: str) 
         assert second.closed
 
 
+async def test_a_start_that_is_stopped_ends_at_once_and_closes_everything() -> None:
+    starting, stop = asyncio.Event(), asyncio.Event()
+
+    class Loading(FakeEngine):
+        async def start(self) -> None:
+            starting.set()
+            await asyncio.Event().wait()
+
+    def started(running: Running) -> None:
+        raise AssertionError(running)
+
+    engine = Loading()
+    settings = make_settings(explainer=Address("127.0.0.1", 1))
+    serving = asyncio.create_task(serve(settings, engine, stop.wait, started, None))
+    await asyncio.wait_for(starting.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+    assert engine.closed
+
+
 async def test_an_engine_that_cannot_start_ends_the_start() -> None:
     class Dead(FakeEngine):
         async def start(self) -> None:
@@ -299,6 +337,34 @@ async def test_an_engine_that_cannot_start_ends_the_start() -> None:
         async with running(make_settings(), engine):
             pass
     assert engine.closed
+
+
+async def test_a_broken_model_ends_the_start() -> None:
+    engine = FakeEngine()
+    engine.unserved["broken"] = RepositoryInvalid("The graph broken version 1 is missing.")
+    with pytest.raises(RepositoryInvalid, match="broken version 1"):
+        async with running(make_settings(), engine):
+            pass
+    assert engine.closed
+
+
+async def test_one_that_takes_over_refuses_a_broken_model_and_serves_the_others() -> None:
+    engine = FakeEngine()
+    engine.unserved["broken"] = RepositoryInvalid("The graph broken version 1 is missing.")
+    async with (
+        running(make_settings(default_model="broken"), engine, without_broken=True) as gateway,
+        httpx.AsyncClient(base_url=f"http://{gateway.http}") as http,
+    ):
+        assert gateway.broken == ("The graph broken version 1 is missing.",)
+        answer = await http.post("/v1/models/tiny:predict", content=RED)
+        assert answer.status_code == 200
+        for path in ("/v1/models/broken:predict", "/v1/models/broken:explain"):
+            answer = await http.post(path, content=RED)
+            assert (answer.status_code, answer.json()["code"]) == (503, "ENGINE_UNAVAILABLE")
+        for path in ("/v1/models/broken", "/v2/models/broken", "/v2/models/broken_explain/ready"):
+            assert (await http.get(path)).status_code == 503
+        assert 'pawsight_model_ready{model="broken"} 0.0' in (await http.get("/metrics")).text
+        assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_a_default_model_that_is_not_there_ends_the_start() -> None:

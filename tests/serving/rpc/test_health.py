@@ -9,7 +9,14 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from pawsight_serving.addresses import Address
 from pawsight_serving.calls import STOPPING
 from pawsight_serving.rpc.server import RpcServer
-from tests.serving.grpc_client import NOT_SERVING, SERVING, next_health, trailing, watch_health
+from tests.serving.grpc_client import (
+    NOT_SERVING,
+    SERVING,
+    check_health,
+    next_health,
+    trailing,
+    watch_health,
+)
 
 
 async def test_who_watches_goes_on_hearing_when_another_leaves() -> None:
@@ -21,7 +28,7 @@ async def test_who_watches_goes_on_hearing_when_another_leaves() -> None:
         leaving.cancel()
         # Once another call is answered, the server knows of the one that left before it.
         assert await next_health(watch_health(channel, "")) == NOT_SERVING
-        await server.set_ready(True)
+        server.set_ready(True)
         assert await asyncio.wait_for(next_health(staying), 5) == SERVING
         staying.cancel()
     await server.stop(0)
@@ -30,7 +37,7 @@ async def test_who_watches_goes_on_hearing_when_another_leaves() -> None:
 async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None:
     server = RpcServer({}, 1 << 20)
     address = await server.start(Address("127.0.0.1", 0))
-    await server.set_ready(True)
+    server.set_ready(True)
     async with grpc.aio.insecure_channel(str(address)) as channel:
         watch = watch_health(channel, "")
         assert await next_health(watch) == SERVING
@@ -41,6 +48,23 @@ async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     assert raised.value.details() == STOPPING
     assert trailing(raised.value)["pawsight-code"] == "UNAVAILABLE"
+
+
+async def test_models_have_a_health_of_their_own() -> None:
+    server = RpcServer({}, 1 << 20)
+    address = await server.start(Address("127.0.0.1", 0))
+    server.set_ready(True)
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        watch = watch_health(channel, "broken")
+        assert await next_health(watch) == HealthCheckResponse.SERVICE_UNKNOWN
+        server.set_models_ready({"whole": True, "broken": False})
+        assert await next_health(watch) == NOT_SERVING
+        assert await check_health(channel, "whole") == SERVING
+        assert await check_health(channel, "") == SERVING
+        server.set_models_ready({"whole": True, "broken": True})
+        assert await next_health(watch) == SERVING
+        await asyncio.wait_for(server.stop(60), 10)
+        assert await next_health(watch) == NOT_SERVING
 
 
 async def test_a_service_that_is_none_is_unknown_to_who_watches_it() -> None:

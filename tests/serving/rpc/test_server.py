@@ -61,7 +61,7 @@ async def test_health_follows_readiness_by_service(
     server: RpcServer, channel: grpc.aio.Channel, service: str
 ) -> None:
     assert await check_health(channel, service) == NOT_SERVING
-    await server.set_ready(True)
+    server.set_ready(True)
     assert await check_health(channel, service) == SERVING
 
 
@@ -77,9 +77,9 @@ async def test_an_unknown_service_is_not_found(channel: grpc.aio.Channel) -> Non
 async def test_watch_tells_of_each_change(server: RpcServer, channel: grpc.aio.Channel) -> None:
     watch = watch_health(channel, SERVICE)
     assert await next_health(watch) == NOT_SERVING
-    await server.set_ready(True)
+    server.set_ready(True)
     assert await next_health(watch) == SERVING
-    await server.set_ready(False)
+    server.set_ready(False)
     assert await next_health(watch) == NOT_SERVING
     watch.cancel()
 

@@ -18,7 +18,13 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
 from pawsight_serving.calls import UNFORESEEN, Call
 from pawsight_serving.deadlines import Deadline
-from pawsight_serving.errors import InternalError, PawsightError, RequestError, RouteNotFound
+from pawsight_serving.errors import (
+    EngineUnavailable,
+    InternalError,
+    PawsightError,
+    RequestError,
+    RouteNotFound,
+)
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.refusals import (
     refuse_classification,
@@ -93,8 +99,11 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
     async def ModelReady(
         self, request: oip.ModelReadyRequest, call: Call
     ) -> oip.ModelReadyResponse:
-        """Say whether one model answers."""
-        graph = self._inference.graph(request.name, request.version)
+        """Say whether one model answers; one that is broken, or whose engine is down, does not."""
+        try:
+            graph = self._inference.graph(request.name, request.version)
+        except EngineUnavailable:
+            return oip.ModelReadyResponse(ready=False)
         return oip.ModelReadyResponse(ready=await self._inference.graph_ready(graph))
 
     @unary

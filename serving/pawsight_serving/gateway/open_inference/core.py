@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pawsight_serving.admission import Place
     from pawsight_serving.calls import Call
     from pawsight_serving.deadlines import Deadline
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.gateway.open_inference.tensors import Asked
     from pawsight_serving.gateway.resources import Resources
@@ -46,8 +48,8 @@ class Sidecar(Protocol):
     ) -> Outputs:
         """Run a graph; see `ExplainerClient.infer`."""
 
-    async def ready(self) -> bool:
-        """Return whether the sidecar answers."""
+    async def ready(self, model: str) -> bool:
+        """Return whether the sidecar answers for this model."""
 
 
 class OpenInference:
@@ -90,7 +92,13 @@ class OpenInference:
         Raises:
             ModelNotFound, VersionNotFound, OptionInvalid: as `find_graph`.
         """
-        return find_graph(self._engine.manifests(), name, version, default=self._default_model)
+        return find_graph(
+            self._engine.manifests(),
+            name,
+            version,
+            default=self._default_model,
+            broken=self._engine.faults(),
+        )
 
     def graphs(self, name: str = "", version: str = "") -> list[ServedGraph]:
         """Return every graph of every version, or those of this name, or of this version.
@@ -104,16 +112,23 @@ class OpenInference:
         found = self.graph(name, version)
         return [found] if version else [graph for graph in graphs if graph.name == found.name]
 
+    def faults(self) -> Mapping[str, PawsightError]:
+        """Return what is wrong with models that are not served; see `Engine.faults`."""
+        return self._engine.faults()
+
     async def graph_ready(self, graph: ServedGraph) -> bool:
         """Return whether this graph answers now."""
         (ready,) = await self.graphs_ready([graph])
         return ready
 
     async def graphs_ready(self, graphs: Sequence[ServedGraph]) -> list[bool]:
-        """Return for each graph whether it answers now; the sidecar is asked once for all."""
-        explains = not all(graph.hot for graph in graphs) and await self._sidecar.ready()
+        """Return for each graph whether it answers now; the sidecar is asked once a model."""
+        explained = sorted({graph.manifest.name for graph in graphs if not graph.hot})
+        answers = await asyncio.gather(*map(self._sidecar.ready, explained))
+        explains = dict(zip(explained, answers, strict=True))
         return [
-            self._readiness.model_ready(graph.name) if graph.hot else explains for graph in graphs
+            self._readiness.model_ready(graph.name) if graph.hot else explains[graph.manifest.name]
+            for graph in graphs
         ]
 
     def place(

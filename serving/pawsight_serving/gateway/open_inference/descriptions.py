@@ -82,7 +82,10 @@ def model_statistics(graphs: Iterable[ServedGraph], statistics: Statistics) -> J
 
 
 async def repository_index(inference: OpenInference, *, ready_only: bool) -> list[Json]:
-    """List every graph of every version, or those that answer; the sidecar is asked once."""
+    """List every graph of every version, or those that answer; the sidecar is asked once a model.
+
+    Models that are broken on disk are listed too, without a version, and with what is wrong.
+    """
     graphs = inference.graphs()
     index = []
     for graph, ready in zip(graphs, await inference.graphs_ready(graphs), strict=True):
@@ -95,6 +98,11 @@ async def repository_index(inference: OpenInference, *, ready_only: bool) -> lis
                     "reason": "" if ready else "It does not answer now.",
                 }
             )
+    if not ready_only:
+        index += [
+            {"name": name, "version": "", "state": "UNAVAILABLE", "reason": str(fault)}
+            for name, fault in inference.faults().items()
+        ]
     return index
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Engine, Images
+    from pawsight_serving.errors import PawsightError
     from pawsight_serving.repository.manifest import Manifest
 
 
@@ -123,6 +124,10 @@ class CountingEngine:
     def manifests(self) -> Sequence[Manifest]:
         """See `Engine.manifests`."""
         return self._engine.manifests()
+
+    def faults(self) -> Mapping[str, PawsightError]:
+        """See `Engine.faults`."""
+        return self._engine.faults()
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """See `Engine.catch_up`."""

@@ -14,7 +14,7 @@ from tritonclient.grpc.service_pb2_grpc import (
 )
 
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
+from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable, RepositoryInvalid
 from pawsight_serving.gateway.grpc.open_inference import SERVICE, OpenInferenceServicer
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.fakes import SIDE, FakeEngine, picture
@@ -236,6 +236,15 @@ async def test_the_index_can_be_of_what_answers(
     assert not (await stub.ServerReady(oip.ServerReadyRequest())).ready
     assert not (await stub.ModelReady(oip.ModelReadyRequest(name="tiny"))).ready
     assert (await stub.ServerLive(oip.ServerLiveRequest())).live
+
+
+async def test_a_broken_model_is_not_ready(stub: Any, engine: FakeEngine) -> None:
+    engine.unserved["broken"] = RepositoryInvalid("The graph broken version 1 is missing.")
+    for name in ("broken", "broken_explain"):
+        assert not (await stub.ModelReady(oip.ModelReadyRequest(name=name))).ready
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelMetadata(oip.ModelMetadataRequest(name="broken"))
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_metadata_of_an_unknown_model(stub: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from tritonclient.grpc import model_config_pb2, service_pb2
 
+from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.statistics import Statistics
 from pawsight_serving.graphs import find_graph
@@ -44,6 +45,23 @@ async def test_the_index_names_every_graph_of_every_version(open_inference: Open
         ("tiny", "1", "READY"),
         ("tiny_explain", "1", "READY"),
     ]
+
+
+async def test_the_index_says_what_is_wrong_with_a_broken_model(
+    open_inference: OpenInference, engine: FakeEngine
+) -> None:
+    engine.unserved["broken"] = RepositoryInvalid("The graph broken version 1 is missing.")
+    index = await descriptions.repository_index(open_inference, ready_only=False)
+    assert index[2:] == [
+        {
+            "name": "broken",
+            "version": "",
+            "state": "UNAVAILABLE",
+            "reason": "The graph broken version 1 is missing.",
+        }
+    ]
+    assert ParseDict({"models": index}, service_pb2.RepositoryIndexResponse())
+    assert len(await descriptions.repository_index(open_inference, ready_only=True)) == 2
 
 
 async def test_the_index_asks_the_sidecar_once_for_all_versions(
