@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     default="onnxruntime",
     show_default=True,
     help="What runs the graphs in Triton: its backend for ONNX Runtime, OpenVINO or TensorRT, or "
-    "its Python backend, which `pawsight triton` has.",
+    "its Python backend, which `pawsight triton` has. OpenVINO's computes floats in bfloat16 where "
+    "the processor has it, and has no parameter against it: maps are then not quite the exported.",
 )
 @click.option(
     "--precision",

@@ -161,7 +161,11 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
     manifest = find_model(read_served(repository), name)
     environment = prepare(click.echo, default_cache())
     client = choose_client(environment, default_cache(), click.echo, own=own_client)
-    settings = candidates(options["instances"], options["batches"], options["delays_us"])
+    batches, delays_us = options["batches"], options["delays_us"]
+    if not read_graph_config(repository, manifest.name).max_batch_size:
+        # OpenVINO's backend has no batches, so nothing waits for one either.
+        batches, delays_us = (1,), (0,)
+    settings = candidates(options["instances"], batches, delays_us)
     click.echo(
         f"{len(settings)} settings of {manifest.name} version {manifest.version}, "
         f"{manifest.precision}, measured with {client.name}; Ctrl-C ends it."
