@@ -13,7 +13,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.listing import list_served, state_of, state_of_version
+from pawsight_serving.engines.listing import check_servable, list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.engines.passing_faults import may_pass, root_cause
 from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
@@ -71,6 +71,7 @@ class Follower:
             RepositoryInvalid: nothing can be served, or a model has no version that can be.
             EngineUnavailable: no version of a model can be loaded.
         """
+        await asyncio.to_thread(check_servable, self._repository)
         for name, error in (await self._look()).items():
             if not self._loaded_versions.serves(name):
                 raise error

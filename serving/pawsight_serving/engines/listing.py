@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import model_names, read_manifest
+from pawsight_serving.repository.directory import model_names, nothing_published, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
 
@@ -25,6 +25,21 @@ def list_served(root: Path) -> dict[str, list[Manifest] | RepositoryInvalid]:
         RepositoryInvalid: there is no such folder.
     """
     return {name: _served(root, name) for name in model_names(root)}
+
+
+def check_servable(root: Path) -> None:
+    """Find out what no start can do with, without reading a graph.
+
+    Raises:
+        RepositoryInvalid: there is no such folder, nothing is served in it, or a model's
+            configuration or a manifest of what is served cannot be read.
+    """
+    listed = list_served(root)
+    for found in listed.values():
+        if isinstance(found, RepositoryInvalid):
+            raise found
+    if not any(listed.values()):
+        raise nothing_published(root)
 
 
 def _served(root: Path, name: str) -> list[Manifest] | RepositoryInvalid:
