@@ -53,10 +53,11 @@ def run(settings: GatewaySettings) -> None:
 
 def _check_repository(settings: GatewaySettings) -> None:
     """Tell once what every process that reads the repository would tell."""
-    if settings.triton is None:
+    repository = settings.repository_or_default
+    if repository is not None:
         from pawsight_serving.engines.listing import check_servable
 
-        check_servable(settings.repository_or_default)
+        check_servable(repository)
 
 
 def engine_of(settings: GatewaySettings) -> Engine:
