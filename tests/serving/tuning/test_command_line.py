@@ -92,6 +92,33 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
     assert (repository.parent / "plot.png").is_file()
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--latency-ms", "10"), 1, "of it may not be written; mend that, or leave out --latency"),
+        ((), 0, "Nothing was written"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_it_is_measured(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    status: int,
+    said: str,
+) -> None:
+    measured: list[object] = []
+
+    def search(*arguments: object) -> list[Trial]:
+        measured.append(arguments)
+        return TRIALS
+
+    monkeypatch.setattr(module, "_search", search)
+    monkeypatch.setattr(module, "fault_of", lambda folder: "the folder of it may not be written")
+    done = tune(repository, *options)
+    assert (done.exit_code, said in done.output) == (status, True), done.output
+    assert len(measured) == (status == 0)
+
+
 @pytest.mark.usefixtures("measured")
 def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) -> None:
     nowhere = str(repository.parent / "nowhere" / "plot.png")
