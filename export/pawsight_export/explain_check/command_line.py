@@ -141,19 +141,27 @@ def _pointing(
 
 def _table(figures: dict[str, Any]) -> str:
     lines = [f"{figures['model']} ({figures['precision']}), {figures['pictures']} pictures", ""]
-    lines.append("Precisions: correlation of Grad-CAM maps of the same weights")
+    lines.append("Precisions: correlation of Grad-CAM maps of the same weights (wanted: near 1)")
     lines += [
         f"  {each['with']}: median {each['median correlation']:.3f}, lowest twentieth "
         f"{each['lowest twentieth']:.3f}, same class {each['same class']:.1%}"
         for each in figures["precisions"]
     ] or ["  there is no other precision of these weights in the repository"]
-    lines += ["", "Randomisation: rank correlation with the maps of the model as it is"]
+    lines += [
+        "",
+        "Randomisation: rank correlation with the model's own maps, once a layer and all above it "
+        "are random (wanted: near 0)",
+    ]
     for method, layers in figures["randomisation"].items():
         said = "  ".join(f"{layer} {value:.2f}" for layer, value in layers.items())
         lines.append(f"  {method:12} {said}")
     if not figures["randomisation"]:
         lines.append("  only of a version in fp32, which holds its weights as they are")
-    lines += ["", "Pointing: of a class's evidence where both stand in one picture (chance 50 %)"]
+    lines += [
+        "",
+        "Pointing: of a class's evidence, where both stand in one picture (wanted: 100 %, chance "
+        "50 %)",
+    ]
     for method, found in figures["pointing"].items():
         lines.append(
             f"  {method:12} on its own cells {found['evidence on its own']:.1%}, "

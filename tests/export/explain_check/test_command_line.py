@@ -56,6 +56,8 @@ def test_a_version_that_holds_no_float_weights_is_not_randomised(home: Path) -> 
     result = check(home, "--method", "grad-cam")
     assert "pets 2 (fp16), 8 pictures" in result.stdout
     assert "only of a version in fp32" in result.stdout
+    for wanted in ("near 1", "near 0", "100 %"):
+        assert f"(wanted: {wanted}" in result.stdout
 
 
 def test_the_environment_is_that_of_the_other_commands(
