@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Engine)),
     default="onnxruntime",
     show_default=True,
-    help="Triton backend that runs the graphs: ONNX Runtime, OpenVINO or TensorRT, or "
-    "the Python backend, which `pawsight triton` has.",
+    help="Triton backend that runs the graphs: ONNX Runtime, OpenVINO or TensorRT, or the Python "
+    "backend, which `pawsight triton` has. OpenVINO's computes floats in bfloat16 where the "
+    "processor has it, without a parameter against it: maps then deviate from the exported ones.",
 )
 @click.option(
     "--precision",

@@ -21,6 +21,7 @@ from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
 from pawsight_training.dataset import load_dataset
 from pawsight_training.errors import DataInvalid
+from pawsight_training.folders import list_pictures
 from pawsight_training.run import load_run
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def export_run(
     version = next_version(repository, name)
     _refuse_other_engines(repository, name, engine)
     test = _test_pictures(data, run.manifest, classes, precision)
+    for file in test.skipped if test else ():
+        say(f"skipped {file.name}: {file.reason}")
     calibrated = None
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
@@ -153,14 +156,17 @@ def _test_pictures(
 ) -> Split | None:
     test = None
     if data:
-        pictures = load_dataset([data], run.input_size, classes=classes)
-        if pictures.classes != run.classes:
+        listing = list_pictures([data], classes=classes, hold_out=False)
+        if listing.classes != run.classes:
             raise DataInvalid(
-                f"{data} has the classes {', '.join(pictures.classes)}, and the run "
+                f"{data} has the classes {', '.join(listing.classes)}, and the run "
                 f"{', '.join(run.classes)}; name the folders' classes with --classes, or give "
                 "other pictures with --data."
             )
-        test = pictures.splits.get("test")
+        if "test" in listing.splits:
+            # Alone: of what the run was trained on nothing is asked here.
+            only = load_dataset([data], run.input_size, classes=classes, only=("test",))
+            test = only.splits["test"]
     if test is None and precision != "fp32":
         raise CalibrationMissing(
             f"An export in {precision} is held against the float32 model on real pictures; give a "

@@ -28,12 +28,16 @@ class Parent:
         self._reader: asyncio.StreamReader | None = None
 
     async def settings(self) -> bytes:
-        """Return the settings, as JSON."""
+        """Return the settings, as JSON; this process ends where the parent has."""
         reader = self._reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
         )
-        return await reader.readline()
+        line = await reader.readline()
+        if not line:
+            # The parent has ended while this process was loading its libraries.
+            sys.exit()
+        return line
 
     async def ended(self) -> None:
         """Wait for the end of standard input, or for a signal to stop: then this process ends.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from pawsight_export.precisions import Precision
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_training.dataset import Split
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +285,28 @@ def test_the_net_of_the_run_is_what_was_exported(published: tuple[Path, Manifest
         dog = random_net()(torch.from_numpy(pictures).permute(0, 3, 1, 2)).sigmoid().numpy()
     probabilities = session.run(["probabilities"], {"image": pictures})[0]
     np.testing.assert_allclose(probabilities[:, 1:], dog, atol=1e-5)
+
+
+@pytest.mark.usefixtures("built_before")
+def test_test_pictures_alone_are_looked_at(
+    run_folder: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Split | None] = []
+
+    def check(_: Path, manifest: Manifest, *others: Any) -> Manifest:
+        measured.append(others[2])
+        return manifest
+
+    monkeypatch.setattr(exporting, "check_staged", check)
+    for split in ("train", "validation"):
+        shutil.rmtree(drawn / split)
+    (drawn / "test" / "cats" / "torn.jpg").write_bytes(b"torn")
+    said: list[str] = []
+    export_run(run_folder, "pets", tmp_path / "repository", data=drawn, say=said.append)
+    (test,) = measured
+    assert test is not None
+    assert len(test) == 8
+    assert [each for each in said if each.startswith("skipped drawn/test/cats/torn.jpg: ")]
 
 
 @pytest.mark.usefixtures("built_before")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,49 @@ if TYPE_CHECKING:
     import click
 
 
-@pytest.mark.parametrize(("command", "http"), [(serve, ["--http", "127.0.0.1:0"]), (explainer, [])])
-def test_a_repository_that_is_not_there_is_one_sentence(
-    command: click.Command, http: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("missing", "There is no model repository at {}; name one with --repository."),
+        (
+            "empty",
+            "The model repository at {} holds no published model; put one there with "
+            "`pawsight export`.",
+        ),
+        ("broken", "The manifest of tiny version 1 cannot be read; export the model again."),
+    ],
+)
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["explainer"]])
+def test_a_repository_that_cannot_be_served_is_one_sentence_once(
+    tmp_path: Path, command: list[str], kind: str, sentence: str
 ) -> None:
-    missing = tmp_path / "missing"
-    result = CliRunner().invoke(
-        command, ["--repository", str(missing), "--grpc", "127.0.0.1:0", *http]
+    folder = tmp_path / "repository"
+    if kind != "missing":
+        folder.mkdir()
+    if kind == "broken":
+        publish_tiny(folder)
+        if "serve" in command:
+            publish_tiny(folder, name="whole")
+        (folder / "tiny" / "1" / "manifest.json").write_text("{")
+    addresses = [*("--grpc", "127.0.0.1:0"), *(("--http", "127.0.0.1:0") * ("serve" in command))]
+    # As a user sees it: what the processes below this one say is a part of it.
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pawsight_client",
+            *command,
+            "--repository",
+            str(folder),
+            *addresses,
+        ],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        text=True,
     )
-    assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == (
-        f"Error: There is no model repository at {missing}; name one with --repository."
-    )
-    assert "Traceback" not in result.output
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {sentence.format(folder)}\n"
 
 
 @pytest.mark.parametrize(

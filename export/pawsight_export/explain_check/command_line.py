@@ -21,13 +21,16 @@ from pawsight_serving.explainer.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_training.dataset import load_dataset
-from pawsight_training.errors import TrainingError
+from pawsight_training.errors import DataInvalid, TrainingError
+from pawsight_training.options import CLASSES_HELP
+from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.dataset import Split
 
 # Those that a model answers in one pass.
@@ -43,6 +46,7 @@ _QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")
     help="Folder with pictures of the classes in test/.",
 )
 @REPOSITORY_OPTION
+@click.option("--classes", help=CLASSES_HELP)
 @click.option("--version", default="", help="Version of MODEL [default: the newest].")
 @click.option(
     "--method", "methods", multiple=True, help=f"May be repeated [default: {', '.join(_QUICK)}]."
@@ -53,6 +57,7 @@ def explain_check(
     model: str,
     data: Path,
     repository: Path,
+    classes: str | None,
     version: str,
     methods: Sequence[str],
     pictures: int,
@@ -74,14 +79,14 @@ def explain_check(
         for method in chosen:
             if method not in offered or method == "activations":
                 raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
-        test = load_dataset([data], manifest.input_size, only=("test",)).splits["test"]
-        images, labels = _chosen(test, pictures)
+        images, labels = _chosen(_test_pictures(data, manifest, classes), pictures)
         figures = {
             "model": f"{manifest.name} {manifest.version}",
             "precision": manifest.precision,
             "pictures": len(images),
             "precisions": [
-                compare_with_sibling(subject, each, images) for each in siblings(subject, manifests)
+                compare_with_sibling(subject, each, images)
+                for each in tracked(siblings(subject, manifests), "Precisions")
             ],
             "randomisation": _randomisation(subject, chosen, images),
             "pointing": _pointing(subject, chosen, images, labels),
@@ -89,6 +94,20 @@ def explain_check(
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
+
+
+def _test_pictures(data: Path, manifest: Manifest, classes: str | None) -> Split:
+    labels = tuple(classes.split(",")) if classes else ()
+    found = load_dataset([data], manifest.input_size, classes=labels, only=("test",))
+    if found.classes != manifest.classes:
+        raise DataInvalid(
+            f"{data} has the classes {', '.join(found.classes)}, and {manifest.name} "
+            f"{', '.join(manifest.classes)}; name the folders' classes with --classes, or give "
+            "other pictures with --data."
+        )
+    for file in found.skipped:
+        click.echo(f"Skipped {file.name}: {file.reason}", err=True)
+    return found.splits["test"]
 
 
 def _chosen(test: Split, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -103,7 +122,8 @@ def _randomisation(
 ) -> dict[str, Any]:
     if subject.manifest.precision != "fp32":
         return {}
-    return {method: dict(cascade(subject, method, images)) for method in methods}
+    steps = tracked(methods, "Randomisation")
+    return {method: dict(cascade(subject, method, images)) for method in steps}
 
 
 def _pointing(
@@ -115,24 +135,33 @@ def _pointing(
     grids, owners = make_grids(images, labels, (0, 1))
     if not len(grids):
         return {}
-    return {method: measure_pointing(subject, method, grids, owners) for method in methods}
+    steps = tracked(methods, "Pointing")
+    return {method: measure_pointing(subject, method, grids, owners) for method in steps}
 
 
 def _table(figures: dict[str, Any]) -> str:
     lines = [f"{figures['model']} ({figures['precision']}), {figures['pictures']} pictures", ""]
-    lines.append("Precisions: correlation of Grad-CAM maps of the same weights")
+    lines.append("Precisions: correlation of Grad-CAM maps of the same weights (wanted: near 1)")
     lines += [
         f"  {each['with']}: median {each['median correlation']:.3f}, lowest twentieth "
         f"{each['lowest twentieth']:.3f}, same class {each['same class']:.1%}"
         for each in figures["precisions"]
     ] or ["  there is no other precision of these weights in the repository"]
-    lines += ["", "Randomisation: rank correlation with the maps of the model as it is"]
+    lines += [
+        "",
+        "Randomisation: rank correlation with the model's own maps, once a layer and all above it "
+        "are random (wanted: near 0)",
+    ]
     for method, layers in figures["randomisation"].items():
         said = "  ".join(f"{layer} {value:.2f}" for layer, value in layers.items())
         lines.append(f"  {method:12} {said}")
     if not figures["randomisation"]:
         lines.append("  only of a version in fp32, which holds its weights as they are")
-    lines += ["", "Pointing: of a class's evidence where both stand in one picture (chance 50 %)"]
+    lines += [
+        "",
+        "Pointing: of a class's evidence, where both stand in one picture (wanted: 100 %, chance "
+        "50 %)",
+    ]
     for method, found in figures["pointing"].items():
         lines.append(
             f"  {method:12} on its own cells {found['evidence on its own']:.1%}, "

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import model_names, read_manifest
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
+from pawsight_serving.repository.directory import model_names, nothing_published, read_manifest
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
 from pawsight_serving.repository.served import served_versions
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pawsight_serving.repository.manifest import Manifest
 
 State = tuple[tuple[str, int, int, int], ...]
 """Of each file: path, inode, size and time of change."""
@@ -27,6 +25,28 @@ def list_served(root: Path) -> dict[str, list[Manifest | RepositoryInvalid]]:
         RepositoryInvalid: there is no such folder.
     """
     return {name: _served(root, name) for name in model_names(root)}
+
+
+def check_servable(root: Path, *, without_broken: bool = False) -> None:
+    """Find out what no start can do with, without reading a graph.
+
+    Args:
+        root: the repository.
+        without_broken: whether the other models do where one is broken.
+
+    Raises:
+        RepositoryInvalid: there is no such folder, nothing is served in it, or no version of a
+            model has a manifest that can be read.
+    """
+    listed = list_served(root)
+    whole = any(isinstance(each, Manifest) for found in listed.values() for each in found)
+    for found in listed.values() if not (whole and without_broken) else ():
+        broken = [each for each in found if isinstance(each, RepositoryInvalid)]
+        # A folder that may not be looked into is most likely none of a model.
+        if broken and len(broken) == len(found) and not isinstance(broken[-1], FolderUnreadable):
+            raise broken[-1]
+    if not whole:
+        raise nothing_published(root)
 
 
 def _served(root: Path, name: str) -> list[Manifest | RepositoryInvalid]:

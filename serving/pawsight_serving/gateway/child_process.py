@@ -80,6 +80,7 @@ class ChildProcess:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._launched = False
+        self._unsettled: subprocess.Popen[bytes] | None = None
         self._supervision: asyncio.Task[None] | None = None
         self._reachable = asyncio.Event()
 
@@ -89,10 +90,21 @@ class ChildProcess:
         return self._process.pid if self._process else None
 
     def launch(self) -> None:
-        """Start the process ahead of `start`, so that both processes load at the same time."""
+        """Start the process ahead of `start`, so that both processes load at the same time.
+
+        It loads its libraries, and waits for `settle`.
+        """
         with suppress(OSError):  # `start` tries again, and says what is wrong
             self._process = self._spawn()
             self._launched = True
+
+    def settle(self) -> None:
+        """Give the launched process its settings, by which it begins its work; `start` does too."""
+        process, self._unsettled = self._unsettled, None
+        if process is not None and process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
 
     def start(self, client: Peer) -> None:
         """Start the process, unless it was launched, and its supervision; see `wait_reachable`.
@@ -174,6 +186,7 @@ class ChildProcess:
 
     async def _run(self, client: Peer, process: subprocess.Popen[bytes]) -> None:
         """Point the client at a process once it takes calls, and return when it has ended."""
+        self.settle()
         said = asyncio.StreamReader()
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(said), process.stdout
@@ -228,10 +241,7 @@ class ChildProcess:
             # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
             start_new_session=True,
         )
-        if process.stdin is not None:
-            with suppress(BrokenPipeError):
-                process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
-                process.stdin.flush()
+        self._unsettled = process
         return process
 
     async def _end(self, grace_s: float) -> None:

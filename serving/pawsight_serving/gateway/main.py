@@ -38,16 +38,29 @@ def run(settings: GatewaySettings) -> None:
     if settings.workers > 1:
         from pawsight_serving.gateway.fleet import serve_fleet
 
+        _check_repository(settings)
         uvloop.run(serve_fleet(settings, stop_signal, click.echo))
         return
     sidecar = ChildProcess(settings.for_sidecar()) if settings.explainer is None else None
     try:
         if sidecar is not None:
             sidecar.launch()
+        _check_repository(settings)
+        if sidecar is not None:
+            sidecar.settle()
         uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo, sidecar))
     finally:
         if sidecar is not None:
             sidecar.kill()
+
+
+def _check_repository(settings: GatewaySettings) -> None:
+    """Tell once what every process that reads the repository would tell."""
+    repository = settings.repository_or_default
+    if repository is not None:
+        from pawsight_serving.engines.listing import check_servable
+
+        check_servable(repository)
 
 
 def engine_of(settings: GatewaySettings) -> Engine:

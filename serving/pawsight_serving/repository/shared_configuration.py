@@ -44,7 +44,8 @@ def adapt(config: ModelConfig, versions: Sequence[Manifest]) -> None:
         )
     for warm_up in config.model_warmup:
         for image in warm_up.inputs.values():
-            image.dims[:] = fresh.input[0].dims
+            # Before the size may stand how many pictures there are.
+            image.dims[-3:] = fresh.input[0].dims[-3:]
     for name, parameter in fresh.parameters.items():
         config.parameters[name].CopyFrom(parameter)
 

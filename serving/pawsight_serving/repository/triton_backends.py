@@ -88,10 +88,21 @@ def _onnxruntime(config: triton.ModelConfig, versions: Sequence[Manifest]) -> No
 
 
 def _openvino(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
-    """One instance that has all cores for each batch; the backend reads ONNX files as they are."""
+    """One instance that has all cores for each request; the backend reads ONNX files as they are.
+
+    Given a largest batch, the backend refuses every other one, or fills it up with black pictures
+    (`ENABLE_BATCH_PADDING`). So Triton is told of no batches: the number of pictures is a
+    dimension like the others, and a request may have any.
+    """
     del versions
     config.backend = "openvino"
     config.default_model_filename = "model.onnx"
+    config.max_batch_size = 0
+    config.ClearField("dynamic_batching")
+    for tensor in (*config.input, *config.output):
+        tensor.dims.insert(0, -1)
+    del config.model_warmup[1:]
+    config.model_warmup[0].inputs["image"].dims.insert(0, 1)
     group = config.instance_group[0]
     group.kind = triton.ModelInstanceGroup.KIND_CPU
     group.count = 1

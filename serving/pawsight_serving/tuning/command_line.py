@@ -19,6 +19,7 @@ from pawsight_serving.errors import (
     PawsightError,
     RepositoryInvalid,
 )
+from pawsight_serving.folder_access import fault_of
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.processors import usable_processors
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -131,6 +132,8 @@ def tune(
     refuse_unknown(os.environ)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        if latency_ms is not None:
+            _refuse_unwritable(name, repository)
         with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
             trials = _search(name, repository, own_client, options)
         if not trials:
@@ -143,6 +146,16 @@ def tune(
                 _draw(name, plot_path or Path(f"tune-{name}.png"), trials, latency_ms)
     except PawsightError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _refuse_unwritable(name: str, repository: Path) -> None:
+    """Refuse before the minutes of measuring what could not be written after them."""
+    # What is not there is told as such.
+    if (repository / name).is_dir() and (fault := fault_of(repository / name)):
+        raise RepositoryInvalid(
+            f"The configuration of {name} in {repository} cannot be written: {fault}; mend that, "
+            "or leave out --latency-ms."
+        )
 
 
 @contextmanager
@@ -162,7 +175,11 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
     manifest = find_model(read_served(repository), name)
     environment = prepare(click.echo, default_cache())
     client = choose_client(environment, default_cache(), click.echo, own=own_client)
-    settings = candidates(options["instances"], options["batches"], options["delays_us"])
+    batches, delays_us = options["batches"], options["delays_us"]
+    if not read_graph_config(repository, manifest.name).max_batch_size:
+        # OpenVINO's backend has no batches, so nothing waits for one either.
+        batches, delays_us = (1,), (0,)
+    settings = candidates(options["instances"], batches, delays_us)
     click.echo(
         f"{len(settings)} settings of {manifest.name} version {manifest.version}, "
         f"{manifest.precision}, measured with {client.name}; Ctrl-C ends it."

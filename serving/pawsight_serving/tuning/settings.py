@@ -50,10 +50,15 @@ def setting_of(config: ModelConfig) -> Setting:
 
 
 def apply(config: ModelConfig, setting: Setting) -> None:
-    """Change a configuration to a setting, its preferred batches and warm-ups with it."""
-    config.max_batch_size = setting.largest_batch
+    """Change a configuration to a setting, its preferred batches and warm-ups with it.
+
+    One without batches, as OpenVINO's backend has it, stays so.
+    """
     for group in config.instance_group:
         group.count = setting.instances
+    if not config.max_batch_size:
+        return
+    config.max_batch_size = setting.largest_batch
     batching = config.dynamic_batching
     batching.max_queue_delay_microseconds = setting.delay_us
     smaller = [size for size in _PREFERRED if size < setting.largest_batch]

@@ -56,6 +56,8 @@ def test_a_version_that_holds_no_float_weights_is_not_randomised(home: Path) -> 
     result = check(home, "--method", "grad-cam")
     assert "pets 2 (fp16), 8 pictures" in result.stdout
     assert "only of a version in fp32" in result.stdout
+    for wanted in ("near 1", "near 0", "100 %"):
+        assert f"(wanted: {wanted}" in result.stdout
 
 
 def test_the_environment_is_that_of_the_other_commands(
@@ -77,3 +79,25 @@ def test_what_is_not_there_is_one_sentence(home: Path) -> None:
     )
     assert missing.exit_code == 1
     assert "Model 'other' is not served" in missing.output
+
+
+def test_pictures_of_other_classes_are_refused_until_they_are_named(home: Path) -> None:
+    other = home / "other"
+    draw_folder(other, {"test": 2})
+    for name in ("cats", "dogs"):
+        (other / "test" / name).rename(other / "test" / f"{name[0]}s-of-mine")
+    result = check(home, "--data", str(other), "--method", "grad-cam")
+    assert result.exit_code == 1
+    assert "has the classes cs-of-mine, ds-of-mine, and pets cat, dog;" in result.stderr
+    assert "--classes" in result.stderr
+    named = check(home, "--data", str(other), "--method", "grad-cam", "--classes", "cat,dog")
+    assert named.exit_code == 0, named.output
+
+
+def test_a_picture_that_cannot_be_read_is_named(home: Path, tmp_path: Path) -> None:
+    draw_folder(tmp_path, {"test": 2})
+    (tmp_path / "test" / "cats" / "torn.jpg").write_bytes(b"torn")
+    result = check(home, "--data", str(tmp_path), "--method", "grad-cam")
+    assert result.exit_code == 0, result.output
+    assert "test/cats/torn.jpg: The file is not a whole" in result.stderr
+    assert "4 pictures" in result.stdout

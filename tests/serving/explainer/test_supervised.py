@@ -62,3 +62,14 @@ def test_a_bad_repository_is_one_sentence(tmp_path: Path) -> None:
         assert (out, process.wait(20)) == (b"", 1)
     assert error.decode().startswith("The explainer cannot start: There is no model repository")
     assert b"Traceback" not in error
+
+
+def test_a_parent_that_ends_before_it_gave_settings_is_no_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pawsight_serving.explainer"],
+        input=b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

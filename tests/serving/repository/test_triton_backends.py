@@ -11,7 +11,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 from pawsight_serving.execution_providers import wanted_providers
 from pawsight_serving.repository.triton_backends import run_in_python_backend, tensorrt_profiles
 from pawsight_serving.repository.triton_config import model_config, read_config, write_config
-from tests.serving.tiny_repository import publish_tiny
+from tests.serving.tiny_repository import EXPLAIN_OUTPUTS, HOT_OUTPUTS, SIDE, publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,23 @@ def test_the_largest_batch_is_warmed_up_so_that_no_caller_waits_for_a_build(
 def test_the_python_backend_builds_nothing_and_is_ready_after_one_picture(tmp_path: Path) -> None:
     config = config_of(tmp_path, "python")
     assert [warm_up.batch_size for warm_up in config.model_warmup] == [1]
+
+
+@pytest.mark.parametrize(
+    ("graph", "outputs"), [("tiny", HOT_OUTPUTS), ("tiny_explain", EXPLAIN_OUTPUTS)]
+)
+def test_openvino_takes_requests_of_any_number_of_pictures(
+    tmp_path: Path, graph: str, outputs: dict[str, tuple[int, ...]]
+) -> None:
+    config = config_of(tmp_path, "openvino", graph=graph)
+    # With a largest batch its backend answers "expected requests with batch size '32', got '1'".
+    assert (config.max_batch_size, config.HasField("dynamic_batching")) == (0, False)
+    assert [list(image.dims) for image in config.input] == [[-1, SIDE, SIDE, 3]]
+    assert {o.name: tuple(o.dims) for o in config.output} == {
+        name: (-1, *shape) for name, shape in outputs.items()
+    }
+    (warm_up,) = config.model_warmup
+    assert (warm_up.batch_size, list(warm_up.inputs["image"].dims)) == (1, [1, SIDE, SIDE, 3])
 
 
 @pytest.mark.parametrize(

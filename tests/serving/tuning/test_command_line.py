@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -27,6 +27,12 @@ TRIALS = [
     Trial(Setting(1, 1, 0), Load(1, 50.0, 5.0, 8.0)),
     Trial(Setting(2, 8, 500), Load(16, 200.0, 50.0, 80.0)),
 ]
+
+
+class Fake:
+    """A client that measures nothing."""
+
+    name = "nothing"
 
 
 @pytest.fixture
@@ -86,6 +92,33 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
     assert (repository.parent / "plot.png").is_file()
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--latency-ms", "10"), 1, "of it may not be written; mend that, or leave out --latency"),
+        ((), 0, "Nothing was written"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_it_is_measured(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    status: int,
+    said: str,
+) -> None:
+    measured: list[object] = []
+
+    def search(*arguments: object) -> list[Trial]:
+        measured.append(arguments)
+        return TRIALS
+
+    monkeypatch.setattr(module, "_search", search)
+    monkeypatch.setattr(module, "fault_of", lambda folder: "the folder of it may not be written")
+    done = tune(repository, *options)
+    assert (done.exit_code, said in done.output) == (status, True), done.output
+    assert len(measured) == (status == 0)
+
+
 @pytest.mark.usefixtures("measured")
 def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) -> None:
     nowhere = str(repository.parent / "nowhere" / "plot.png")
@@ -114,6 +147,33 @@ def test_ctrl_c_says_what_was_changed(
     assert (done.exit_code, done.stderr) == (130, f"{said}\n")
     assert ("tuned" in read_graph_config(repository, "tiny").parameters) == written
     assert not (repository.parent / "plot.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "wanted"),
+    [
+        ("python", [Setting(2, 1, 0), Setting(2, 8, 0), Setting(2, 8, 500)]),
+        ("openvino", [Setting(2, 1, 0)]),
+    ],
+)
+def test_a_model_without_batches_is_tried_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Any, wanted: list[Setting]
+) -> None:
+    publish_tiny(tmp_path, engine=engine)
+    tried: list[Setting] = []
+
+    async def search(*arguments: Any) -> list[Trial]:
+        tried.extend(arguments[4])
+        return TRIALS
+
+    monkeypatch.setattr("pawsight_serving.triton_server.environment.prepare", lambda *_: None)
+    monkeypatch.setattr("pawsight_serving.tuning.clients.choose_client", lambda *_, **__: Fake())
+    monkeypatch.setattr("pawsight_serving.tuning.search.search", search)
+    options = ("--instances", "2", "--batches", "1,8", "--delays-us", "0,500")
+    command = ["tune", "tiny", "--repository", str(tmp_path), *options]
+    done = CliRunner().invoke(main, [*command, "--plot", str(tmp_path / "plot.png")])
+    assert done.exit_code == 0, done.output
+    assert tried == wanted
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,14 @@ def test_a_setting_changes_all_that_hangs_on_it(
     assert config.dynamic_batching.default_queue_policy.SerializeToString() == before
 
 
+def test_a_model_without_batches_is_tuned_in_its_instances_alone(tmp_path: Path) -> None:
+    config = model_config([publish_tiny(tmp_path, engine="openvino")], "tiny")
+    wanted = config.__deepcopy__()
+    wanted.instance_group[0].count = 3
+    apply(config, Setting(instances=3, largest_batch=8, delay_us=500))
+    assert config == wanted
+
+
 def test_what_was_tuned_goes_over_to_the_next_version(tmp_path: Path, config: ModelConfig) -> None:
     remember(config, Setting(2, 8, 500), {"p99_ms": 12.5})
     assert json.loads(config.parameters["tuned"].string_value) == {
