@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -43,7 +44,7 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
         shared: whether other sockets of this user may hold it too, and share its connections.
 
     Raises:
-        AddressUnavailable: the address is taken, or none of this machine.
+        AddressUnavailable: the address is taken, or cannot be taken here.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -54,15 +55,25 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         bound.close()
-        raise AddressUnavailable(address) from error
+        raise _unavailable(address, error) from error
     return bound
+
+
+def _unavailable(address: Address, error: OSError) -> AddressUnavailable:
+    if isinstance(error, socket.gaierror):
+        return AddressUnavailable(address, f"no host is known as {address.host}; choose another")
+    if error.errno == errno.EACCES:
+        return AddressUnavailable(address, "this user may not; choose a port from 1024 on")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return AddressUnavailable(address, "it is not an address of this machine; choose another")
+    return AddressUnavailable(address)
 
 
 def check_free(*addresses: Address) -> None:
     """Return where addresses can be listened on; a process that loads for long asks first.
 
     Raises:
-        AddressUnavailable: one is taken, or none of this machine.
+        AddressUnavailable: one is taken, or cannot be taken here.
     """
     for address in addresses:
         bind(address).close()

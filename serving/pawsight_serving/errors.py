@@ -228,11 +228,13 @@ class PackageMissing(ConfigurationInvalid):
 
 
 class AddressUnavailable(PawsightError):
-    """An address to listen on is taken, or is none of this machine."""
+    """An address to listen on is taken, or cannot be taken here."""
 
     code = "ADDRESS_UNAVAILABLE"
 
-    def __init__(self, address: object) -> None:
-        super().__init__(
-            f"Cannot listen on {address}; stop the program that does, or choose another address."
-        )
+    def __init__(
+        self,
+        address: object,
+        advice: str = "stop the program that does, or choose another address",
+    ) -> None:
+        super().__init__(f"Cannot listen on {address}; {advice}.")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from pawsight_serving.addresses import Address, bind, check_free, collector_url
@@ -46,10 +48,25 @@ def test_what_is_free_is_not_held_and_what_is_taken_is_told() -> None:
         free.listen()
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
-def test_an_address_of_another_machine_is_one_sentence(host: str) -> None:
-    with pytest.raises(AddressUnavailable, match="Cannot listen"):
+@pytest.mark.parametrize(
+    ("host", "advice"),
+    [
+        ("192.0.2.1", "not an address of this machine"),
+        ("no such host", "no host is known as no such host"),
+    ],
+)
+def test_an_address_of_another_machine_is_one_sentence(host: str, advice: str) -> None:
+    with pytest.raises(AddressUnavailable, match=f"Cannot listen on .*; .*{advice}"):
         bind(Address(host, 1))
+
+
+def test_a_port_that_this_user_may_not_take_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.bind", forbidden)
+    with pytest.raises(AddressUnavailable, match=r"on 127.0.0.1:80; this user may not"):
+        bind(Address("127.0.0.1", 80))
 
 
 @pytest.mark.parametrize("url", ["http://localhost:4317", "https://collector", "http://[::1]:4317"])
