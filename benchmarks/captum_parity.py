@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pawsight_export.checking import check_pictures
-from pawsight_export.parity import TOLERANCE, relative_deviations
-from pawsight_export.references import captum_maps
-from pawsight_export.staged_engine import StagedEngine
+from pawsight_export.checks.checking import check_pictures
+from pawsight_export.checks.parity import TOLERANCE, relative_deviations
+from pawsight_export.checks.references import captum_maps
+from pawsight_export.checks.staged_engine import StagedEngine
 from pawsight_serving.repository.directory import published_versions, read_manifest
-from pawsight_training.dataset import load_dataset
-from pawsight_training.run import load_run
+from pawsight_training.data.dataset import load_dataset
+from pawsight_training.runs.run import load_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,14 +11,14 @@ import onnxruntime as ort
 import torch
 
 from benchmarks.gradcam_cost import without_grad_cam
-from pawsight_export.graphs import HotGraph
-from pawsight_export.onnx_graph import to_onnx
+from pawsight_export.graphs.graphs import HotGraph
+from pawsight_export.graphs.onnx_graph import to_onnx
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.execution_providers import wanted_providers
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.directory import read_graph
 from pawsight_training.architectures import build
-from pawsight_training.run import load_run
+from pawsight_training.runs.run import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

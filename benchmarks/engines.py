@@ -35,17 +35,17 @@ from benchmarks.contenders import (
     pytorch,
 )
 from benchmarks.rates import in_threads, measure
-from pawsight_serving.catalogue import find_model, newest
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.execution_providers import Threads, choose_providers
-from pawsight_serving.memory import resident_bytes
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.process.memory import resident_bytes
+from pawsight_serving.process.processors import usable_processors
+from pawsight_serving.repository.catalogue import find_model, newest
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.triton_server.environment import default_cache, prepare
 from pawsight_serving.tuning.clients import choose_client
 from pawsight_serving.tuning.settings import setting_of

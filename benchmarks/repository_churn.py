@@ -23,14 +23,14 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
-from pawsight_export.publication import publish
-from pawsight_serving.catalogue import find_model
-from pawsight_serving.deadlines import Deadline
+from pawsight_export.publishing.publication import publish
 from pawsight_serving.engines.embedded import EmbeddedEngine
-from pawsight_serving.memory import resident_bytes
+from pawsight_serving.process.memory import resident_bytes
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import graph_path
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_served, served_versions
+from pawsight_serving.requests.deadlines import Deadline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -35,9 +35,6 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
     add_PawsightServicer_to_server,
 )
 from pawsight_serving.addresses import Address
-from pawsight_serving.admission import Admission
-from pawsight_serving.deadlines import Deadline
-from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.grpc.servicer import SERVICE
@@ -50,14 +47,17 @@ from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.messages.predictions import predict_response
-from pawsight_serving.observation import Observer, stage
-from pawsight_serving.pictures import decode_picture
+from pawsight_serving.observability.observation import Observer, stage
+from pawsight_serving.observability.request_log import RequestLog
+from pawsight_serving.pictures.decoder import Decoder
+from pawsight_serving.pictures.reading import decode_picture
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.repository.directory import read_manifests
-from pawsight_serving.request_log import RequestLog
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

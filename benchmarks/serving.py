@@ -24,8 +24,8 @@ from benchmarks.load import quantile_ms
 from benchmarks.served import draw, gateway, load
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.execution_providers import choose_providers
-from pawsight_serving.pictures import decode_picture
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.pictures.reading import decode_picture
+from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.directory import published_versions, read_graph, read_manifest
 
 if TYPE_CHECKING:

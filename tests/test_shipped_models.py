@@ -12,14 +12,14 @@ import onnxruntime
 import pytest
 import torch
 
-from pawsight_export.parity import TOLERANCE, check_parity
-from pawsight_export.stored_weights import read_weights
-from pawsight_export.tensorrt_plan import build_plan
-from pawsight_serving.pictures import decode_picture
+from pawsight_export.checks.parity import TOLERANCE, check_parity
+from pawsight_export.graphs.stored_weights import read_weights
+from pawsight_export.graphs.tensorrt_plan import build_plan
+from pawsight_serving.pictures.reading import decode_picture
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.settings import GatewaySettings
 from pawsight_training.architectures import ConvNet, build
-from pawsight_training.run import load_run
+from pawsight_training.runs.run import load_run
 from tests.export.tensorrt_for_rtx import load_tensorrt_for_rtx
 from tests.photographs import cat_jpeg
 

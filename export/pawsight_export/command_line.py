@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from pawsight_export.calibration import Method
 from pawsight_export.errors import ExportError
 from pawsight_export.exporting import export_run
-from pawsight_export.precisions import Precision
-from pawsight_export.publication import KEEP
-from pawsight_export.staging import Engine
+from pawsight_export.graphs.calibration import Method
+from pawsight_export.graphs.precisions import Precision
+from pawsight_export.publishing.publication import KEEP
+from pawsight_export.publishing.staging import Engine
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_training.errors import TrainingError

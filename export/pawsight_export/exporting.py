@@ -8,28 +8,28 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pawsight_export.calibration import CalibrationSet, Method, calibration_set
-from pawsight_export.checking import check_staged
+from pawsight_export.checks.checking import check_staged
 from pawsight_export.errors import CalibrationMissing, NameInvalid, PublicationFailed
-from pawsight_export.precisions import Precision, build_graphs
-from pawsight_export.publication import KEEP, next_version, publish
-from pawsight_export.staging import Engine, compile_staged, stage_manifest, stage_version
-from pawsight_export.tensorrt_plan import load_tensorrt
-from pawsight_export.writability import refuse_unwritable
+from pawsight_export.graphs.calibration import CalibrationSet, Method, calibration_set
+from pawsight_export.graphs.precisions import Precision, build_graphs
+from pawsight_export.graphs.tensorrt_plan import load_tensorrt
+from pawsight_export.publishing.publication import KEEP, next_version, publish
+from pawsight_export.publishing.staging import Engine, compile_staged, stage_manifest, stage_version
+from pawsight_export.publishing.writability import refuse_unwritable
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
-from pawsight_training.dataset import load_dataset
+from pawsight_training.data.dataset import load_dataset
+from pawsight_training.data.folders import list_pictures
 from pawsight_training.errors import DataInvalid
-from pawsight_training.folders import list_pictures
-from pawsight_training.run import load_run
+from pawsight_training.runs.run import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_training.dataset import Split
-    from pawsight_training.run import RunManifest
+    from pawsight_training.data.dataset import Split
+    from pawsight_training.runs.run import RunManifest
 
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

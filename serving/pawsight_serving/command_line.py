@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from pawsight_serving.addresses import collector_url
-from pawsight_serving.api_keys import NAME, add_line, make_key
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
+from pawsight_serving.security.api_keys import NAME, add_line, make_key
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from pawsight_serving.triton_server.ports import Ports
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pawsight_serving.catalogue import newest
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable, PawsightError
-from pawsight_serving.periodic import Periodic
-from pawsight_serving.warned_once import WarnedOnce
+from pawsight_serving.observability.warned_once import WarnedOnce
+from pawsight_serving.process.periodic import Periodic
+from pawsight_serving.repository.catalogue import newest
+from pawsight_serving.requests.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

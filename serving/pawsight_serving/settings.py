@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pawsight_serving.addresses import Address, collector_url
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.process.processors import usable_processors
 
 DEFAULT_REPOSITORY: Final = Path("model_repository")
 MAX_JSON_DEPTH: Final = 32

@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pawsight_serving.api_keys import make_key
+from pawsight_serving.security.api_keys import make_key
 from tests.photographs import cat_jpeg
 from tests.processes import serving
 

@@ -11,12 +11,18 @@ import torch
 from torch import nn
 
 from pawsight_export import exporting
-from pawsight_export.precisions import Graphs, build_graphs
+from pawsight_export.graphs.precisions import Graphs, build_graphs
 from pawsight_serving.repository.manifest import Preprocessing
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.architectures.convnet import Normalise
 from pawsight_training.recipes import RECIPES
-from pawsight_training.run import DataSummary, RunManifest, load_run, write_manifest, write_weights
+from pawsight_training.runs.run import (
+    DataSummary,
+    RunManifest,
+    load_run,
+    write_manifest,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

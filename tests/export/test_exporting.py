@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 import torch
 
-from pawsight_export import exporting, precisions
-from pawsight_export.checking import check_pictures
+from pawsight_export import exporting
+from pawsight_export.checks.checking import check_pictures
 from pawsight_export.errors import (
     CalibrationMissing,
     NameInvalid,
@@ -22,10 +22,11 @@ from pawsight_export.errors import (
     PublicationFailed,
 )
 from pawsight_export.exporting import export_run
-from pawsight_export.graphs import ExplainGraph, HotGraph
-from pawsight_export.onnx_graph import to_onnx
-from pawsight_export.precisions import Graphs, build_graphs
-from pawsight_export.publication import publish
+from pawsight_export.graphs import precisions
+from pawsight_export.graphs.graphs import ExplainGraph, HotGraph
+from pawsight_export.graphs.onnx_graph import to_onnx
+from pawsight_export.graphs.precisions import Graphs, build_graphs
+from pawsight_export.publishing.publication import publish
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.served import served_versions
@@ -42,9 +43,9 @@ from tests.export.conftest import SIZE, random_net
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pawsight_export.precisions import Precision
+    from pawsight_export.graphs.precisions import Precision
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_training.dataset import Split
+    from pawsight_training.data.dataset import Split
 
 
 @pytest.fixture(scope="module")

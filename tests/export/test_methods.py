@@ -17,20 +17,20 @@ from captum.attr import LayerGradCam, LayerGradientXActivation, Occlusion, Salie
 from onnx import numpy_helper
 from torch import Tensor
 
-from pawsight_export.graphs import ExplainGraph, HotGraph
-from pawsight_serving.explainer.methods import occlusion, rise, smooth_grad
-from pawsight_serving.explainer.methods.masking import mean_colour
-from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.explanation_queries import Query
-from pawsight_serving.explanations import ActivationMaps, ClassMap
-from pawsight_serving.pictures import decode_picture
+from pawsight_export.graphs.graphs import ExplainGraph, HotGraph
+from pawsight_serving.explanations.methods import occlusion, rise, smooth_grad
+from pawsight_serving.explanations.methods.masking import mean_colour
+from pawsight_serving.explanations.methods.registry import find_method
+from pawsight_serving.explanations.queries import Query
+from pawsight_serving.explanations.results import ActivationMaps, ClassMap
+from pawsight_serving.pictures.reading import decode_picture
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest
 from pawsight_training.architectures import ConvNet, build
-from pawsight_training.run import load_run
+from pawsight_training.runs.run import load_run
 from tests.drawn_pictures import jpeg
 from tests.photographs import cat_jpeg
 from tests.serving import fakes
-from tests.serving.explainer.methods.passes import FunctionPasses
+from tests.serving.explanations.methods.passes import FunctionPasses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawsight_export.publication import publish
-from pawsight_serving.catalogue import find_model
-from pawsight_serving.deadlines import Deadline
+from pawsight_export.publishing.publication import publish
 from pawsight_serving.engines.embedded import EmbeddedEngine
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pawsight_serving.catalogue import find_model
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Images
     from pawsight_serving.errors import PawsightError
+    from pawsight_serving.requests.deadlines import Deadline
 
 SIDE = 8
 LAYERS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.observed import Observed
+    from pawsight_serving.observability.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 

@@ -105,7 +105,8 @@ def test_a_missing_extra_is_named_and_exits_as_the_others(
     exporter = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
     monkeypatch.setitem(sys.modules, exporter, None)
     # Tests of traces before this one may have loaded what imports it.
-    monkeypatch.delitem(sys.modules, "pawsight_serving.trace_collector", raising=False)
+    loaded = "pawsight_serving.observability.trace_collector"
+    monkeypatch.delitem(sys.modules, loaded, raising=False)
     result = CliRunner().invoke(
         serve,
         [

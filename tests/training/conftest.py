@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from pawsight_training.dataset import Dataset, load_dataset
-from pawsight_training.job import Job
+from pawsight_training.data.dataset import Dataset, load_dataset
+from pawsight_training.learning.job import Job
+from pawsight_training.learning.training import train
 from pawsight_training.machine import Machine
 from pawsight_training.recipes import RECIPES
-from pawsight_training.training import train
 from tests.drawn_pictures import draw_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pawsight_training.run import Run
-    from pawsight_training.weights import Weights
+    from pawsight_training.runs.run import Run
+    from pawsight_training.runs.weights import Weights
 
 CPU = Machine(accelerator="cpu", precision="32")
 

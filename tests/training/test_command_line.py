@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pawsight_training import command_line
-from pawsight_training.run import load_run
+from pawsight_training.runs.run import load_run
 from tests.drawn_pictures import draw_folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from pawsight_training.run import Run
+    from pawsight_training.runs.run import Run
 
 
 def invoke(command: click.Command, *arguments: str | Path) -> Result:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_training.architectures import ConvNet
-    from pawsight_training.run import Run
+    from pawsight_training.runs.run import Run
 
 
 def responses(net: ConvNet, layer: str, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -13,13 +13,14 @@ import torch
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
 from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_training import display
-from pawsight_training.dataset import load_dataset
+from pawsight_training.data.dataset import load_dataset
+from pawsight_training.data.folders import SPLITS, list_pictures
 from pawsight_training.errors import DataInvalid, TrainingError
-from pawsight_training.evaluation import evaluate_model
+from pawsight_training.evaluation.evaluation import evaluate_model
+from pawsight_training.evaluation.served import evaluate_served, served_manifest
 from pawsight_training.filters import write_filters
-from pawsight_training.folders import SPLITS, list_pictures
-from pawsight_training.initialisation import starting_net
-from pawsight_training.job import Job
+from pawsight_training.learning.initialisation import starting_net
+from pawsight_training.learning.job import Job
 from pawsight_training.machine import Machine, best_precision
 from pawsight_training.options import (
     CACHE_HELP,
@@ -29,22 +30,21 @@ from pawsight_training.options import (
     data_folders,
     one_sentence,
 )
-from pawsight_training.packing import pack_run
 from pawsight_training.recipes import RECIPES, Recipe
-from pawsight_training.resuming import finished_before
-from pawsight_training.run import is_begun, load_run
-from pawsight_training.run_folder import refuse_unusable
-from pawsight_training.served import evaluate_served, served_manifest
-from pawsight_training.weights import Weights, read_weights
+from pawsight_training.runs.packing import pack_run
+from pawsight_training.runs.resuming import finished_before
+from pawsight_training.runs.run import is_begun, load_run
+from pawsight_training.runs.run_folder import refuse_unusable
+from pawsight_training.runs.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.architectures import ConvNet
-    from pawsight_training.dataset import Split
-    from pawsight_training.evaluation import Evaluation
-    from pawsight_training.run import RunManifest
+    from pawsight_training.data.dataset import Split
+    from pawsight_training.evaluation.evaluation import Evaluation
+    from pawsight_training.runs.run import RunManifest
 
 
 @click.command()
@@ -131,7 +131,7 @@ def train(
     pictures = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
     display.dataset(pictures)
     # Lightning takes seconds to import: not before options and data are known to be good.
-    from pawsight_training import training
+    from pawsight_training.learning import training
 
     job = Job(
         recipe_name=recipe,
@@ -196,7 +196,7 @@ def evaluate(
     display.figures(evaluations, pictures.classes, as_json=as_json)
     if out is not None:
         # Drawing takes a second to import, and figures on the screen need none of it.
-        from pawsight_training.report import write_evaluation_report
+        from pawsight_training.evaluation.report import write_evaluation_report
 
         write_evaluation_report(out, Path(subject).name, evaluations, pictures)
 

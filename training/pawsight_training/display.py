@@ -9,15 +9,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pawsight_training.layers import describe
+from pawsight_training.runs.layers import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pawsight_training.architectures import ConvNet
-    from pawsight_training.dataset import Dataset
-    from pawsight_training.evaluation import Evaluation
-    from pawsight_training.run import Run
+    from pawsight_training.data.dataset import Dataset
+    from pawsight_training.evaluation.evaluation import Evaluation
+    from pawsight_training.runs.run import Run
 
 
 def dataset(data: Dataset) -> None:

@@ -43,7 +43,7 @@ COMMANDS: Final = {
         "Find the Triton settings of a model that serve this machine best.",
     ),
     "data": Entry(
-        "pawsight_training.preparation.command_line:data",
+        "pawsight_training.data.preparation.command_line:data",
         "training",
         "Make balanced folders of pictures out of a download.",
     ),

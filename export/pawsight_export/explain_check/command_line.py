@@ -15,12 +15,12 @@ from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
 from pawsight_export.explain_check.siblings import compare_with_sibling, siblings
 from pawsight_export.explain_check.subject import Subject
-from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import PawsightError
-from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import read_manifests
-from pawsight_training.dataset import load_dataset
+from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import DataInvalid, TrainingError
 from pawsight_training.options import CLASSES_HELP
 from pawsight_training.progress import tracked
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_training.dataset import Split
+    from pawsight_training.data.dataset import Split
 
 # Those that a model answers in one pass.
 _QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")

@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from pawsight_export.checks.likeness import rank_correlation
 from pawsight_export.errors import ExportError
 from pawsight_export.explain_check.subject import Subject
-from pawsight_export.likeness import rank_correlation
-from pawsight_export.staging import stage_graph, stage_manifest
+from pawsight_export.publishing.staging import stage_graph, stage_manifest
 from pawsight_serving.repository.directory import graph_path
 
 if TYPE_CHECKING:

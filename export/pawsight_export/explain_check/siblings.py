@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pawsight_export.checks.likeness import correlation
 from pawsight_export.explain_check.subject import Subject
-from pawsight_export.likeness import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

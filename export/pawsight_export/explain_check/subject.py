@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pawsight_export.staged_engine import StagedEngine
-from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.explanation_queries import Query
-from pawsight_serving.explanations import ClassMap
+from pawsight_export.checks.staged_engine import StagedEngine
+from pawsight_serving.explanations.methods.registry import find_method
+from pawsight_serving.explanations.queries import Query
+from pawsight_serving.explanations.results import ClassMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawsight_serving.batch_sizes import batches
-from pawsight_serving.catalogue import find_model
 from pawsight_serving.engines.following import Follower
 from pawsight_serving.engines.loaded_versions import LoadedVersions
 from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import EngineUnavailable, ModelNotFound, PawsightError
-from pawsight_serving.memory import give_back
-from pawsight_serving.periodic import Periodic
+from pawsight_serving.process.memory import give_back
+from pawsight_serving.process.periodic import Periodic
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.batch_sizes import batches
+from pawsight_serving.threads.thread_pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.loading import LoadedVersion
     from pawsight_serving.engines.protocol import Graphs, Images
     from pawsight_serving.engines.sessions import Outputs
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.deadlines import Deadline
 
 logger = logging.getLogger(__name__)
 

@@ -23,10 +23,10 @@ from pawsight_serving.errors import (
     PawsightError,
     RepositoryInvalid,
 )
-from pawsight_serving.memory import give_back
+from pawsight_serving.observability.warned_once import WarnedOnce
+from pawsight_serving.process.memory import give_back
 from pawsight_serving.repository.directory import nothing_published
 from pawsight_serving.repository.triton_config import CONFIG_FILE
-from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

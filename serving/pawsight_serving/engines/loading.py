@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pawsight_serving.dynamic_batching import DynamicBatcher
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
 from pawsight_serving.repository.directory import read_graph
+from pawsight_serving.threads.dynamic_batching import DynamicBatcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

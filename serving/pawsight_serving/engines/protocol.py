@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.deadlines import Deadline
 
     Images = NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]
     """A batch, or what makes it in the thread that will run the graph."""

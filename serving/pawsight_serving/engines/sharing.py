@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pawsight_serving.execution_providers import Threads
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.process.processors import usable_processors
 
 Cores = Literal["all", "one"]
 """What a call gets of the processor."""

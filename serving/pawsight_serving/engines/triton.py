@@ -14,13 +14,13 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2 as messages
 
-from pawsight_serving.catalogue import find_model
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
 from pawsight_serving.engines.triton_following import TritonFollower
 from pawsight_serving.errors import DeadlineExceeded, ModelNotFound
-from pawsight_serving.observation import outgoing
+from pawsight_serving.observability.observation import outgoing
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.requests.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

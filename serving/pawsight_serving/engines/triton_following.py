@@ -18,8 +18,8 @@ from pawsight_serving.errors import (
     RepositoryInvalid,
     Unavailable,
 )
-from pawsight_serving.periodic import Periodic
-from pawsight_serving.warned_once import WarnedOnce
+from pawsight_serving.observability.warned_once import WarnedOnce
+from pawsight_serving.process.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explainer.drawings import Drawings
-from pawsight_serving.explainer.faithfulness import measure_faithfulness
-from pawsight_serving.explainer.methods.registry import DEFAULT_METHOD, METHODS, find_method
-from pawsight_serving.explainer.passes import EnginePasses
-from pawsight_serving.explainer.results import explained_by, explanations_of
-from pawsight_serving.explanations import ClassMap
-from pawsight_serving.graphs import Outputs, find_graph
-from pawsight_serving.observation import explaining_by, stage
+from pawsight_serving.explanations.composition import explained_by, explanations_of
+from pawsight_serving.explanations.faithfulness import measure_faithfulness
+from pawsight_serving.explanations.methods.registry import DEFAULT_METHOD, METHODS, find_method
+from pawsight_serving.explanations.passes import EnginePasses
+from pawsight_serving.explanations.results import ClassMap
+from pawsight_serving.observability.observation import explaining_by, stage
+from pawsight_serving.repository.catalogue import find_model
+from pawsight_serving.repository.graphs import Outputs, find_graph
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.explainer.methods.protocol import Passes
     from pawsight_serving.explainer.metrics import ExplainerMetrics
     from pawsight_serving.explainer.queueing import Queue
-    from pawsight_serving.explanation_queries import Query
-    from pawsight_serving.explanations import Explained, Explanation
+    from pawsight_serving.explanations.methods.protocol import Passes
+    from pawsight_serving.explanations.queries import Query
+    from pawsight_serving.explanations.results import Explained, Explanation
+    from pawsight_serving.pictures.decoder import Decoder
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_serving.workers import Workers
+    from pawsight_serving.requests.deadlines import Deadline
+    from pawsight_serving.threads.thread_pool import Workers
 
 
 class Explainer:

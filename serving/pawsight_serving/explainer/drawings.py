@@ -6,17 +6,17 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pawsight_serving.explainer.rendering.drawing import Painter, most_bytes
+from pawsight_serving.explanations.rendering.drawing import Painter, most_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.deadlines import Deadline
-    from pawsight_serving.explanation_queries import Drawing
-    from pawsight_serving.explanations import Explained, Explanation
-    from pawsight_serving.pictures import PictureLimits
+    from pawsight_serving.explanations.queries import Drawing
+    from pawsight_serving.explanations.results import Explained, Explanation
+    from pawsight_serving.pictures.reading import PictureLimits
     from pawsight_serving.predictions import Prediction
-    from pawsight_serving.workers import Workers
+    from pawsight_serving.requests.deadlines import Deadline
+    from pawsight_serving.threads.thread_pool import Workers
 
 
 class Drawings:

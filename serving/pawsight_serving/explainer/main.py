@@ -11,26 +11,26 @@ import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
 from pawsight_serving.addresses import check_free
-from pawsight_serving.admission import Admission
-from pawsight_serving.byte_budget import ByteBudget
-from pawsight_serving.decoding import Decoder
-from pawsight_serving.ending import end_in_order
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
-from pawsight_serving.explainer.rendering.colormap import load_colormaps
 from pawsight_serving.explainer.servicer import SERVICE, ExplainerServicer
-from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
-from pawsight_serving.observation import Observer
+from pawsight_serving.explanations.rendering.colormap import load_colormaps
+from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.observability.request_log import RequestLog
+from pawsight_serving.observability.tracing import Tracing
+from pawsight_serving.pictures.decoder import Decoder
+from pawsight_serving.process.ending import end_in_order
+from pawsight_serving.process.memory import giving_back_after_crowds, keep_one_heap
+from pawsight_serving.process.signals import stop_signal
+from pawsight_serving.process.stopping import hearing, unless_stopped
 from pawsight_serving.readiness import Readiness
-from pawsight_serving.request_log import RequestLog
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.server import RpcServer
-from pawsight_serving.signals import stop_signal
-from pawsight_serving.stopping import hearing, unless_stopped
-from pawsight_serving.tracing import Tracing
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -15,15 +15,15 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from pawsight_serving.event_loop import unfinished_tasks
-from pawsight_serving.observation import TIME_BOUNDS_S
+from pawsight_serving.observability.event_loop import unfinished_tasks
+from pawsight_serving.observability.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pawsight_serving.admission import Admission
-    from pawsight_serving.observed import Observed
+    from pawsight_serving.observability.observed import Observed
     from pawsight_serving.predictions import Predictions
+    from pawsight_serving.requests.admission import Admission
 
 
 class ExplainerMetrics:

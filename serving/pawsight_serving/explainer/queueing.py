@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.observation import stage
-from pawsight_serving.observed import QUEUE
+from pawsight_serving.observability.observation import stage
+from pawsight_serving.observability.observed import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
-    from pawsight_serving.admission import Admission, Place
+    from pawsight_serving.requests.admission import Admission, Place
 
 _VALUE_BYTES: Final = 4
 

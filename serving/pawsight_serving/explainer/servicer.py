@@ -9,14 +9,14 @@ from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerServicer as ExplainerMe
 from pawsight_serving.messages.explanations import explain_response
 from pawsight_serving.messages.queries import query_of
 from pawsight_serving.messages.tensors import tensor_message
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from pawsight_serving.rpc.methods import unary
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
-    from pawsight_serving.calls import Call
     from pawsight_serving.explainer.core import Explainer
+    from pawsight_serving.requests.calls import Call
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Explainer"].full_name
 

@@ -10,12 +10,6 @@ from typing import TYPE_CHECKING
 from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
-from pawsight_serving.admission import Admission
-from pawsight_serving.api_keys import ApiKeys
-from pawsight_serving.byte_budget import ByteBudget
-from pawsight_serving.catalogue import newest
-from pawsight_serving.decoding import Decoder
-from pawsight_serving.ending import end_in_order
 from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.gateway.audit import Audit
 from pawsight_serving.gateway.core import Gateway
@@ -31,15 +25,21 @@ from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.gateway.resources import Resources
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.observability.request_log import RequestLog
+from pawsight_serving.observability.tracing import Tracing
+from pawsight_serving.pictures.decoder import Decoder
+from pawsight_serving.process.ending import end_in_order
 from pawsight_serving.readiness import Readiness
-from pawsight_serving.request_log import RequestLog
+from pawsight_serving.repository.catalogue import newest
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.call_limits import CallLimits
 from pawsight_serving.rpc.server import RpcServer, ServerOptions
+from pawsight_serving.security.api_keys import ApiKeys
+from pawsight_serving.security.tls import Tls
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.tls import Tls
-from pawsight_serving.tracing import Tracing
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 
 if TYPE_CHECKING:
     from pawsight_serving.addresses import Address

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pawsight_serving.observed import Observed
+    from pawsight_serving.observability.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 logger = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import EngineUnavailable, NotFound, OptionInvalid, VersionNotFound
-from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.observation import stage
+from pawsight_serving.explanations.methods.registry import find_method
+from pawsight_serving.observability.observation import stage
 from pawsight_serving.predictions import Prediction, Predictions, predicted_by
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.filters import read_filters
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
-    from pawsight_serving.calls import Call
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Images
-    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations.queries import Query
     from pawsight_serving.gateway.own_explanations import OwnExplanations
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.calls import Call
+    from pawsight_serving.requests.deadlines import Deadline
 
 
 class Explainer(Protocol):

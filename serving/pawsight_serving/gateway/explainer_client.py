@@ -10,13 +10,13 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
-from pawsight_serving.calls import UNFORESEEN, caller_left, is_cut_off
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
 from pawsight_serving.gateway.pulse import Pulse
-from pawsight_serving.graphs import Outputs
 from pawsight_serving.messages.queries import explain_request
 from pawsight_serving.messages.tensors import read_tensor
-from pawsight_serving.observation import heard_timing, outgoing
+from pawsight_serving.observability.observation import heard_timing, outgoing
+from pawsight_serving.repository.graphs import Outputs
+from pawsight_serving.requests.calls import UNFORESEEN, caller_left, is_cut_off
 from pawsight_serving.rpc.methods import TIMING_KEY
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import error_of
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
     from pawsight_serving.addresses import Address
-    from pawsight_serving.calls import Call
-    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations.queries import Query
+    from pawsight_serving.requests.calls import Call
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -24,7 +24,7 @@ from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.running import Running
-from pawsight_serving.stopping import hearing, unless_stopped
+from pawsight_serving.process.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     import socket

@@ -14,10 +14,10 @@ import uvloop
 from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.running import Running
-from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import giving_back_after_crowds, keep_one_heap
-from pawsight_serving.signals import stop_signal
-from pawsight_serving.stopping import hearing, unless_stopped
+from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.process.memory import giving_back_after_crowds, keep_one_heap
+from pawsight_serving.process.signals import stop_signal
+from pawsight_serving.process.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,13 +16,13 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from pawsight_serving.errors import Overloaded
-from pawsight_serving.event_loop import unfinished_tasks
-from pawsight_serving.observation import TIME_BOUNDS_S
+from pawsight_serving.observability.event_loop import unfinished_tasks
+from pawsight_serving.observability.observation import TIME_BOUNDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pawsight_serving.observed import Observed
+    from pawsight_serving.observability.observed import Observed
     from pawsight_serving.predictions import Predictions
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"

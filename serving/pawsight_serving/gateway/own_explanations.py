@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.explainer.passes import EnginePasses
-from pawsight_serving.explainer.results import explained_by, explanations_of
+from pawsight_serving.explanations.composition import explained_by, explanations_of
+from pawsight_serving.explanations.passes import EnginePasses
 from pawsight_serving.messages.explanations import explain_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
-    from pawsight_serving.calls import Call
-    from pawsight_serving.explainer.methods.protocol import Method
-    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations.methods.protocol import Method
+    from pawsight_serving.explanations.queries import Query
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_serving.workers import Workers
+    from pawsight_serving.requests.calls import Call
+    from pawsight_serving.threads.thread_pool import Workers
 
 QUIET_S: Final = 0.25
 

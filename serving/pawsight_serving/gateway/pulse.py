@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.periodic import Periodic
+from pawsight_serving.process.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

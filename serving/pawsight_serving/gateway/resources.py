@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pawsight_serving.admission import Admission
-    from pawsight_serving.decoding import Decoder
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
+    from pawsight_serving.pictures.decoder import Decoder
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.requests.admission import Admission
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import uvloop
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.main import engine_of, serve
-from pawsight_serving.logs import start_logging
-from pawsight_serving.memory import keep_one_heap
-from pawsight_serving.parent_process import Parent
+from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.process.memory import keep_one_heap
+from pawsight_serving.process.parent_process import Parent
 from pawsight_serving.settings import GatewaySettings
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
-from pawsight_serving.explanations import ClassMap
+from pawsight_serving.explanations.results import ClassMap
 from pawsight_serving.messages.predictions import prediction_messages
 from pawsight_serving.messages.tensors import float_bytes, tensor_message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pawsight_serving.explanations import Curve, Explained, Explanation, Faithfulness
+    from pawsight_serving.explanations.results import Curve, Explained, Explanation, Faithfulness
 
 
 def explain_response(explained: Explained, request_id: str, *, tensors: bool) -> pb.ExplainResponse:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explanation_queries import ALPHA, Drawing, Query
+from pawsight_serving.explanations.queries import ALPHA, Drawing, Query
 from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:

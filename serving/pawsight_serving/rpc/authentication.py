@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from pawsight_serving.api_keys import HEADER
 from pawsight_serving.errors import Unauthenticated
-from pawsight_serving.observation import identified_as
+from pawsight_serving.observability.observation import identified_as
 from pawsight_serving.rpc.refusals import refusing
 from pawsight_serving.rpc.request_ids import request_id_of
+from pawsight_serving.security.api_keys import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pawsight_serving.api_keys import ApiKeys
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
+    from pawsight_serving.security.api_keys import ApiKeys
 
 # What platforms probe, and they have no key.
 OPEN: Final = (

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from pawsight_serving.calls import STOPPING, is_cut_off
 from pawsight_serving.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -24,7 +23,8 @@ from pawsight_serving.errors import (
     RequestError,
     Unavailable,
 )
-from pawsight_serving.observation import CANCELLED
+from pawsight_serving.observability.observation import CANCELLED
+from pawsight_serving.requests.calls import STOPPING, is_cut_off
 from pawsight_serving.rpc.refusals import abort, refusing, unknown_method
 from pawsight_serving.rpc.request_ids import request_id_of
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from grpc.aio import ServicerContext
 
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.settings import GatewaySettings
 
     Handler = grpc.RpcMethodHandler[Any, Any]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from pawsight_serving.calls import STOPPING
 from pawsight_serving.errors import NotFound, Unavailable
+from pawsight_serving.requests.calls import STOPPING
 from pawsight_serving.rpc.refusals import abort
 from pawsight_serving.rpc.request_ids import request_id_of
 

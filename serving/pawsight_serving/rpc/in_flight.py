@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from pawsight_serving.calls import cut_off
+from pawsight_serving.requests.calls import cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

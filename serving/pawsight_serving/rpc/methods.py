@@ -10,10 +10,10 @@ import re
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
-from pawsight_serving.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, InternalError, PawsightError, Unavailable
-from pawsight_serving.observation import CANCELLED, TRACEPARENT, failed_with, timing
+from pawsight_serving.observability.observation import CANCELLED, TRACEPARENT, failed_with, timing
+from pawsight_serving.requests.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from grpc import StatusCode
     from grpc.aio import ServicerContext
 
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
     from pawsight_serving.errors import PawsightError
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
 
 
 def refusing(

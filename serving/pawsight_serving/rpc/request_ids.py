@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pawsight_serving.calls import accept_request_id
+from pawsight_serving.requests.calls import accept_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from pawsight_serving.rpc.authentication import ApiKeyInterceptor
 from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
 from pawsight_serving.rpc.health import Health
@@ -21,8 +21,8 @@ from pawsight_serving.rpc.reflection import add_reflection
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pawsight_serving.api_keys import ApiKeys
-    from pawsight_serving.tls import Tls
+    from pawsight_serving.security.api_keys import ApiKeys
+    from pawsight_serving.security.tls import Tls
 
 # What calls that were cut off may take to say so.
 _LAST_WORDS_S: Final = 1.0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from pawsight_serving.errors import EngineUnavailable, FolderUnreadable, RepositoryInvalid
-from pawsight_serving.logs import start_logging
-from pawsight_serving.periodic import Periodic
+from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.observability.warned_once import WarnedOnce
+from pawsight_serving.process.periodic import Periodic
+from pawsight_serving.process.signals import stop_signal
 from pawsight_serving.repository.directory import read_manifests
-from pawsight_serving.signals import stop_signal
 from pawsight_serving.triton_server.environment import default_cache, prepare
 from pawsight_serving.triton_server.ports import claim
 from pawsight_serving.triton_server.server import TritonServer
 from pawsight_serving.triton_server.view import RepositoryView
-from pawsight_serving.warned_once import WarnedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

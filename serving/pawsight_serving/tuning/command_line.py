@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pawsight_serving.catalogue import find_model
 from pawsight_serving.errors import (
     ConfigurationInvalid,
     EngineUnavailable,
@@ -21,7 +20,8 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.folder_access import fault_of
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
-from pawsight_serving.processors import usable_processors
+from pawsight_serving.process.processors import usable_processors
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.repository.writing import only_writer, replace_file

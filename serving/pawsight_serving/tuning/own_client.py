@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pawsight_serving.catalogue import find_model
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
+from pawsight_serving.repository.catalogue import find_model
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.tuning.measurements import Load
 
 if TYPE_CHECKING:

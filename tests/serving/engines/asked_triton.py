@@ -15,10 +15,10 @@ from tritonclient.grpc.service_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.repository.triton_config import model_config
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.tiny_repository import SIDE
 
 if TYPE_CHECKING:

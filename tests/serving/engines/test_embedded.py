@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.errors import (
     DeadlineExceeded,
@@ -17,6 +16,7 @@ from pawsight_serving.errors import (
     OptionInvalid,
     VersionNotFound,
 )
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.tiny_repository import SIDE
 
 if TYPE_CHECKING:

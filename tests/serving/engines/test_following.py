@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines import following as module
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.following import Follower
@@ -25,6 +24,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.triton_config import read_config, write_config
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.waiting import until

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from pawsight_serving.dynamic_batching import DynamicBatcher
 from pawsight_serving.engines.loaded_versions import LoadedVersions
 from pawsight_serving.engines.loading import LoadedVersion
+from pawsight_serving.threads.dynamic_batching import DynamicBatcher
 from tests.serving.fakes import manifest
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.catalogue import find_model
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.errors import (
     DeadlineExceeded,
@@ -22,8 +20,10 @@ from pawsight_serving.errors import (
     VersionNotFound,
 )
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.triton_config import read_config, write_config
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import GatewaySettings
 from tests.serving.engines.asked_triton import PatientTriton, answering, ask, connected, heard
 from tests.serving.tiny_repository import SIDE, publish_tiny

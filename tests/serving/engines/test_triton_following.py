@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines import triton_following
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.engines.triton_served import read_served
@@ -19,6 +18,7 @@ from pawsight_serving.errors import (
     RepositoryInvalid,
 )
 from pawsight_serving.repository.triton_config import model_config, read_config, write_config
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.triton_server.ports import Ports, claim
 from tests.serving.engines.asked_triton import PatientTriton, answering, ask, connected
 from tests.serving.tiny_repository import SIDE, publish_tiny

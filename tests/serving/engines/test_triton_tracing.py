@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.engines.triton import TritonEngine
-from pawsight_serving.observation import Observer
-from pawsight_serving.tracing import Tracing
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.observability.tracing import Tracing
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.tiny_repository import SIDE, publish_tiny
 from tests.serving.triton_process import running_triton
 from tests.serving.waiting import until

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.admission import Admission
-from pawsight_serving.byte_budget import ByteBudget
-from pawsight_serving.decoding import Decoder
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
 from pawsight_serving.explainer.queueing import Queue
+from pawsight_serving.pictures.decoder import Decoder
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.settings import ExplainerSettings
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 from tests.serving.fakes import FakeEngine
 
 if TYPE_CHECKING:

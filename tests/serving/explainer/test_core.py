@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     ImageInvalid,
     ImageMissing,
@@ -21,17 +20,18 @@ from pawsight_serving.errors import (
     TargetUnknown,
     VersionNotFound,
 )
-from pawsight_serving.explainer.methods.registry import METHODS, find_method
-from pawsight_serving.explanation_queries import Drawing, Query
-from pawsight_serving.explanations import ActivationMaps, ClassMap
-from pawsight_serving.observation import Observer, failed_with
+from pawsight_serving.explanations.methods.registry import METHODS, find_method
+from pawsight_serving.explanations.queries import Drawing, Query
+from pawsight_serving.explanations.results import ActivationMaps, ClassMap
+from pawsight_serving.observability.observation import Observer, failed_with
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
-    from pawsight_serving.byte_budget import ByteBudget
     from pawsight_serving.explainer.core import Explainer
     from pawsight_serving.explainer.metrics import ExplainerMetrics
+    from pawsight_serving.requests.byte_budget import ByteBudget
 
 RED, BLUE = picture("red"), picture("blue")
 

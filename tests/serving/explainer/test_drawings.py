@@ -9,29 +9,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ImageInvalid
 from pawsight_serving.explainer.drawings import Drawings
-from pawsight_serving.explainer.rendering import drawing
-from pawsight_serving.explainer.rendering.drawing import Painter
-from pawsight_serving.explanation_queries import Drawing
-from pawsight_serving.explanations import (
+from pawsight_serving.explanations.queries import Drawing
+from pawsight_serving.explanations.rendering import drawing
+from pawsight_serving.explanations.rendering.drawing import Painter
+from pawsight_serving.explanations.results import (
     ActivationMaps,
     ChannelMap,
     ClassMap,
     Explained,
     Explanation,
 )
-from pawsight_serving.pictures import PictureLimits, open_picture
+from pawsight_serving.pictures.reading import PictureLimits, open_picture
 from pawsight_serving.predictions import Prediction, Predictions
-from pawsight_serving.workers import Workers
+from pawsight_serving.requests.deadlines import Deadline
+from pawsight_serving.threads.thread_pool import Workers
 from tests.serving.fakes import picture
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pawsight_serving.explanations import Maps
+    from pawsight_serving.explanations.results import Maps
 
 PICTURES = [picture(size=(40, 20)), picture(size=(20, 40))]
 

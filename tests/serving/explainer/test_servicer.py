@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerAsyncStub
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.explainer.core import Explainer
-    from pawsight_serving.explanation_queries import Query
-    from pawsight_serving.explanations import Explained
+    from pawsight_serving.explanations.queries import Query
+    from pawsight_serving.explanations.results import Explained
+    from pawsight_serving.requests.deadlines import Deadline
 
 RED = picture("red")
 

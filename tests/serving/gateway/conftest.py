@@ -14,9 +14,6 @@ from tritonclient.grpc.service_pb2_grpc import add_GRPCInferenceServiceServicer_
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import add_PawsightServicer_to_server
 from pawsight_serving.addresses import Address
-from pawsight_serving.admission import Admission
-from pawsight_serving.byte_budget import ByteBudget
-from pawsight_serving.decoding import Decoder
 from pawsight_serving.errors import VersionNotFound
 from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.grpc.open_inference import SERVICE as OIP_SERVICE
@@ -28,13 +25,16 @@ from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
 from pawsight_serving.gateway.resources import Resources
-from pawsight_serving.graphs import Outputs
 from pawsight_serving.messages.tensors import tensor_message
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.pictures.decoder import Decoder
 from pawsight_serving.readiness import Readiness
+from pawsight_serving.repository.graphs import Outputs
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 from tests.serving.fakes import SIDE, FakeEngine
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.applications import Starlette
 
-    from pawsight_serving.calls import Call
-    from pawsight_serving.explanation_queries import Query
+    from pawsight_serving.explanations.queries import Query
+    from pawsight_serving.requests.calls import Call
 
 
 BLANK = np.zeros((1, SIDE, SIDE, 3), np.uint8)

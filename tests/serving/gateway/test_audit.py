@@ -16,7 +16,7 @@ import pytest
 from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.gateway import audit as audits
 from pawsight_serving.gateway.audit import Audit
-from pawsight_serving.observation import Observer, identified_as
+from pawsight_serving.observability.observation import Observer, identified_as
 from pawsight_serving.predictions import Prediction, Predictions
 from tests.serving.waiting import until
 
@@ -178,7 +178,7 @@ OWN_OUTPUT = """
 import sys
 from pathlib import Path
 from pawsight_serving.gateway.audit import Audit
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from pawsight_serving.predictions import Prediction, Predictions
 audit = Audit(Path(sys.argv[1]), 1 << 20, print)
 observer = Observer(audit)

@@ -13,8 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from pawsight_client import AsyncClient, ServerUnreachable, Tls, Unauthenticated
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
-from pawsight_serving.api_keys import make_key
 from pawsight_serving.errors import ConfigurationInvalid
+from pawsight_serving.security.api_keys import make_key
 from tests.serving.certificates import Authority
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.gateway.test_main import make_settings, running

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.addresses import Address
-from pawsight_serving.calls import Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
-from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.requests.calls import Call
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import ExplainerSettings
 from tests.serving.fakes import picture
 from tests.serving.tiny_repository import publish_tiny
@@ -194,7 +194,7 @@ async def test_it_ends_when_its_parent_is_killed(settings: ExplainerSettings) ->
         """
 import asyncio, sys
 from pawsight_serving.gateway.explainer_client import ExplainerClient
-from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.settings import ExplainerSettings
 async def main():

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.calls import Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
@@ -15,7 +13,9 @@ from pawsight_serving.errors import (
     OptionInvalid,
     VersionNotFound,
 )
-from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations.queries import Query
+from pawsight_serving.requests.calls import Call
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from tests.serving.waiting import until
 if TYPE_CHECKING:
     import grpc
 
-    from pawsight_serving.byte_budget import ByteBudget
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
+    from pawsight_serving.requests.byte_budget import ByteBudget
     from tests.serving.fakes import FakeEngine
     from tests.serving.gateway.conftest import FakeExplainer
 

@@ -20,8 +20,8 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 from pawsight_serving.addresses import Address
-from pawsight_serving.api_keys import make_key
 from pawsight_serving.errors import EngineUnavailable
+from pawsight_serving.security.api_keys import make_key
 from tests.serving.fakes import FakeEngine, picture
 from tests.serving.gateway.test_main import explaining, make_settings, running
 

@@ -15,14 +15,14 @@ from PIL import Image
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
-from pawsight_serving.deadlines import Deadline
-from pawsight_serving.decoding import Decoder
 from pawsight_serving.engines.embedded import EmbeddedEngine
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.engines.sharing import Sharing
-from pawsight_serving.pictures import decode_picture
+from pawsight_serving.pictures.decoder import Decoder
+from pawsight_serving.pictures.reading import decode_picture
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.workers import Workers
+from pawsight_serving.threads.thread_pool import Workers
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings, running
 from tests.serving.tiny_repository import publish_tiny

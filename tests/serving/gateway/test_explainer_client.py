@@ -10,13 +10,13 @@ import pytest
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1 import pawsight_pb2_grpc
 from pawsight_serving.addresses import Address
-from pawsight_serving.calls import Call, cut_off
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
-from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.messages.tensors import tensor_message
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.requests.calls import Call, cut_off
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.server import RpcServer
 from tests.slow_connection import slow

@@ -7,7 +7,7 @@ import pytest
 
 from pawsight_serving.errors import Overloaded
 from pawsight_serving.gateway.metrics import Metrics
-from pawsight_serving.observation import Observer, failed_with, stage
+from pawsight_serving.observability.observation import Observer, failed_with, stage
 from pawsight_serving.predictions import Prediction, Predictions
 from tests.serving.gateway.conftest import unheard
 

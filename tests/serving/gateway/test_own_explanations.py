@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.admission import Admission
-from pawsight_serving.calls import Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import ImageInvalid
-from pawsight_serving.explainer.methods.registry import find_method
-from pawsight_serving.explanation_queries import Drawing, Query
+from pawsight_serving.explanations.methods.registry import find_method
+from pawsight_serving.explanations.queries import Drawing, Query
 from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.messages.tensors import read_tensor
-from pawsight_serving.workers import Workers
+from pawsight_serving.requests.admission import Admission
+from pawsight_serving.requests.calls import Call
+from pawsight_serving.requests.deadlines import Deadline
+from pawsight_serving.threads.thread_pool import Workers
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:

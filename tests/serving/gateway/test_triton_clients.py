@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from tests.serving.gateway.conftest import FakeSidecar
 
     Ask = Callable[..., Awaitable[Any]]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.explanations import (
+from pawsight_serving.explanations.results import (
     ActivationMaps,
     ChannelMap,
     ClassMap,
@@ -18,7 +18,7 @@ from pawsight_serving.predictions import Predictions
 
 if TYPE_CHECKING:
     from pawsight_proto.v1 import pawsight_pb2 as pb
-    from pawsight_serving.explanations import Maps
+    from pawsight_serving.explanations.results import Maps
 
 VALUES = np.array([[0, 1 / 3, 2.5], [1e-30, 7e8, 0]], np.float32)
 

@@ -4,7 +4,7 @@ import pytest
 
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explanation_queries import Drawing, Query
+from pawsight_serving.explanations.queries import Drawing, Query
 from pawsight_serving.messages.queries import explain_request, query_of
 from pawsight_serving.settings import MAX_NUMBERS
 

@@ -17,7 +17,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
     add_PawsightServicer_to_server,
 )
 from pawsight_serving.addresses import Address
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from pawsight_serving.rpc.call_limits import CallLimits
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.server import RpcServer, ServerOptions
@@ -28,7 +28,7 @@ from tests.serving.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from pawsight_serving.calls import Call
+    from pawsight_serving.requests.calls import Call
 
 METHOD = "/pawsight.v1.Pawsight/Predict"
 STATUS = grpc.StatusCode

@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from pawsight_serving.addresses import Address
-from pawsight_serving.calls import STOPPING
+from pawsight_serving.requests.calls import STOPPING
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.grpc_client import (
     NOT_SERVING,

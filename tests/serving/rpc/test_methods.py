@@ -17,7 +17,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
 )
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import ModelNotFound
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.grpc_client import trailing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
-    from pawsight_serving.calls import Call
+    from pawsight_serving.requests.calls import Call
 
 
 class Servicer(PawsightServicer):

@@ -15,11 +15,11 @@ import httpx
 import numpy as np
 import pytest
 
-from pawsight_export.publication import publish
-from pawsight_serving.deadlines import Deadline
+from pawsight_export.publishing.publication import publish
 from pawsight_serving.engines.triton import TritonEngine
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.triton_server import main as module
 from pawsight_serving.triton_server.view import RepositoryView
 from tests.processes import START_S, STOP_S

@@ -16,8 +16,6 @@ from google.protobuf.json_format import ParseDict
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
-from pawsight_serving.calls import UNFORESEEN, Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     InternalError,
@@ -38,6 +36,8 @@ from pawsight_serving.gateway.open_inference.tensors import (
     InputTensor,
 )
 from pawsight_serving.gateway.ordered import in_order
+from pawsight_serving.requests.calls import UNFORESEEN, Call
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.refusals import abort_unimplemented
 from pawsight_serving.rpc.request_ids import request_id_of
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
 
 logger = logging.getLogger(__name__)
 

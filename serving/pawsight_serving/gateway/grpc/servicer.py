@@ -24,23 +24,23 @@ from pawsight_proto.v1.pawsight_pb2 import (
     PredictStreamResponse,
 )
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightServicer as PawsightMethods
-from pawsight_serving.calls import UNFORESEEN
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import InternalError, PawsightError
-from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.gateway.ordered import in_order
 from pawsight_serving.messages.predictions import error_message, predict_response
 from pawsight_serving.messages.queries import query_of
+from pawsight_serving.requests.calls import UNFORESEEN
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.methods import streaming, unary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from pawsight_serving.calls import Call
     from pawsight_serving.gateway.core import Gateway
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.calls import Call
 
 logger = logging.getLogger(__name__)
 

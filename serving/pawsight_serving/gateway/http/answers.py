@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from pawsight_serving.explainer.methods.registry import offered_methods
+from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.messages.tensors import read_tensor
 
 if TYPE_CHECKING:

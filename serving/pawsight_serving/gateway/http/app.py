@@ -25,12 +25,12 @@ from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from pawsight_serving.api_keys import ApiKeys
     from pawsight_serving.gateway.core import Gateway
     from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.security.api_keys import ApiKeys
     from pawsight_serving.settings import GatewaySettings
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
 
-from pawsight_serving.api_keys import HEADER
 from pawsight_serving.errors import Unauthenticated
 from pawsight_serving.gateway.http.errors import error_answer
-from pawsight_serving.observation import identified_as
+from pawsight_serving.observability.observation import identified_as
+from pawsight_serving.security.api_keys import HEADER
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from pawsight_serving.api_keys import ApiKeys
+    from pawsight_serving.security.api_keys import ApiKeys
 
 # What platforms probe, and the pages, which hold nothing but themselves.
 OPEN: Final = frozenset(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from pawsight_serving.admission import Place
+    from pawsight_serving.requests.admission import Place
     from pawsight_serving.settings import GatewaySettings
 
 A = TypeVar("A")

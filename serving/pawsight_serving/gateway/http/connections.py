@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pawsight_serving.calls import accept_request_id
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
 from pawsight_serving.gateway.http.upgrades import WISH, Parser, without_wish
+from pawsight_serving.requests.calls import accept_request_id
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from pawsight_serving.errors import PawsightError
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.settings import GatewaySettings
 
 BEGAN: Final = "began"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from pawsight_serving.api_keys import HEADER
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.errors import error_answer
-from pawsight_serving.observation import current
+from pawsight_serving.observability.observation import current
+from pawsight_serving.security.api_keys import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

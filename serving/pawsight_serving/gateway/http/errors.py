@@ -25,7 +25,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.gateway.http.answers import Json
 from pawsight_serving.gateway.http.options import request_id_of
-from pawsight_serving.observation import failed_with
+from pawsight_serving.observability.observation import failed_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

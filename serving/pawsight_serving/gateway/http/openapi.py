@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from pawsight_serving.api_keys import HEADER
 from pawsight_serving.gateway.http.open_inference.openapi import open_inference_paths
 from pawsight_serving.gateway.http.openapi_conventions import with_conventions
 from pawsight_serving.gateway.http.openapi_pictures import PICTURE, PICTURES
@@ -20,6 +19,7 @@ from pawsight_serving.gateway.http.schemas import (
     PredictAnswer,
     StatusAnswer,
 )
+from pawsight_serving.security.api_keys import HEADER
 from pawsight_serving.settings import MAX_NUMBERS
 
 Json = dict[str, Any]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pawsight_serving.calls import Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explanation_queries import Drawing, Query
+from pawsight_serving.explanations.queries import Drawing, Query
+from pawsight_serving.requests.calls import Call
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:

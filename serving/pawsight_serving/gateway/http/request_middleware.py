@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from pawsight_serving.calls import STOPPING, UNFORESEEN, accept_request_id, caller_left
 from pawsight_serving.errors import InternalError, Unavailable
 from pawsight_serving.gateway.http.connections import BEGAN, REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.gateway.http.expectations import closing_unless_asked
-from pawsight_serving.observation import CANCELLED, REFUSED, TRACEPARENT, timing
+from pawsight_serving.observability.observation import CANCELLED, REFUSED, TRACEPARENT, timing
+from pawsight_serving.requests.calls import STOPPING, UNFORESEEN, accept_request_id, caller_left
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from pawsight_serving.errors import PawsightError
-    from pawsight_serving.observation import Observer
-    from pawsight_serving.observed import Observed
+    from pawsight_serving.observability.observation import Observer
+    from pawsight_serving.observability.observed import Observed
 
 logger = logging.getLogger(__name__)
 

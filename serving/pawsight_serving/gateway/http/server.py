@@ -11,7 +11,7 @@ import uvicorn
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.gateway.http.connections import BoundedProtocol, ConnectionLimits
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 
 if TYPE_CHECKING:
     import socket
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from pawsight_serving.tls import Tls
+    from pawsight_serving.security.tls import Tls
 
 # Enough to write an answer to whoever still reads.
 _ANSWERS_S: Final = 1.0

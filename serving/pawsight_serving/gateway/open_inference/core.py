@@ -12,9 +12,9 @@ import numpy as np
 from pawsight_serving.errors import OptionInvalid, VersionNotFound
 from pawsight_serving.gateway.open_inference.image import read_image
 from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
-from pawsight_serving.graphs import Outputs, ServedGraph, every_graph, find_graph
-from pawsight_serving.observation import stage
+from pawsight_serving.observability.observation import stage
 from pawsight_serving.predictions import Predictions, read_probabilities
+from pawsight_serving.repository.graphs import Outputs, ServedGraph, every_graph, find_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pawsight_serving.admission import Place
-    from pawsight_serving.calls import Call
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.gateway.open_inference.statistics import Statistics
     from pawsight_serving.gateway.open_inference.tensors import Asked
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.admission import Place
+    from pawsight_serving.requests.calls import Call
+    from pawsight_serving.requests.deadlines import Deadline
     from pawsight_serving.settings import GatewaySettings
 
 _FLOAT32_BYTES = 4

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
     from pawsight_serving.gateway.open_inference.statistics import Statistics
-    from pawsight_serving.graphs import ServedGraph
+    from pawsight_serving.repository.graphs import ServedGraph
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
-from pawsight_serving.observation import stage
+from pawsight_serving.observability.observation import stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.engines.protocol import Engine, Images
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.repository.manifest import Manifest
+    from pawsight_serving.requests.deadlines import Deadline
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeSidecar
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
-    from pawsight_serving.deadlines import Deadline
     from pawsight_serving.gateway.core import Gateway
-    from pawsight_serving.observation import Observer
+    from pawsight_serving.observability.observation import Observer
     from pawsight_serving.predictions import Predictions
     from pawsight_serving.readiness import Readiness
+    from pawsight_serving.requests.deadlines import Deadline
     from tests.serving.gateway.conftest import FakeExplainer
 
 RED, BLUE = picture("red"), picture("blue")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from pawsight_serving.admission import Admission, Place
 from pawsight_serving.errors import (
     ImageInvalid,
     ImageMissing,
@@ -19,6 +18,7 @@ from pawsight_serving.errors import (
     RequestError,
 )
 from pawsight_serving.gateway.http.bodies import from_base64, read_pictures
+from pawsight_serving.requests.admission import Admission, Place
 from pawsight_serving.settings import GatewaySettings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pawsight_serving.addresses import Address
 from pawsight_serving.gateway.http.connections import ConnectionLimits
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.cross_origin import CrossOrigin
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from tests.serving.heard import Heard
 
 

@@ -16,7 +16,7 @@ from pawsight_serving.errors import (
     LayerUnknown,
     TargetUnknown,
 )
-from pawsight_serving.explanation_queries import Query
+from pawsight_serving.explanations.queries import Query
 from pawsight_serving.settings import MAX_NUMBERS
 from tests.serving.fakes import LAYERS, manifest, picture
 

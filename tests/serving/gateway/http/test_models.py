@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.explainer.methods.registry import METHODS
+from pawsight_serving.explanations.methods.registry import METHODS
 from tests.serving.fakes import LAYERS, FakeEngine, manifest
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pawsight_serving.api_keys import ApiKeys, make_key
 from pawsight_serving.gateway.http.authentication import ApiKeyMiddleware
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
+from pawsight_serving.security.api_keys import ApiKeys, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

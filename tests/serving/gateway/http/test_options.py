@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explanation_queries import Drawing, Query
+from pawsight_serving.explanations.queries import Drawing, Query
 from pawsight_serving.gateway.http.options import ExplainOptions, open_call
 from pawsight_serving.settings import MAX_NUMBERS
 

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.connections import BEGAN
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
-from pawsight_serving.observation import REFUSED, Observer, failed_with
+from pawsight_serving.observability.observation import REFUSED, Observer, failed_with
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:

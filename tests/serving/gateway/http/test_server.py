@@ -16,7 +16,7 @@ from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.gateway.http import server as server_module
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
-from pawsight_serving.observation import Observer
+from pawsight_serving.observability.observation import Observer
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.calls import Call
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import (
     EngineUnavailable,
     ExplainerUnavailable,
@@ -20,6 +18,8 @@ from pawsight_serving.errors import (
     VersionNotFound,
 )
 from pawsight_serving.gateway.open_inference.tensors import Asked, InputTensor
+from pawsight_serving.requests.calls import Call
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.statistics import Statistics
-from pawsight_serving.graphs import find_graph
+from pawsight_serving.repository.graphs import find_graph
 from pawsight_serving.repository.manifest import Manifest
 from tests.serving.fakes import manifest
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.deadlines import Deadline
 from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.fakes import SIDE, FakeEngine, manifest
 
 if TYPE_CHECKING:

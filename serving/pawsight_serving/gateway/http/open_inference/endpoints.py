@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
-    from pawsight_serving.graphs import ServedGraph
+    from pawsight_serving.repository.graphs import ServedGraph
     from pawsight_serving.settings import GatewaySettings
 
 

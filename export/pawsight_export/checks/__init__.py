@@ -1,0 +1,1 @@
+"""What a staged version must pass before it is published."""

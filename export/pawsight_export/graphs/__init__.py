@@ -1,0 +1,1 @@
+"""A net as ONNX graphs, in each precision, and as TensorRT plans."""

@@ -1,0 +1,1 @@
+"""What concerns the process as a whole: memory, processors, signals, its parent, its end."""

@@ -1,0 +1,1 @@
+"""What belongs to one request, and what bounds many: id, deadline, admission."""

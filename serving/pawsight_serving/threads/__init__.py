@@ -1,0 +1,1 @@
+"""Work outside the event loop, and the batches that it is run in."""

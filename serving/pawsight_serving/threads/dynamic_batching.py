@@ -1,0 +1,125 @@
+"""Calls of one kind that wait together are done together, in one go.
+
+Nobody is waited for: a call that comes alone is done alone and at once, and only what piles up
+while others are being done makes a batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from threading import Semaphore
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from pawsight_serving.threads.batch_sizes import batches
+from pawsight_serving.threads.thread_calls import ThreadCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pawsight_serving.requests.deadlines import Deadline
+
+P = TypeVar("P")
+A = TypeVar("A")
+
+# Batches that may be ready: more would take memory, and might come too late to be of use.
+_AHEAD: Final = 2
+
+
+class DynamicBatcher(Generic[P, A]):
+    """Prepares items one by one, and then runs those that are ready in one batch.
+
+    Every thread prepares items, and pauses while enough are ready. One thread at a time leads: it
+    runs what is ready until nothing is left.
+
+    Args:
+        work: does several prepared items in one go; returns each one's result, or its failure.
+        sizes: how many it may take, in rising order; the first is 1.
+        leaders: how many threads may lead at a time, where that much can be done side by side.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[P]], Sequence[A | Exception]],
+        sizes: Sequence[int],
+        leaders: int = 1,
+    ) -> None:
+        self._work = work
+        self._sizes = sizes
+        # Appended at one end and taken at the other, which a deque does without a lock.
+        self._waiting: deque[tuple[ThreadCall[A], Callable[[], P]]] = deque()
+        self._ready: deque[tuple[ThreadCall[A], P]] = deque()
+        self._room = Semaphore(_AHEAD * sizes[-1])
+        self._leads = Semaphore(leaders)
+
+    def add(self, prepare: Callable[[], P], deadline: Deadline) -> ThreadCall[A]:
+        """Queue an item until a thread calls `run`."""
+        item = ThreadCall[A](deadline)
+        self._waiting.append((item, prepare))
+        return item
+
+    def run(self) -> None:
+        """Prepare one item in this thread; then run what is ready, unless another thread does."""
+        try:
+            item, prepare = self._waiting.popleft()
+        except IndexError:
+            return
+        # Where anything is ready somebody leads, so room is made without this thread.
+        self._room.acquire()
+        if not self._make_ready(item, prepare):
+            self._room.release()
+            return
+        # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
+        while self._ready and self._leads.acquire(blocking=False):
+            try:
+                self._do(self._take())
+            finally:
+                self._leads.release()
+
+    def drop(self) -> None:
+        """Cancel the items that wait."""
+        while self._waiting:
+            item, _ = self._waiting.popleft()
+            item.drop()
+
+    def _make_ready(self, item: ThreadCall[A], prepare: Callable[[], P]) -> bool:
+        """Prepare an item; return whether it is ready."""
+        if not item.begin():
+            return False
+        try:
+            prepared = prepare()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            item.fail(error)
+            return False
+        item.wait()
+        self._ready.append((item, prepared))
+        return True
+
+    def _take(self) -> list[tuple[ThreadCall[A], P]]:
+        taken: list[tuple[ThreadCall[A], P]] = []
+        size = max(size for size in self._sizes if size <= max(1, len(self._ready)))
+        # Another leader may take the last one first.
+        with suppress(IndexError):
+            while len(taken) < size:
+                taken.append(self._ready.popleft())
+                self._room.release()
+        return taken
+
+    def _do(self, ready: Sequence[tuple[ThreadCall[A], P]]) -> None:
+        wanted = [(item, prepared) for item, prepared in ready if item.begin()]
+        # Some may have left since, or another leader came first: fewer are another size.
+        for batch in batches(len(wanted), self._sizes):
+            self._do_batch(wanted[batch])
+
+    def _do_batch(self, wanted: Sequence[tuple[ThreadCall[A], P]]) -> None:
+        try:
+            results = self._work([prepared for _, prepared in wanted])
+        except BaseException as error:  # noqa: BLE001 - it is the callers'
+            for item, _ in wanted:
+                item.fail(error)
+            return
+        for (item, _), result in zip(wanted, results, strict=True):
+            if isinstance(result, Exception):
+                item.fail(result)
+            else:
+                item.succeed(result)

@@ -1,0 +1,85 @@
+"""Figures of agreement on outputs made by hand, and what they are held against."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pawsight_export.checks.agreement import (
+    measure_agreement,
+    reference_outputs,
+    refuse_disagreement,
+)
+from pawsight_export.errors import PrecisionInsufficient
+from tests.export.conftest import SIZE, random_net
+
+LABELS = np.array([0, 1, 1, 0])
+
+
+def outputs(cat: list[float], maps: np.ndarray) -> dict[str, np.ndarray]:
+    first = np.array(cat, np.float32)
+    return {"probabilities": np.stack([first, 1 - first], axis=1), "gradcam": maps}
+
+
+@pytest.fixture
+def maps() -> np.ndarray:
+    return np.random.default_rng(0).random((4, 2, 5, 5), np.float32)
+
+
+def test_the_same_outputs_agree(maps: np.ndarray) -> None:
+    same = outputs([0.9, 0.1, 0.6, 0.8], maps)
+    figures = measure_agreement(same, same, LABELS)
+    assert figures["accuracy"] == figures["accuracy in fp32"] == 0.75
+    assert figures["label flips"] == figures["points of accuracy lost"] == 0
+    assert figures["grad-cam correlation"] == pytest.approx(1)
+    assert figures["grad-cam top 20 % overlap"] == 1
+    for precision in ("fp16", "int8"):
+        refuse_disagreement(precision, figures, "")
+
+
+def test_flips_and_lost_points_are_counted(maps: np.ndarray) -> None:
+    model, graph = outputs([0.9, 0.1, 0.2, 0.8], maps), outputs([0.9, 0.1, 0.6, 0.8], maps)
+    figures = measure_agreement(graph, model, LABELS)
+    assert figures["label flips"] == 1
+    assert figures["points of accuracy lost"] == pytest.approx(25)
+    assert figures["largest change of a probability"] == pytest.approx(0.4)
+    with pytest.raises(PrecisionInsufficient, match=r"flips 1, allowed 0; .*pawsight export x"):
+        refuse_disagreement("fp16", figures, "pawsight export x")
+    with pytest.raises(PrecisionInsufficient, match=r"lost 25, allowed 0\.5"):
+        refuse_disagreement("int8", figures, "")
+
+
+def test_maps_are_compared_for_the_class_that_the_model_predicts(maps: np.ndarray) -> None:
+    other = maps.copy()
+    other[[0, 3], 1] = 7
+    other[[1, 2], 0] = 7
+    figures = measure_agreement(
+        outputs([0.9, 0.1, 0.2, 0.8], other), outputs([0.9, 0.1, 0.2, 0.8], maps), LABELS
+    )
+    assert figures["grad-cam correlation, worst picture"] == pytest.approx(1)
+
+
+def test_maps_that_point_elsewhere_are_refused(maps: np.ndarray) -> None:
+    model, graph = outputs([0.9, 0.1, 0.2, 0.8], maps), outputs([0.9, 0.1, 0.2, 0.8], 1 - maps)
+    figures = measure_agreement(graph, model, LABELS)
+    assert figures["grad-cam correlation"] == pytest.approx(-1)
+    assert figures["grad-cam top 20 % overlap"] == 0
+    with pytest.raises(PrecisionInsufficient, match="grad-cam correlation"):
+        refuse_disagreement("int8", figures, "")
+
+
+def test_a_map_without_evidence_is_not_compared(maps: np.ndarray) -> None:
+    empty = maps.copy()
+    empty[0, 0] = 0
+    figures = measure_agreement(
+        outputs([0.9, 0.1, 0.2, 0.8], maps), outputs([0.9, 0.1, 0.2, 0.8], empty), LABELS
+    )
+    assert figures["maps compared"] == 3
+
+
+def test_the_reference_is_the_models_own_answer() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (20, *SIZE, 3), np.uint8)
+    reference = reference_outputs(random_net(), pictures, SIZE)
+    assert reference["probabilities"].shape == (20, 2)
+    np.testing.assert_allclose(reference["probabilities"].sum(axis=1), 1, atol=1e-6)
+    assert reference["gradcam"].shape[:2] == (20, 2)

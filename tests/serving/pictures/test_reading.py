@@ -1,0 +1,309 @@
+"""Pictures of every kind that callers send, good and bad."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
+from pawsight_serving.pictures.reading import PictureLimits, decode_picture, open_picture
+from tests.photographs import cat_jpeg
+
+EXIF_ORIENTATION = 0x0112
+
+
+def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def left_red_right_blue(width: int = 64, height: int = 48) -> Image.Image:
+    picture = Image.new("RGB", (width, height), (220, 20, 20))
+    picture.paste((20, 20, 220), (width // 2, 0, width, height))
+    return picture
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width: int, height: int) -> bytes:
+    """Return a PNG that promises a size and holds no pixels to speak of."""
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + png_chunk(b"IDAT", zlib.compress(b"\0" * 16))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_every_format_gives_the_same_picture(kind: str) -> None:
+    pixels = decode_picture(encode(left_red_right_blue(), kind), (30, 40))
+    assert pixels.shape == (30, 40, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_allclose(pixels[15, 5], (220, 20, 20), atol=12)
+    np.testing.assert_allclose(pixels[15, 35], (20, 20, 220), atol=12)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "red_at"),
+    [
+        (1, "left"),
+        (2, "right"),
+        (3, "right"),
+        (4, "left"),
+        (5, "top"),
+        (6, "top"),
+        (7, "bottom"),
+        (8, "bottom"),
+    ],
+)
+def test_exif_orientation_is_applied(orientation: int, red_at: str) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    data = encode(left_red_right_blue(), "JPEG", exif=exif)
+    upright = open_picture(data)
+    assert upright.size == ((64, 48) if red_at in {"left", "right"} else (48, 64))
+    spots = {"left": (10, 2), "right": (10, 17), "top": (2, 10), "bottom": (17, 10)}
+    row, column = spots[red_at]
+    red, _, blue = decode_picture(data, (20, 20))[row, column].astype(int)
+    assert red > blue + 100
+
+
+def test_a_turned_picture_may_hold_exif_that_pillow_cannot_write() -> None:
+    entries = struct.pack("<HHI4s", 0x0111, 2, 4, b"abc") + struct.pack(
+        "<HHII", EXIF_ORIENTATION, 3, 1, 6
+    )
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    jpeg = encode(left_red_right_blue(), "JPEG")
+    turned = open_picture(
+        jpeg[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif + jpeg[2:]
+    )
+    assert turned.size == (48, 64)
+
+
+@pytest.mark.parametrize("exif", [b"II", b"II*\0", b"no TIFF's header at all"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_broken_exif_costs_no_picture_its_answer(kind: str, exif: bytes) -> None:
+    assert open_picture(encode(left_red_right_blue(), kind, exif=exif)).size == (64, 48)
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    pixels = decode_picture(encode(Image.new("L", (9, 9), 77)), (5, 5))
+    assert (pixels == 77).all()
+
+
+def test_palette_gives_its_colours() -> None:
+    palette = left_red_right_blue().quantize(4)
+    np.testing.assert_allclose(decode_picture(encode(palette), (4, 4))[0, 0], (220, 20, 20), atol=3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_what_is_transparent_becomes_white(mode: str) -> None:
+    clear = Image.new("RGBA", (8, 8), (200, 0, 0, 0)).convert(mode)
+    kind = "TIFF" if mode == "PA" else "PNG"
+    assert (decode_picture(encode(clear, kind), (4, 4)) == 255).all()
+
+
+def test_a_transparent_palette_entry_becomes_white() -> None:
+    picture = Image.new("P", (8, 8), 0)
+    picture.putpalette([10, 20, 30] + [0] * 765)
+    assert (decode_picture(encode(picture, "PNG", transparency=0), (4, 4)) == 255).all()
+
+
+def test_a_transparent_colour_becomes_white() -> None:
+    picture = Image.new("RGB", (8, 8), (10, 20, 30))
+    assert (decode_picture(encode(picture, transparency=(10, 20, 30)), (4, 4)) == 255).all()
+
+
+def test_a_real_photograph_is_decoded() -> None:
+    assert decode_picture(cat_jpeg(), (150, 150)).std() > 20
+
+
+def test_cmyk_becomes_rgb() -> None:
+    picture = left_red_right_blue().convert("CMYK")
+    pixels = decode_picture(encode(picture, "JPEG", quality=95), (20, 20)).astype(int)
+    assert pixels[10, 2, 0] > pixels[10, 2, 2] + 100
+
+
+def test_16_bit_grey_keeps_its_upper_byte() -> None:
+    ramp = np.linspace(0, 65535, 32, dtype=np.uint16).reshape(1, 32).repeat(8, 0)
+    pixels = decode_picture(encode(Image.fromarray(ramp)), (8, 32))
+    np.testing.assert_allclose(pixels[0, :, 0], ramp[0] / 257, atol=1)
+
+
+def test_a_dark_16_bit_picture_stays_dark() -> None:
+    dark = np.full((8, 8), 200, dtype=np.uint16)
+    assert decode_picture(encode(Image.fromarray(dark)), (4, 4)).max() <= 1
+
+
+def test_a_transparent_16_bit_grey_becomes_white_and_the_others_stay() -> None:
+    pixels = np.array([[0x1234, 0x5678]], np.uint16).repeat(8, 0)
+    png = encode(Image.fromarray(pixels))
+    clear = png_chunk(b"tRNS", struct.pack(">H", 0x1234))
+    place = png.index(b"IDAT") - 4
+    shown = np.asarray(open_picture(png[:place] + clear + png[place:]))
+    assert shown[0, :, 0].tolist() == [255, round(0x5678 / 257)]
+
+
+def test_deep_grey_takes_few_bytes_a_pixel() -> None:
+    data = encode(Image.fromarray(np.zeros((1000, 1000), np.uint16)))
+    open_picture(data)
+    tracemalloc.start()
+    open_picture(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6_000_000, "values, levels, and what Pillow copies; float64 would take 18"
+
+
+@pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
+def test_deep_grey_tiffs_keep_their_levels(bits: int, zero_is_white: bool) -> None:
+    levels = [0, 2**bits // 3]
+    stored = [2**bits - 1 - level for level in levels] if zero_is_white else levels
+    if bits == 12:
+        pixels = ((stored[0] << 12) | stored[1]).to_bytes(3)
+    else:
+        pixels = struct.pack("<HH", *stored)
+    entries = [(256, 2), (257, 1), (258, bits), (259, 1), (262, 0 if zero_is_white else 1)]
+    entries += [(273, 8 + 2 + 12 * 8 + 4), (277, 1), (279, len(pixels))]
+    directory = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in entries)
+    tiff = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + pixels
+    np.testing.assert_allclose(np.asarray(open_picture(tiff))[0, :, 0], [0, 85], atol=1)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "green", "blue")]
+    data = encode(frames[0], kind, save_all=True, append_images=frames[1:])
+    red, green, blue = decode_picture(data, (4, 4))[0, 0].astype(int)
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_a_jpeg_decoded_at_a_fraction_looks_like_the_whole() -> None:
+    waves = np.sin(np.linspace(0, 12, 1200))[None, :, None] * 100 + 128
+    picture = Image.fromarray(np.broadcast_to(waves, (900, 1200, 3)).astype(np.uint8))
+    data = encode(picture, "JPEG", quality=95)
+    whole = open_picture(data).resize((150, 150), Image.Resampling.BILINEAR)
+    difference = decode_picture(data, (150, 150)).astype(int) - np.asarray(whole)
+    assert np.abs(difference).mean() < 1.5
+
+
+def test_a_fraction_is_never_smaller_than_what_is_needed() -> None:
+    data = encode(Image.new("RGB", (1200, 300)), "JPEG")
+    fraction = open_picture(data, at_least=(150, 150))
+    assert fraction.height >= 150
+    assert fraction.width >= 150
+
+
+def test_empty_bytes_are_no_picture() -> None:
+    with pytest.raises(ImageMissing):
+        decode_picture(b"", (4, 4))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"not a picture at all",
+        b"\xff\xd8\xff\xe0 a JPEG in name",
+        b"GIF89a",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.4",
+        bytes(range(256)) * 40,
+    ],
+)
+def test_other_bytes_are_refused_in_one_sentence(data: bytes) -> None:
+    with pytest.raises(ImageInvalid, match="not a readable picture; send a whole JPEG"):
+        decode_picture(data, (4, 4))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_truncated_pictures_are_refused(kind: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), kind)
+    with pytest.raises(ImageInvalid):
+        decode_picture(data[: int(len(data) * share)], (4, 4))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("missing", [1, 2, 8, 20])
+def test_not_even_the_last_bytes_may_be_missing(kind: str, missing: int) -> None:
+    data = encode(left_red_right_blue(63, 48), kind)
+    decode_picture(data, (4, 4))
+    with pytest.raises(ImageInvalid):
+        decode_picture(data[:-missing], (4, 4))
+
+
+def test_of_a_jpeg_of_several_pictures_the_first_is_needed_alone() -> None:
+    first, second = left_red_right_blue(), Image.new("RGB", (64, 48), "green")
+    data = encode(first, "MPO", save_all=True, append_images=[second])
+    # An editor that drops the others leaves the header that names them.
+    end = data.index(b"\xff\xd9\xff\xd8") + 2
+    alone = decode_picture(data[:end], (48, 64))
+    assert alone[0, 0, 0] > 200 > alone[0, -1, 0]
+    assert np.array_equal(decode_picture(data[:-1], (48, 64)), alone)
+    for missing in (1, 2, 100):
+        with pytest.raises(ImageInvalid):
+            decode_picture(data[: end - missing], (48, 64))
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_numbers_of_32_bits_are_refused(mode: str) -> None:
+    picture = Image.new(mode, (8, 8), 1)
+    with pytest.raises(ImageInvalid, match="with 8 or 16"):
+        decode_picture(encode(picture, "TIFF"), (4, 4))
+
+
+def test_a_machine_without_memory_is_not_the_pictures_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        open_picture(cat_jpeg())
+
+
+def test_decoding_in_threads_leaves_the_warnings_as_they_are() -> None:
+    before = list(warnings.filters)
+    data = encode(left_red_right_blue())
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: decode_picture(data, (4, 4)), range(200)))
+    assert list(warnings.filters) == before
+
+
+def test_a_format_outside_the_list_is_refused() -> None:
+    with pytest.raises(ImageInvalid):
+        decode_picture(encode(left_red_right_blue(), "PPM"), (4, 4))
+
+
+def test_the_byte_limit_counts_the_encoded_bytes() -> None:
+    data = encode(left_red_right_blue())
+    decode_picture(data, (4, 4), PictureLimits(max_bytes=len(data)))
+    with pytest.raises(ImageTooLarge, match="bytes"):
+        decode_picture(data, (4, 4), PictureLimits(max_bytes=len(data) - 1))
+
+
+@pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 1), (8_000, 8_000)])
+def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageTooLarge, match="pixels"):
+        decode_picture(png_header(*size), (4, 4))
+
+
+def test_the_pixel_limit_is_the_callers() -> None:
+    data = encode(left_red_right_blue(100, 100))
+    decode_picture(data, (4, 4), PictureLimits(max_pixels=10_000))
+    with pytest.raises(ImageTooLarge, match="100x100 pixels"):
+        decode_picture(data, (4, 4), PictureLimits(max_pixels=9_999))

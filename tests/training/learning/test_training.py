@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor
+
+from pawsight_training.errors import RecipeInvalid, RunInvalid, TrainingInterrupted
+from pawsight_training.learning.training import train
+from pawsight_training.machine import Machine
+from pawsight_training.runs.history import History
+from pawsight_training.runs.run import load_run
+from pawsight_training.runs.weights import read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pawsight_training.data.dataset import Dataset
+    from pawsight_training.learning.job import Job
+    from pawsight_training.runs.run import Run
+
+PROGRAM = "from pawsight_client.cli import main; main()"
+
+
+def state_of(run: Run) -> Mapping[str, Tensor]:
+    return run.model().state_dict()
+
+
+def moved(run: Run, start: Mapping[str, Tensor]) -> set[str]:
+    """Return the first parts of the names of the weights that are not what they were."""
+    return {
+        name.split(".")[0] if name.startswith("head") else name.split(".")[1].split("_")[0]
+        for name, value in state_of(run).items()
+        if not torch.equal(value, start[name])
+    }
+
+
+def test_the_scratch_net_learns_to_tell_discs_from_stripes(finished_run: Run) -> None:
+    assert finished_run.manifest.metrics["test"]["accuracy"] >= 0.9
+    assert finished_run.manifest.epochs_trained == 6
+
+
+def test_the_same_job_gives_the_same_weights(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    runs = [
+        train(make_job("scratch-augmented", data, seed=seed), tmp_path / str(number))
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    one, same, other = (run.manifest.weights_sha256 for run in runs)
+    assert one == same != other
+
+
+def test_end_to_end_moves_every_layer_and_leaves_a_plain_net(vgg_run: Run) -> None:
+    manifest = vgg_run.manifest
+    assert manifest.parameters == manifest.trainable_parameters == 14_714_688 + 131_585
+    assert not [name for name in state_of(vgg_run) if "_bn" in name]
+    assert all(torch.isfinite(value).all() for value in state_of(vgg_run).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "trainable", "parts"),
+    [
+        ("features", 131_585, {"head"}),
+        ("frozen-augmented", 131_585, {"head"}),
+        ("fine-tune", 131_585 + 3 * (512 * 512 * 9 + 512), {"head", "block5"}),
+    ],
+)
+def test_transfer_moves_what_it_says_and_nothing_else(
+    small_data: Dataset,
+    make_job: Callable[..., Job],
+    vgg_run: Run,
+    tmp_path: Path,
+    name: str,
+    trainable: int,
+    parts: set[str],
+) -> None:
+    weights = read_weights(str(vgg_run.path))
+    run = train(make_job(name, small_data, weights=weights), tmp_path / "run")
+    assert moved(run, weights.tensors) == parts
+    assert run.manifest.trainable_parameters == trainable
+    assert run.manifest.initial_weights == {
+        "source": "vgg",
+        "sha256": vgg_run.manifest.weights_sha256,
+    }
+
+
+def test_three_classes_are_learnt_too(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    splits = {
+        name: replace(split, labels=split.labels + (torch.arange(len(split)) % 4 == 0).numpy())
+        for name, split in data.splits.items()
+    }
+    three = replace(data, classes=("a", "b", "c"), splits=splits)
+    run = train(make_job("scratch", three), tmp_path / "run")
+    assert run.model()(torch.zeros(1, 3, 46, 46)).shape == (1, 3)
+
+
+def test_it_stops_early_when_nothing_gets_better(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    job = make_job("scratch", data, epochs=20, learning_rate=1e-12, patience=2)
+    run = train(job, tmp_path / "run")
+    assert (run.manifest.best_epoch, run.manifest.epochs_trained) == (1, 3)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit(143)])
+def test_what_was_stopped_goes_on_to_the_same_weights(
+    data: Dataset,
+    make_job: Callable[..., Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: BaseException,
+) -> None:
+    job = make_job("scratch-augmented", data, epochs=4, schedule="cosine", average=0.9)
+    whole = train(job, tmp_path / "whole")
+    write = History._write
+
+    def stopping(self: History) -> None:
+        write(self)
+        if len(self.rows) == 3:
+            raise stop
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(History, "_write", stopping)
+        with pytest.raises(TrainingInterrupted, match="go on with --resume"):
+            train(job, tmp_path / "stopped")
+    signal.signal(signal.SIGINT, before)
+    with pytest.raises(RunInvalid, match="is unfinished; go on with --resume"):
+        load_run(tmp_path / "stopped")
+    with pytest.raises(RunInvalid, match="is not empty; go on with --resume"):
+        train(job, tmp_path / "stopped")
+    resumed = train(job, tmp_path / "stopped", resume=True)
+    assert resumed.manifest.weights_sha256 == whole.manifest.weights_sha256
+    assert resumed.manifest.epochs_trained == 4
+    last = [
+        torch.load(run.path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (whole, resumed)
+    ]
+    assert all(torch.equal(value, last[1][name]) for name, value in last[0].items())
+
+
+def test_a_full_disk_is_one_sentence_and_no_finished_run(
+    data: Dataset,
+    make_job: Callable[..., Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pawsight_training.learning.finishing.write_weights", full)
+    with pytest.raises(RunInvalid, match=r"cannot be written to .* \(No space left on device\)"):
+        train(make_job("scratch", data), tmp_path / "run")
+    with pytest.raises(RunInvalid, match="is unfinished"):
+        load_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        Machine(accelerator="abacus"),
+        Machine(accelerator="cpu", strategy="telepathy"),
+    ],
+)
+def test_a_machine_that_is_not_there_is_refused(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path, machine: Machine
+) -> None:
+    with pytest.raises(RecipeInvalid, match="This machine cannot train with accelerator"):
+        train(make_job("scratch", data, machine=machine), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def command(drawn: Path, cache: Path, out: Path, *options: str) -> list[str]:
+    script = out.parent / "train.py"
+    script.write_text(PROGRAM)
+    return [
+        *(sys.executable, str(script), "train", "scratch-augmented", "--data", str(drawn)),
+        *("--cache", str(cache), "--out", str(out), "--input-size", "46", "--batch-size", "10"),
+        *("--accelerator", "cpu", *options),
+    ]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_killed_process_resumes_to_the_same_weights(
+    drawn: Path, cache: Path, data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    options = ("--epochs", "8", "--schedule", "one-cycle", "--average", "0.9", "--precision", "32")
+    arguments = command(drawn, cache, tmp_path / "killed", *options)
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "epoch   3/8" in line:
+                process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    job = make_job("scratch-augmented", data, epochs=8, schedule="one-cycle", average=0.9)
+    whole = train(job, tmp_path / "whole").manifest
+    resumed = train(job, tmp_path / "killed", resume=True).manifest
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert (resumed.best_epoch, resumed.epochs_trained) == (whole.best_epoch, 8)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_cleanly(
+    drawn: Path, cache: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    arguments = command(drawn, cache, tmp_path / "run", "--epochs", "1000")
+    with subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if "epoch   1/1000" in line:
+                process.send_signal(number)
+                break
+        process.stdout.read()
+        said = process.stderr.read()
+        assert process.wait(60) == status
+    assert said.strip() == "The training was stopped; go on with --resume."
+
+
+def test_two_processes_train_one_net(drawn: Path, cache: Path, tmp_path: Path) -> None:
+    arguments = command(
+        *(drawn, cache, tmp_path / "run", "--devices", "2", "--strategy", "ddp"),
+        *("--epochs", "2", "--precision", "32"),
+    )
+    done = subprocess.run(
+        arguments, timeout=180, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run = load_run(tmp_path / "run")
+    assert run.manifest.epochs_trained == 2
+    assert done.stdout.count("epoch   2/2") == 1

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pawsight_training.errors import RecipeInvalid
+from pawsight_training.learning.training import train
+from pawsight_training.runs.history import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pawsight_training.data.dataset import Dataset
+    from pawsight_training.learning.job import Job
+
+
+def rows_of(job: Job, out: Path) -> list[dict[str, float]]:
+    train(job, out)
+    with (out / "history.csv").open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_there_is_a_row_an_epoch(
+    data: Dataset,
+    make_job: Callable[..., Job],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = rows_of(make_job("scratch", data, epochs=3), tmp_path / "run")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert list(rows[0]) == list(COLUMNS)
+    assert all(0 <= row["train_accuracy"] <= 1 and row["seconds"] > 0 for row in rows)
+    assert {row["learning_rate"] for row in rows} == {1e-4}
+    assert "epoch   3/3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
+def test_schedules_end_low(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path, schedule: str
+) -> None:
+    job = make_job("scratch", data, epochs=3, schedule=schedule)
+    rates = [row["learning_rate"] for row in rows_of(job, tmp_path / "run")]
+    assert max(rates) <= 1e-4
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_a_training_that_diverged_is_stopped_before_it_is_kept(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    job = make_job("scratch", data, epochs=3, learning_rate=1e30)
+    with pytest.raises(RecipeInvalid, match=r"In epoch 1 .* lower --learning-rate"):
+        train(job, tmp_path / "run")
+    assert not list(tmp_path.rglob("*.ckpt"))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pawsight_training.errors import RunInvalid
+from pawsight_training.runs.resuming import finished_before
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pawsight_training.runs.run import Run
+
+
+def test_a_folder_that_is_not_there_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(RunInvalid, match=r"There is no run .*/typo to go on with"):
+        finished_before(tmp_path / "typo", {})
+
+
+def test_an_unfinished_run_is_left_to_the_training(finished_run: Run, tmp_path: Path) -> None:
+    unfinished = shutil.copytree(finished_run.path, tmp_path / "run")
+    (unfinished / "manifest.json").unlink()
+    assert finished_before(unfinished, {"epochs": 99}) is None
+
+
+def test_a_finished_run_is_found_by_its_own_options(finished_run: Run) -> None:
+    same = {"recipe": "scratch", "epochs": 6, "seed": 0, "input size": (46, 46), "weights": None}
+    assert finished_before(finished_run.path, same) == finished_run
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"recipe": "scratch-augmented"},
+        {"epochs": 7},
+        {"seed": 1},
+        {"input size": (50, 46)},
+        {"classes": ("disc", "stripes")},
+        {"weights": "0" * 64},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_with_other_options_it_is_refused(finished_run: Run, other: dict[str, Any]) -> None:
+    with pytest.raises(RunInvalid, match=f"with another {next(iter(other))}; train anew"):
+        finished_before(finished_run.path, other)

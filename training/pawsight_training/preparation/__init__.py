@@ -1,8 +1,0 @@
-"""From raw pictures to a data folder that training reads."""
-
-from __future__ import annotations
-
-from pawsight_training.preparation.sources import Labelled, find_labelled, find_oxford_pets
-from pawsight_training.preparation.splits import Report, prepare
-
-__all__ = ["Labelled", "Report", "find_labelled", "find_oxford_pets", "prepare"]
