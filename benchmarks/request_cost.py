@@ -57,7 +57,7 @@ from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,7 +101,7 @@ class Instant:
         """Return the same as always."""
         return self._answer
 
-    def saw_answer(self, name: str) -> None:
+    def record_success(self, name: str) -> None:
         """Hear of an answer."""
 
 
@@ -127,7 +127,7 @@ def gateway_alone(repository: Path, observer: Observer, places: int = 64) -> Gat
     instant: Any = Instant(manifest)
     resources = Resources(
         instant,
-        Decoder(Workers(1, "unused"), settings),
+        Decoder(ThreadPool(1, "unused"), settings),
         Admission(places),
         Admission(places),
         instant,
@@ -157,7 +157,7 @@ def main() -> None:
 
 async def measure(picture: Path, data: bytes, calls: int) -> None:
     """Measure every part."""
-    workers = Workers(2, "benchmark")
+    workers = ThreadPool(2, "benchmark")
     deadline = Deadline.after(3600)
 
     async def hand_over() -> None:

@@ -24,7 +24,7 @@ from pawsight_client._errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PASSING: Final = (Overloaded, Unavailable)
+TRANSIENT: Final = (Overloaded, Unavailable)
 # Sockets take zero for "do not wait at all", and say that nobody answers.
 _LEAST_S: Final = 0.001
 _MOST_S: Final = 1e6
@@ -105,7 +105,7 @@ class Attempts:
             PawsightError: `error` itself, where another attempt cannot help or has no time left.
         """
         policy = self._policy
-        passing = isinstance(error, PASSING) and not isinstance(error, CertificateUntrusted)
+        passing = isinstance(error, TRANSIENT) and not isinstance(error, CertificateUntrusted)
         if not passing or self._failures >= policy.retries:
             raise error
         longest = min(policy.longest_pause_s, policy.first_pause_s * 2**self._failures)

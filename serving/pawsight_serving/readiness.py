@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.repository.manifest import Manifest
-    from pawsight_serving.settings import EngineSettings
+    from pawsight_serving.settings import SharedSettings
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Readiness:
         settings: how often to ask, and how long to wait for the answer.
     """
 
-    def __init__(self, engine: Engine, settings: EngineSettings) -> None:
+    def __init__(self, engine: Engine, settings: SharedSettings) -> None:
         self._engine = engine
         self._interval_s = settings.probe_interval_s
         self._timeout_s = settings.probe_timeout_s
@@ -64,7 +64,7 @@ class Readiness:
         """Whether this model answered in the last round."""
         return name in self._answering
 
-    def saw_answer(self, name: str) -> None:
+    def record_success(self, name: str) -> None:
         """Record that this model has just answered a caller."""
         self._answered_s[name] = time.monotonic()
 

@@ -34,7 +34,7 @@ LogFormat = Literal["text", "json"]
 HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(str)]
 
 
-class EngineSettings(BaseModel):
+class SharedSettings(BaseModel):
     """Settings that gateway and explainer share: the models, and the limits of a request."""
 
     # Infinity and NaN are numbers to Python, and would not reach the sidecar as JSON.
@@ -134,7 +134,7 @@ class EngineSettings(BaseModel):
         return None if self.triton else self.repository or DEFAULT_REPOSITORY
 
 
-class GatewaySettings(EngineSettings):
+class GatewaySettings(SharedSettings):
     """Settings of `pawsight serve`."""
 
     http: HostPort = Field(Address("127.0.0.1", 8080), description="Address to serve HTTP on.")
@@ -230,11 +230,11 @@ class GatewaySettings(EngineSettings):
 
     def for_sidecar(self) -> ExplainerSettings:
         """Return the settings of an explainer beside this gateway, on a free port."""
-        shared = self.model_dump(include=set(EngineSettings.model_fields))
+        shared = self.model_dump(include=set(SharedSettings.model_fields))
         return ExplainerSettings(**shared, grpc=Address("127.0.0.1", 0))
 
 
-class ExplainerSettings(EngineSettings):
+class ExplainerSettings(SharedSettings):
     """Settings of `pawsight explainer`."""
 
     grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address to serve gRPC on.")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pawsight_client.cli import main
-from pawsight_serving.settings import EngineSettings, ExplainerSettings, GatewaySettings
+from pawsight_serving.settings import ExplainerSettings, GatewaySettings, SharedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SETTINGS: dict[str, type[EngineSettings]] = {
+SETTINGS: dict[str, type[SharedSettings]] = {
     "serve": GatewaySettings,
     "explainer": ExplainerSettings,
 }

@@ -81,7 +81,7 @@ async def test_an_engine_that_hangs_is_not_ready(engine: FakeEngine, readiness: 
 async def test_callers_answers_spare_the_engine_ours(
     engine: FakeEngine, readiness: Readiness
 ) -> None:
-    readiness.saw_answer("one")
+    readiness.record_success("one")
     await readiness.start(Ear().tell)
     assert readiness.ready
     assert engine.asked[0][0] == "two"
@@ -97,8 +97,8 @@ async def test_a_crowd_before_our_own_inference_is_no_failure(
     asked = len(engine.asked)
     await engine.wait_asked(asked + 1)
     for _ in range(100):
-        readiness.saw_answer("one")
-        readiness.saw_answer("two")
+        readiness.record_success("one")
+        readiness.record_success("two")
         await asyncio.sleep(0.005)
     assert ear.heard.empty()
     assert readiness.ready

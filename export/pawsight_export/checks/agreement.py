@@ -30,7 +30,7 @@ _BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Thresholds:
     """What a precision must reach on the test pictures.
 
     Attributes:
@@ -44,9 +44,9 @@ class Bar:
     correlation: float
 
 
-BARS: Final[Mapping[Precision, Bar]] = {
-    "fp16": Bar(flips=0.0, lost_points=0.0, correlation=0.99),
-    "int8": Bar(flips=1.0, lost_points=0.5, correlation=0.95),
+THRESHOLDS: Final[Mapping[Precision, Thresholds]] = {
+    "fp16": Thresholds(flips=0.0, lost_points=0.0, correlation=0.99),
+    "int8": Thresholds(flips=1.0, lost_points=0.5, correlation=0.95),
 }
 
 
@@ -117,7 +117,7 @@ def refuse_disagreement(precision: Precision, figures: Mapping[str, float], repe
     Raises:
         PrecisionInsufficient: a figure misses it.
     """
-    bar = BARS[precision]
+    bar = THRESHOLDS[precision]
     missed = [
         f"{name} {figures[name]:.4g}, allowed {limit:.4g}"
         for name, limit, fails in (

@@ -11,10 +11,10 @@ import click
 import numpy as np
 
 from pawsight_export.errors import ExportError
+from pawsight_export.explain_check.checked_model import CheckedModel
+from pawsight_export.explain_check.other_precisions import compare_precisions, other_precisions
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
-from pawsight_export.explain_check.siblings import compare_with_sibling, siblings
-from pawsight_export.explain_check.subject import Subject
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
@@ -72,8 +72,8 @@ def explain_check(
     refuse_unknown(os.environ)
     try:
         manifests = read_manifests(repository)
-        subject = Subject(repository, find_model(manifests, model, version))
-        manifest = subject.manifest
+        checked = CheckedModel(repository, find_model(manifests, model, version))
+        manifest = checked.manifest
         offered = offered_methods(manifest)
         chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
         for method in chosen:
@@ -85,11 +85,11 @@ def explain_check(
             "precision": manifest.precision,
             "pictures": len(images),
             "precisions": [
-                compare_with_sibling(subject, each, images)
-                for each in tracked(siblings(subject, manifests), "Precisions")
+                compare_precisions(checked, each, images)
+                for each in tracked(other_precisions(checked, manifests), "Precisions")
             ],
-            "randomisation": _randomisation(subject, chosen, images),
-            "pointing": _pointing(subject, chosen, images, labels),
+            "randomisation": _randomisation(checked, chosen, images),
+            "pointing": _pointing(checked, chosen, images, labels),
         }
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
@@ -118,16 +118,16 @@ def _chosen(test: Split, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int6
 
 
 def _randomisation(
-    subject: Subject, methods: Sequence[str], images: NDArray[np.uint8]
+    checked: CheckedModel, methods: Sequence[str], images: NDArray[np.uint8]
 ) -> dict[str, Any]:
-    if subject.manifest.precision != "fp32":
+    if checked.manifest.precision != "fp32":
         return {}
     steps = tracked(methods, "Randomisation")
-    return {method: dict(cascade(subject, method, images)) for method in steps}
+    return {method: dict(cascade(checked, method, images)) for method in steps}
 
 
 def _pointing(
-    subject: Subject,
+    checked: CheckedModel,
     methods: Sequence[str],
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
@@ -136,7 +136,7 @@ def _pointing(
     if not len(grids):
         return {}
     steps = tracked(methods, "Pointing")
-    return {method: measure_pointing(subject, method, grids, owners) for method in steps}
+    return {method: measure_pointing(checked, method, grids, owners) for method in steps}
 
 
 def _table(figures: dict[str, Any]) -> str:

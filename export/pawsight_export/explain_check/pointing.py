@@ -15,7 +15,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pawsight_export.explain_check.subject import Subject
+    from pawsight_export.explain_check.checked_model import CheckedModel
 
 Figures = dict[str, float]
 
@@ -52,14 +52,14 @@ def make_grids(
 
 
 def measure_pointing(
-    subject: Subject, method: str, grids: NDArray[np.uint8], owners: NDArray[np.int64]
+    checked: CheckedModel, method: str, grids: NDArray[np.uint8], owners: NDArray[np.int64]
 ) -> Figures:
     """Return how much of the evidence lies on the class's own cells, and how often its peak does.
 
     Chance is one half of both. Maps without evidence point nowhere: they are left out, and
     their share is told.
     """
-    maps = subject.maps(method, grids)
+    maps = checked.maps(method, grids)
     height, width = grids.shape[1:3]
     shares, hits = [], []
     for of_classes, cells in zip(maps, owners, strict=True):

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 
 from pawsight_export.checks.likeness import rank_correlation
 from pawsight_export.errors import ExportError
-from pawsight_export.explain_check.subject import Subject
+from pawsight_export.explain_check.checked_model import CheckedModel
 from pawsight_export.publishing.staging import stage_graph, stage_manifest
 from pawsight_serving.repository.directory import graph_path
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def cascade(
-    subject: Subject, method: str, pictures: NDArray[np.uint8], *, seed: int = 0
+    checked: CheckedModel, method: str, pictures: NDArray[np.uint8], *, seed: int = 0
 ) -> Iterator[tuple[str, float]]:
     """Yield each layer, from the top, and how alike maps still are once it is random too.
 
     Args:
-        subject: in fp32, so that its weights stand in the graphs as they are.
-        method: of explanation; of the last layer, for the class that `subject` predicts.
+        checked: in fp32, so that its weights stand in the graphs as they are.
+        method: of explanation; of the last layer, for the class that `checked` predicts.
         pictures: to explain, uint8 [N, H, W, 3].
         seed: of the weights.
 
@@ -43,29 +43,29 @@ def cascade(
     Raises:
         ExportError: the weights are not in the graph as they are.
     """
-    labels = subject.probabilities(pictures).argmax(axis=1)
+    labels = checked.probabilities(pictures).argmax(axis=1)
     places = np.arange(len(pictures))
-    before = subject.maps(method, pictures)[places, labels]
+    before = checked.maps(method, pictures)[places, labels]
     graphs = {
-        name: onnx.load(graph_path(subject.repository, subject.manifest, name))
-        for name in subject.manifest.graphs
+        name: onnx.load(graph_path(checked.repository, checked.manifest, name))
+        for name in checked.manifest.graphs
     }
     chance = np.random.default_rng(seed)
-    for layer in _layers_from_the_top(subject):
+    for layer in _layers_from_the_top(checked):
         _randomise(list(graphs.values()), layer, chance)
         with tempfile.TemporaryDirectory(prefix="pawsight-explain-check-") as folder:
-            staged = _stage(Path(folder), subject, graphs)
+            staged = _stage(Path(folder), checked, graphs)
             after = staged.maps(method, pictures)[places, labels]
         alike = [rank_correlation(a, b) for a, b in zip(before, after, strict=True)]
         yield layer.rpartition(".")[2], float(np.mean(alike))
 
 
-def _layers_from_the_top(subject: Subject) -> list[str]:
-    manifest = subject.manifest
+def _layers_from_the_top(checked: CheckedModel) -> list[str]:
+    manifest = checked.manifest
     weights = {
         each.name: each.dims
         for each in onnx.load(
-            graph_path(subject.repository, manifest, manifest.explain_name)
+            graph_path(checked.repository, manifest, manifest.explain_name)
         ).graph.initializer
     }
     head = sorted(name for name in weights if name.startswith("head.") and ".weight" in name)
@@ -113,11 +113,11 @@ def _refresh_channel_weights(
         tensor.CopyFrom(numpy_helper.from_array((new * scale).astype(np.float32), tensor.name))
 
 
-def _stage(folder: Path, subject: Subject, graphs: dict[str, onnx.ModelProto]) -> Subject:
-    manifest = subject.manifest
+def _stage(folder: Path, checked: CheckedModel, graphs: dict[str, onnx.ModelProto]) -> CheckedModel:
+    manifest = checked.manifest
     staged = {
         name: stage_graph(folder, name, manifest.version, model) for name, model in graphs.items()
     }
     random = manifest.model_copy(update={"graphs": staged})
     stage_manifest(folder, random)
-    return Subject(folder, random)
+    return CheckedModel(folder, random)

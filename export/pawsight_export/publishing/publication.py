@@ -33,11 +33,11 @@ from pawsight_serving.repository.triton_config import (
     write_config,
 )
 from pawsight_serving.repository.writing import (
+    exclusive_writer,
     flush_folder,
-    only_writer,
     replace_file,
     restored_on_failure,
-    undisturbed,
+    signals_deferred,
 )
 from pawsight_serving.tuning.settings import carry_over
 
@@ -92,7 +92,7 @@ def publish(
     try:
         # The first folder alone before the lock, which is on it: all else is the writer's.
         (repository / name).mkdir(parents=True, exist_ok=True)
-        with only_writer(repository, name), _cleared_away(repository, name):
+        with exclusive_writer(repository, name), _cleared_away(repository, name):
             if int(version) < int(next_version(repository, name)):
                 raise PublicationFailed(
                     f"{failed}: it, or a higher one, is there already, of another command; export "
@@ -141,7 +141,7 @@ class _Publication:
         ]
         try:
             self._copy()
-            with undisturbed():
+            with signals_deferred():
                 self._serve(explained, served)
                 self._tidy(kept, served)
         finally:

@@ -19,7 +19,7 @@ from pawsight_serving.process.periodic import Periodic
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.threads.batch_sizes import batches
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class EmbeddedEngine:
         sharing = sharing or Sharing()
         self._loaded_versions = LoadedVersions(grace_s)
         self._follower = Follower(repository, self._loaded_versions, graphs, sharing)
-        self._workers = Workers(sharing.calls, "engine")
+        self._workers = ThreadPool(sharing.calls, "engine")
         self._without_broken = without_broken
         self._following = (
             None

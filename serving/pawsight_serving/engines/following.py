@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.engines.listing import check_servable, list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
-from pawsight_serving.engines.passing_faults import may_pass, root_cause
 from pawsight_serving.engines.single_flight import SingleFlight
+from pawsight_serving.engines.transient_errors import is_transient, root_cause
 from pawsight_serving.errors import (
     EngineUnavailable,
     FolderUnreadable,
@@ -182,7 +182,7 @@ class Follower:
             for each in versions:
                 if isinstance(each, RepositoryInvalid):
                     told[str(each)] = f"{stays}: {each}"
-                    if may_pass(each):
+                    if is_transient(each):
                         self._passing[str(each)] = f"{told[str(each)]} ({root_cause(each)})"
         return told
 
@@ -199,7 +199,7 @@ class Follower:
                 load_version, self._repository, manifest, self._graphs, self._sharing
             )
         except Exception as error:
-            if may_pass(error):
+            if is_transient(error):
                 what = f"{manifest.name} version {manifest.version} could not be loaded"
                 self._passing[what] = f"{what}, and is tried again: {root_cause(error)!r}"
                 raise EngineUnavailable(f"{what} now; try again in a moment.") from error

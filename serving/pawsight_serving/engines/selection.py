@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pawsight_serving.engines.protocol import Engine, Graphs
-    from pawsight_serving.settings import EngineSettings
+    from pawsight_serving.settings import SharedSettings
 
 
 def open_engine(
@@ -19,7 +19,7 @@ def open_engine(
     triton: str | None = None,
     *,
     graphs: Graphs = "all",
-    settings: EngineSettings | None = None,
+    settings: SharedSettings | None = None,
 ) -> Engine:
     """Return the engine for a repository folder or for a running Triton; it is not started yet.
 

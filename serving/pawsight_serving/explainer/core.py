@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explainer.drawings import Drawings
+from pawsight_serving.explainer.renderer import Renderer
 from pawsight_serving.explanations.composition import explained_by, explanations_of
 from pawsight_serving.explanations.faithfulness import measure_faithfulness
 from pawsight_serving.explanations.methods.registry import DEFAULT_METHOD, METHODS, find_method
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pawsight_serving.readiness import Readiness
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.requests.deadlines import Deadline
-    from pawsight_serving.threads.thread_pool import Workers
+    from pawsight_serving.threads.thread_pool import ThreadPool
 
 
 class Explainer:
@@ -43,7 +43,7 @@ class Explainer:
     Args:
         engine: a started engine.
         decoder: decodes pictures.
-        painters: the threads to draw in, and to compute maps in.
+        render_threads: the threads to draw in, and to compute maps in.
         queue: bounds what is worked on at once.
         readiness: is told of every answer of the engine.
         metrics: the metrics of this process.
@@ -55,7 +55,7 @@ class Explainer:
         self,
         engine: Engine,
         decoder: Decoder,
-        painters: Workers,
+        render_threads: ThreadPool,
         queue: Queue,
         readiness: Readiness,
         metrics: ExplainerMetrics,
@@ -65,12 +65,12 @@ class Explainer:
     ) -> None:
         self._engine = engine
         self._decoder = decoder
-        self._painters = painters
+        self._render_threads = render_threads
         self._queue = queue
         self._readiness = readiness
         self._metrics = metrics
         self._default_model = default_model
-        self._drawings = Drawings(painters, decoder.limits, max_overlay_side)
+        self._renderer = Renderer(render_threads, decoder.limits, max_overlay_side)
 
     async def explain(
         self, query: Query, pictures: Sequence[bytes], deadline: Deadline
@@ -98,14 +98,14 @@ class Explainer:
             )
             name, method = find_method(manifest, query)
             query.check_values(method.shapes, len(pictures))
-            drawn = self._drawings.most_bytes(query.drawing, method.shapes)
+            drawn = self._renderer.most_bytes(query.drawing, method.shapes)
             self._queue.check_size(len(pictures), method.values_per_picture, drawn)
             images = await self._decoder.decode(pictures, manifest.input_size, deadline)
-            passes = EnginePasses(self._engine, self._painters, manifest.version, deadline)
+            passes = EnginePasses(self._engine, self._render_threads, manifest.version, deadline)
             async with self._queue.turn():
                 with stage("inference"):
                     found = await method.explain(images, passes)
-                    self._readiness.saw_answer(manifest.name)
+                    self._readiness.record_success(manifest.name)
                     explanations = explanations_of(manifest, found)
                     if query.faithfulness:
                         explanations = await self._measured(manifest, explanations, images, passes)
@@ -113,7 +113,7 @@ class Explainer:
                 if query.drawing is None:
                     return explained
                 with stage("render"):
-                    return await self._drawings.draw(explained, query.drawing, pictures, deadline)
+                    return await self._renderer.draw(explained, query.drawing, pictures, deadline)
 
     async def infer(
         self, graph: str, version: str, pixels: bytes, outputs: Sequence[str], deadline: Deadline
@@ -155,7 +155,7 @@ class Explainer:
                     values = await self._engine.infer(
                         found.name, found.manifest.version, images, outputs, deadline
                     )
-            self._readiness.saw_answer(found.manifest.name)
+            self._readiness.record_success(found.manifest.name)
             return Outputs(values, found.manifest.graph_digest(found.name))
 
     def metrics(self) -> bytes:

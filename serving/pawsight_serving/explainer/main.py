@@ -30,7 +30,7 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.server import RpcServer
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -78,8 +78,8 @@ async def serve(
         started: is called with the address, once calls are taken.
         shared_port: whether another process holds the port for this one.
     """
-    decoders = Workers(settings.decode_threads, "decode")
-    painters = Workers(settings.render_threads, "render")
+    decoders = ThreadPool(settings.decode_threads, "decode")
+    render_threads = ThreadPool(settings.render_threads, "render")
     readiness = Readiness(engine, settings)
     metrics = ExplainerMetrics()
     admission = Admission(
@@ -89,7 +89,7 @@ async def serve(
     explainer = Explainer(
         engine,
         Decoder(decoders, settings),
-        painters,
+        render_threads,
         Queue(admission, settings.explanations_at_once, settings.max_explanation_bytes),
         readiness,
         metrics,
@@ -130,7 +130,7 @@ async def serve(
                 readiness.stop,
                 partial(server.stop, settings.shutdown_grace_s),
                 engine.close,
-                partial(asyncio.to_thread, painters.close),
+                partial(asyncio.to_thread, render_threads.close),
                 partial(asyncio.to_thread, decoders.close),
                 *(partial(asyncio.to_thread, each.close) for each in tracing),
             )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.requests.deadlines import Deadline
-    from pawsight_serving.threads.thread_pool import Workers
+    from pawsight_serving.threads.thread_pool import ThreadPool
 
 T = TypeVar("T")
 
@@ -23,7 +23,9 @@ class EnginePasses:
     Once the caller has left, no further pass is run.
     """
 
-    def __init__(self, engine: Engine, workers: Workers, version: str, deadline: Deadline) -> None:
+    def __init__(
+        self, engine: Engine, workers: ThreadPool, version: str, deadline: Deadline
+    ) -> None:
         self._engine = engine
         self._workers = workers
         self._version = version

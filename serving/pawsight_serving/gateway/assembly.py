@@ -20,10 +20,10 @@ from pawsight_serving.gateway.grpc.servicer import SERVICE, PawsightServicer
 from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.http.connections import ConnectionLimits
 from pawsight_serving.gateway.http.server import HttpServer
+from pawsight_serving.gateway.inline_explanations import InlineExplanations
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
-from pawsight_serving.gateway.own_explanations import OwnExplanations
 from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.observability.observation import Observer
 from pawsight_serving.observability.request_log import RequestLog
@@ -39,7 +39,7 @@ from pawsight_serving.rpc.server import RpcServer, ServerOptions
 from pawsight_serving.security.api_keys import ApiKeys
 from pawsight_serving.security.tls import Tls
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from pawsight_serving.addresses import Address
@@ -68,7 +68,7 @@ class Assembly:
         self._engine = engine
         keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
         tls = _tls_of(settings)
-        self._decoders = Workers(settings.decode_threads, "decode")
+        self._decoders = ThreadPool(settings.decode_threads, "decode")
         self._explainer = ExplainerClient()
         self._sidecar = sidecar
         self._metrics = Metrics()
@@ -87,7 +87,7 @@ class Assembly:
             self._resources,
             self._explainer,
             default_model=settings.default_model,
-            own_explanations=OwnExplanations(self._resources, self._decoders),
+            inline_explanations=InlineExplanations(self._resources, self._decoders),
             repository=settings.repository_or_default,
         )
         inference = OpenInference(self._resources, self._explainer, statistics, settings)

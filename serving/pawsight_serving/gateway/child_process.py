@@ -43,7 +43,7 @@ class Peer(Protocol):
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`."""
 
-    def silent_s(self) -> float:
+    def since_last_answer_s(self) -> float:
         """Return the seconds for which the process has answered nothing."""
 
 
@@ -224,7 +224,7 @@ class ChildProcess:
         """Return when the process has ended; one that answers no more is killed."""
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
-                if client.silent_s() > _FROZEN_AFTER_S:
+                if client.since_last_answer_s() > _FROZEN_AFTER_S:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     await ended

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.engines.protocol import Images
     from pawsight_serving.explanations.queries import Query
-    from pawsight_serving.gateway.own_explanations import OwnExplanations
+    from pawsight_serving.gateway.inline_explanations import InlineExplanations
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.requests.calls import Call
@@ -53,7 +53,7 @@ class Gateway:
         resources: engine, decoder, bounds and observer.
         explainer: the sidecar, as seen from here.
         default_model: answers requests that name none.
-        own_explanations: makes the explanations that need no sidecar; None leaves all to it.
+        inline_explanations: makes the explanations that need no sidecar; None leaves all to it.
         repository: the folder that pictures of filters lie in; None where Triton has the models.
     """
 
@@ -63,7 +63,7 @@ class Gateway:
         explainer: Explainer,
         *,
         default_model: str,
-        own_explanations: OwnExplanations | None = None,
+        inline_explanations: InlineExplanations | None = None,
         repository: Path | None = None,
     ) -> None:
         self._engine = resources.engine
@@ -72,7 +72,7 @@ class Gateway:
         self._readiness = resources.readiness
         self._observer = resources.observer
         self._default_model = default_model
-        self._own = own_explanations
+        self._own = inline_explanations
         self._repository = repository
         self.admission = resources.admission
         self.explain_admission = resources.explain_admission
@@ -166,7 +166,7 @@ class Gateway:
                 # It was withdrawn since; the sidecar has what is the newest now.
                 manifest = self.model(query.model)
             else:
-                self._readiness.saw_answer(manifest.name)
+                self._readiness.record_success(manifest.name)
                 self._observer.predicted(_predictions(response), pictures)
                 return response
         asked = replace(query, model=manifest.name, version=manifest.version)
@@ -215,7 +215,7 @@ class Gateway:
             outputs = await self._engine.infer(
                 manifest.name, manifest.version, images, ("probabilities",), deadline
             )
-        self._readiness.saw_answer(manifest.name)
+        self._readiness.record_success(manifest.name)
         return predicted_by(manifest, manifest.name, outputs["probabilities"])
 
 

@@ -11,12 +11,12 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1.pawsight_pb2_grpc import ExplainerStub
 from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, InternalError
-from pawsight_serving.gateway.pulse import Pulse
+from pawsight_serving.gateway.heartbeat import Heartbeat
 from pawsight_serving.messages.queries import explain_request
 from pawsight_serving.messages.tensors import read_tensor
-from pawsight_serving.observability.observation import heard_timing, outgoing
+from pawsight_serving.observability.observation import merge_timing, outgoing
 from pawsight_serving.repository.graphs import Outputs
-from pawsight_serving.requests.calls import UNFORESEEN, caller_left, is_cut_off
+from pawsight_serving.requests.calls import UNFORESEEN, cancelled_for_shutdown, task_was_cancelled
 from pawsight_serving.rpc.methods import TIMING_KEY
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
 from pawsight_serving.rpc.statuses import error_of
@@ -64,19 +64,19 @@ class ExplainerClient:
     def __init__(self) -> None:
         self._channel: grpc.aio.Channel | None = None
         self._stub: ExplainerAsyncStub | None = None
-        self._pulse = Pulse(self._answers)
+        self._heartbeat = Heartbeat(self._answers)
 
     async def connect(self, address: Address) -> None:
         """Send calls to this address from now on."""
         await self.disconnect()
         self._channel = grpc.aio.insecure_channel(str(address), _CHANNEL_OPTIONS)
         self._stub = ExplainerStub(self._channel)
-        self._pulse.start()
+        self._heartbeat.start()
 
     async def disconnect(self) -> None:
         """Fail calls until the next `connect`, those under way included."""
         self._stub = None
-        await self._pulse.stop()
+        await self._heartbeat.stop()
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()
@@ -85,12 +85,12 @@ class ExplainerClient:
     def connected(self) -> bool:
         """Whether there is a connection to the sidecar at this moment, and it answers."""
         ready = grpc.ChannelConnectivity.READY
-        frozen = self.silent_s() > _FROZEN_AFTER_S
+        frozen = self.since_last_answer_s() > _FROZEN_AFTER_S
         return not frozen and self._channel is not None and self._channel.get_state() is ready
 
-    def silent_s(self) -> float:
+    def since_last_answer_s(self) -> float:
         """Return the seconds for which the sidecar has answered nothing; 0 without a sidecar."""
-        return self._pulse.silent_s()
+        return self._heartbeat.since_last_answer_s()
 
     async def explain(
         self, query: Query, pictures: Sequence[bytes], call: Call, *, tensors: bool
@@ -138,7 +138,7 @@ class ExplainerClient:
         try:
             answer = await self._stub.GetMetrics(pb.GetMetricsRequest(), timeout=_CHECK_S)
         except asyncio.CancelledError:
-            if caller_left():
+            if task_was_cancelled():
                 raise
             return b""
         except (grpc.aio.AioRpcError, grpc.aio.UsageError):
@@ -172,7 +172,7 @@ class ExplainerClient:
         try:
             response = await check(HealthCheckRequest(service=service), timeout=_CHECK_S)
         except asyncio.CancelledError:
-            if caller_left():
+            if task_was_cancelled():
                 raise
             return HealthCheckResponse.UNKNOWN
         except grpc.aio.UsageError:
@@ -180,7 +180,7 @@ class ExplainerClient:
         return response.status
 
     def _connected(self) -> ExplainerAsyncStub:
-        if self._stub is None or self.silent_s() > _FROZEN_AFTER_S:
+        if self._stub is None or self.since_last_answer_s() > _FROZEN_AFTER_S:
             raise ExplainerUnavailable(_DOWN)
         return self._stub
 
@@ -196,9 +196,9 @@ class ExplainerClient:
             answer = await asked
             for key, value in await asked.trailing_metadata():
                 if key == TIMING_KEY:
-                    heard_timing(str(value), "render")
+                    merge_timing(str(value), "render")
         except asyncio.CancelledError as error:
-            if caller_left() or is_cut_off():
+            if task_was_cancelled() or cancelled_for_shutdown():
                 raise
             # It was `disconnect` that cancelled the call.
             raise ExplainerUnavailable(_DOWN) from error

@@ -19,11 +19,10 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import ConfigurationInvalid, RepositoryInvalid
-from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND as SIDECAR_COMMAND
-from pawsight_serving.gateway.child_process import ChildProcess
+from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND, ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
-from pawsight_serving.gateway.running import Running
+from pawsight_serving.gateway.serving_summary import ServingSummary
 from pawsight_serving.process.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class _Unasked:
     async def disconnect(self) -> None:
         pass
 
-    def silent_s(self) -> float:
+    def since_last_answer_s(self) -> float:
         return 0.0
 
 
@@ -56,7 +55,7 @@ async def serve_fleet(
     stop: Callable[[], Awaitable[object]],
     started: Callable[[str], None],
     worker_command: Sequence[str] = WORKER_COMMAND,
-    explainer_command: Sequence[str] = SIDECAR_COMMAND,
+    explainer_command: Sequence[str] = EXPLAINER_COMMAND,
 ) -> None:
     """Serve with `settings.workers` processes until `stop` returns; a start is broken off by it.
 
@@ -106,7 +105,7 @@ async def serve_fleet(
                 starting = _start(workers, sidecar, settings.explainer_start_s)
                 if (models := await unless_stopped(starting, stopping)) is None:
                     return
-                started(str(Running(http, grpc, models, sidecar, settings.encrypts)))
+                started(str(ServingSummary(http, grpc, models, sidecar, settings.encrypts)))
                 await stopping
             finally:
                 # The workers first: they may be waiting for the sidecar's answers.

@@ -13,7 +13,7 @@ import uvloop
 
 from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
-from pawsight_serving.gateway.running import Running
+from pawsight_serving.gateway.serving_summary import ServingSummary
 from pawsight_serving.observability.logs import start_logging
 from pawsight_serving.process.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.process.signals import stop_signal
@@ -75,7 +75,7 @@ async def serve(
     settings: GatewaySettings,
     engine: Engine,
     stop: Callable[[], Awaitable[object]],
-    started: Callable[[Running], None],
+    started: Callable[[ServingSummary], None],
     sidecar: ChildProcess | None,
     *,
     shared_port: bool = False,
@@ -102,7 +102,7 @@ async def serve(
             if (addresses := await unless_stopped(starting, stopping)) is None:
                 return
             models, broken = assembly.models(), assembly.broken()
-            started(Running(*addresses, models, sidecar, settings.encrypts, broken))
+            started(ServingSummary(*addresses, models, sidecar, settings.encrypts, broken))
             async with giving_back_after_crowds(assembly.idle_s):
                 await stopping
         finally:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.running import Running
+    from pawsight_serving.gateway.serving_summary import ServingSummary
 
 
 def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
@@ -27,7 +27,7 @@ def main(open_engine: Callable[[GatewaySettings], Engine] = engine_of) -> None:
     start_logging()
     parent = Parent()
 
-    def announce(running: Running) -> None:
+    def announce(running: ServingSummary) -> None:
         parent.announce(address=str(running.grpc), models=running.models, broken=running.broken)
 
     async def process() -> None:

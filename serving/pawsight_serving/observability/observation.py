@@ -108,7 +108,7 @@ def timing() -> str:
     return ", ".join(f"{name};dur={s * 1e3:.2f}" for name, s in observed.times().items())
 
 
-def heard_timing(text: str, name: str) -> None:
+def merge_timing(text: str, name: str) -> None:
     """Add a stage's time in another process to the current request.
 
     Args:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pawsight_serving.requests.deadlines import Deadline
-    from pawsight_serving.settings import EngineSettings
-    from pawsight_serving.threads.thread_pool import Workers
+    from pawsight_serving.settings import SharedSettings
+    from pawsight_serving.threads.thread_pool import ThreadPool
 
 
 class Decoder:
@@ -31,7 +31,7 @@ class Decoder:
         settings: the limits on a picture, and on the pictures of a request.
     """
 
-    def __init__(self, workers: Workers, settings: EngineSettings) -> None:
+    def __init__(self, workers: ThreadPool, settings: SharedSettings) -> None:
         self._workers = workers
         self._max_pictures = settings.max_pictures
         self.limits = PictureLimits(settings.max_picture_bytes, settings.max_picture_pixels)

@@ -17,7 +17,7 @@ from pawsight_serving.repository.served import read_graph_config, served_version
 from pawsight_serving.repository.triton_backends import set_parameters
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.repository.version_policy import MANIFEST_PARAMETER
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import exclusive_writer, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def add_filters(root: Path, name: str, folder: Path, version: str = "") -> tuple
     if version not in published:
         raise VersionNotFound(name, version, tuple(published))
     try:
-        with only_writer(root, name):
+        with exclusive_writer(root, name):
             return version, _add(root, name, version, folder)
     except OSError as error:
         raise RepositoryInvalid(

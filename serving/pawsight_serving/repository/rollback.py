@@ -18,10 +18,10 @@ from pawsight_serving.repository.triton_config import (
 )
 from pawsight_serving.repository.version_policy import serve_only
 from pawsight_serving.repository.writing import (
-    only_writer,
+    exclusive_writer,
     replace_file,
     restored_on_failure,
-    undisturbed,
+    signals_deferred,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
     if not published:
         raise ModelNotFound(name, tuple(model_names(root)))
     try:
-        with only_writer(root, name):
+        with exclusive_writer(root, name):
             return _roll_back(root, name, to)
     except OSError as error:
         raise RepositoryInvalid(
@@ -91,7 +91,7 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
     files = [
         root / graph / file for graph in (name, explain) for file in (CONFIG_FILE, LABELS_FILE)
     ]
-    with undisturbed(), restored_on_failure(files):
+    with signals_deferred(), restored_on_failure(files):
         for graph, versions in steps:
             config = read_graph_config(root, graph)
             serve_only(config, [each.version for each in versions], published)

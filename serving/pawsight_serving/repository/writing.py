@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def only_writer(root: Path, name: str) -> Iterator[None]:
+def exclusive_writer(root: Path, name: str) -> Iterator[None]:
     """Keep other writers of a model out; a writer that died keeps nobody out.
 
     Raises:
@@ -47,7 +47,7 @@ def only_writer(root: Path, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Put Ctrl-C and SIGTERM off until what is done here is done; for what takes moments.
 
     A change of several files that is broken off is put back, and a second Ctrl-C would break that

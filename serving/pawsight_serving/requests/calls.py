@@ -29,27 +29,27 @@ class Call:
     deadline: Deadline
 
 
-_CUT_OFF: Final = WeakSet[asyncio.Task[Any]]()
+_SHUT_DOWN: Final = WeakSet[asyncio.Task[Any]]()
 
 
-def caller_left() -> bool:
+def task_was_cancelled() -> bool:
     """Return whether the running task itself was cancelled, and not something that it waits for.
 
     Use it where `asyncio.CancelledError` is caught: unless the caller left, it must get an answer.
     """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0 and task not in _CUT_OFF
+    return task is not None and task.cancelling() > 0 and task not in _SHUT_DOWN
 
 
-def cut_off(task: asyncio.Task[Any]) -> None:
+def cancel_for_shutdown(task: asyncio.Task[Any]) -> None:
     """Cancel the work on a request because the server stops; its caller is still owed an answer."""
-    _CUT_OFF.add(task)
+    _SHUT_DOWN.add(task)
     task.cancel()
 
 
-def is_cut_off() -> bool:
-    """Whether the running task was cancelled by `cut_off`."""
-    return asyncio.current_task() in _CUT_OFF
+def cancelled_for_shutdown() -> bool:
+    """Whether the running task was cancelled by `cancel_for_shutdown`."""
+    return asyncio.current_task() in _SHUT_DOWN
 
 
 def accept_request_id(given: str | None) -> str:

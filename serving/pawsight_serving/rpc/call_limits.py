@@ -24,7 +24,7 @@ from pawsight_serving.errors import (
     Unavailable,
 )
 from pawsight_serving.observability.observation import CANCELLED
-from pawsight_serving.requests.calls import STOPPING, is_cut_off
+from pawsight_serving.requests.calls import STOPPING, cancelled_for_shutdown
 from pawsight_serving.rpc.refusals import abort, refusing, unknown_method
 from pawsight_serving.rpc.request_ids import request_id_of
 
@@ -135,7 +135,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             except PawsightError as error:
                 return await abort(context, error, self._tell(context, error.code, since_s))
             except asyncio.CancelledError:
-                if is_cut_off():
+                if cancelled_for_shutdown():
                     stopping = Unavailable(STOPPING)
                     request_id = self._tell(context, stopping.code, since_s)
                     return await abort(context, stopping, request_id)

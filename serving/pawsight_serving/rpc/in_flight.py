@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from pawsight_serving.requests.calls import cut_off
+from pawsight_serving.requests.calls import cancel_for_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ class InFlight(grpc.aio.ServerInterceptor):
             call.add_done_callback(self._calls.discard)
         return await continuation(handler_call_details)
 
-    def cut_off(self) -> None:
+    def cancel_for_shutdown(self) -> None:
         """Have every call end now, and its caller told why."""
         for call in self._calls:
-            cut_off(call)
+            cancel_for_shutdown(call)

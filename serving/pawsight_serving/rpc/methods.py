@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from pawsight_serving.errors import DeadlineExceeded, InternalError, PawsightError, Unavailable
 from pawsight_serving.observability.observation import CANCELLED, TRACEPARENT, failed_with, timing
-from pawsight_serving.requests.calls import STOPPING, UNFORESEEN, Call, caller_left, is_cut_off
+from pawsight_serving.requests.calls import (
+    STOPPING,
+    UNFORESEEN,
+    Call,
+    cancelled_for_shutdown,
+    task_was_cancelled,
+)
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
@@ -57,7 +63,7 @@ def unary(
                 context.set_trailing_metadata(_trailing(call))
                 return response
             except asyncio.CancelledError as error:
-                if caller_left():
+                if task_was_cancelled():
                     # At its deadline gRPC cancels the call too, and may be the first to.
                     late = call.deadline.remaining_s() == 0
                     failed_with(DeadlineExceeded.code if late else CANCELLED)
@@ -89,7 +95,7 @@ def streaming(
                     async for response in responses:
                         yield response
             except (asyncio.CancelledError, GeneratorExit) as error:
-                if is_cut_off():
+                if cancelled_for_shutdown():
                     await _abort(context, call, error)
                 failed_with(CANCELLED)
                 raise
@@ -149,7 +155,7 @@ async def _abort(context: ServicerContext[Any, Any], call: Call, error: BaseExce
 def _mapped(
     call: Call, error: BaseException
 ) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
-    if isinstance(error, asyncio.CancelledError) and is_cut_off():
+    if isinstance(error, asyncio.CancelledError) and cancelled_for_shutdown():
         error = Unavailable(STOPPING)
     if not isinstance(error, PawsightError):
         logger.error("request %s failed", call.request_id, exc_info=error)

@@ -142,7 +142,7 @@ class RpcServer:
         stopping = asyncio.ensure_future(self._server.stop(grace_s + _LAST_WORDS_S))
         done, _ = await asyncio.wait((stopping,), timeout=grace_s)
         if not done:
-            self._in_flight.cut_off()
+            self._in_flight.cancel_for_shutdown()
         await stopping
 
 

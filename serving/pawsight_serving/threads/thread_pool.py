@@ -24,11 +24,11 @@ P = TypeVar("P")
 A = TypeVar("A")
 
 
-class Workers:
+class ThreadPool:
     """A bounded pool of threads; work that is cancelled or late before it starts never runs."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._waiting: SimpleQueue[_Turn | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, name=f"{name}_{number}", daemon=True)
@@ -109,7 +109,7 @@ class Workers:
             del turn
 
 
-class _Turn(Protocol):
+class _Job(Protocol):
     """A piece of work for a thread."""
 
     def run(self) -> None:

@@ -21,7 +21,7 @@ from pawsight_serving.triton_server.ports import HOST, Ports
 if TYPE_CHECKING:
     from pawsight_serving.triton_server.environment import Environment
 
-_WARDEN: Final = Path(__file__).with_name("warden.py")
+_WATCHDOG: Final = Path(__file__).with_name("watchdog.py")
 _ASK_AGAIN_S: Final = 0.05
 _ANSWER_TIMEOUT_S: Final = 1.0
 # Triton waits so long for requests under way, and for HTTP clients that keep a connection open.
@@ -64,13 +64,13 @@ class TritonServer:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
-            _WARDEN,
+            _WATCHDOG,
             self._folder,
             self._region_prefix,
             self._environment.executable,
             *self._arguments(backends),
             env=variables(self._environment, self._folder),
-            # Its end is how the warden learns that we were killed.
+            # Its end is how the watchdog learns that we were killed.
             stdin=subprocess.PIPE,
             # Ctrl-C reaches us alone, and all of Triton's processes end with their group.
             start_new_session=True,

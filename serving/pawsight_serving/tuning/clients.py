@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.tuning import perf_analyzer
-from pawsight_serving.tuning.own_client import OwnClient
+from pawsight_serving.tuning.built_in_client import BuiltInClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +69,9 @@ def choose_client(
         own: leaves perf_analyzer out.
     """
     if own:
-        return OwnClient()
+        return BuiltInClient()
     try:
-        return WithFallback(perf_analyzer.prepare(environment, cache, say), OwnClient(), say)
+        return WithFallback(perf_analyzer.prepare(environment, cache, say), BuiltInClient(), say)
     except EngineUnavailable as error:
-        say(f"{error} The load comes from {OwnClient.name} instead.")
-        return OwnClient()
+        say(f"{error} The load comes from {BuiltInClient.name} instead.")
+        return BuiltInClient()

@@ -24,7 +24,7 @@ from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import exclusive_writer, replace_file
 from pawsight_serving.tuning.measurements import best
 from pawsight_serving.tuning.report import HEADER, plot, row
 from pawsight_serving.tuning.settings import candidates, remember
@@ -229,7 +229,7 @@ def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: floa
         "at": datetime.now(UTC).timestamp(),
     }
     try:
-        with only_writer(repository, name):
+        with exclusive_writer(repository, name):
             config = read_graph_config(repository, name)
             remember(config, found.setting, figures)
             replace_file(repository / name / CONFIG_FILE, write_config(config).encode())

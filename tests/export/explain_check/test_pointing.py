@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pawsight_export.explain_check.checked_model import CheckedModel
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
-from pawsight_export.explain_check.subject import Subject
 from tests.serving.fakes import manifest
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ PICTURES = np.zeros((8, 12, 16, 3), np.uint8)
 LABELS = np.array([0, 1] * 4)
 PICTURES[LABELS == 1, ..., 0] = 255
 PICTURES[LABELS == 0, ..., 2] = 255
-SUBJECT = Subject(Path(), manifest())
+SUBJECT = CheckedModel(Path(), manifest())
 
 
 def test_each_grid_has_two_of_each_on_its_diagonals() -> None:
@@ -32,12 +32,12 @@ def test_each_grid_has_two_of_each_on_its_diagonals() -> None:
 
 
 def pointing(monkeypatch: pytest.MonkeyPatch, *, towards: int) -> dict[str, float]:
-    def maps(subject: Subject, method: str, grids: NDArray[np.uint8]) -> NDArray[Any]:
+    def maps(checked: CheckedModel, method: str, grids: NDArray[np.uint8]) -> NDArray[Any]:
         red, blue = grids[..., 0] / 255.0, grids[..., 2] / 255.0
         right = np.stack([blue, red], axis=1).astype(np.float32)
         return right if towards > 0 else right[:, ::-1] if towards < 0 else np.zeros_like(right)
 
-    monkeypatch.setattr(Subject, "maps", maps)
+    monkeypatch.setattr(CheckedModel, "maps", maps)
     return measure_pointing(SUBJECT, "grad-cam", *make_grids(PICTURES, LABELS, (0, 1)))
 
 

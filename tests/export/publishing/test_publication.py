@@ -18,7 +18,7 @@ from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import exclusive_writer, replace_file
 from pawsight_serving.tuning.settings import Setting, remember
 from tests.serving.tiny_repository import publish_tiny
 
@@ -343,7 +343,7 @@ def test_killed_anywhere_the_old_or_the_new_is_served_and_the_next_one_cleans_up
 
 def test_not_while_another_command_changes_the_model(staged: Path, repository: Path) -> None:
     put(repository, "1", staged)
-    with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
+    with exclusive_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
         put(repository, "2", staged)
     assert version_folders(repository, "tiny") == ["1"]
 
@@ -353,7 +353,7 @@ def test_who_finds_a_first_publication_under_way_leaves_its_folders(
 ) -> None:
     for graph in GRAPHS:
         (repository / graph).mkdir(parents=True)
-    with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
+    with exclusive_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
         put(repository, "1", staged)
     assert sorted(folder.name for folder in repository.iterdir()) == sorted(GRAPHS)
 

@@ -12,7 +12,7 @@ from pawsight_serving.readiness import Readiness
 from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.settings import ExplainerSettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import FakeEngine
 
 if TYPE_CHECKING:
@@ -44,18 +44,18 @@ def bytes_held() -> ByteBudget:
 def explainer(
     engine: FakeEngine, metrics: ExplainerMetrics, max_bytes: int, bytes_held: ByteBudget
 ) -> Iterator[Explainer]:
-    decoders, painters = Workers(2, "decode"), Workers(2, "render")
+    decoders, render_threads = ThreadPool(2, "decode"), ThreadPool(2, "render")
     admission = Admission(2, bytes_held)
     metrics.watch(admission)
     yield Explainer(
         engine,
         Decoder(decoders, ExplainerSettings()),
-        painters,
+        render_threads,
         Queue(admission, 1, max_bytes),
         Readiness(engine, ExplainerSettings()),
         metrics,
         default_model="cats_dogs_vgg16",
         max_overlay_side=64,
     )
-    painters.close()
+    render_threads.close()
     decoders.close()

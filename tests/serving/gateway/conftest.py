@@ -34,7 +34,7 @@ from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.server import RpcServer
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import SIDE, FakeEngine
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def resources(
     observer: Observer,
     settings: GatewaySettings,
 ) -> Iterator[Resources]:
-    workers = Workers(2, "decode")
+    workers = ThreadPool(2, "decode")
     yield Resources(
         CountingEngine(engine, statistics),
         Decoder(workers, settings),

@@ -276,7 +276,7 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
         frozen = sidecar.pid
         assert frozen is not None
         os.kill(frozen, signal.SIGSTOP)
-        await until(lambda: client.silent_s() > 1.5)
+        await until(lambda: client.since_last_answer_s() > 1.5)
         assert not client.connected
         with pytest.raises(ExplainerUnavailable):
             await explain(client)

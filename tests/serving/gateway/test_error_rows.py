@@ -28,7 +28,7 @@ from tests.serving.gateway.test_main import explaining, make_settings, running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pawsight_serving.gateway.running import Running
+    from pawsight_serving.gateway.serving_summary import ServingSummary
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +41,7 @@ STATUS = grpc.StatusCode
 class Served:
     """A gateway, and the engine that it runs on."""
 
-    at: Running
+    at: ServingSummary
     engine: FakeEngine
 
 

@@ -22,7 +22,7 @@ from pawsight_serving.pictures.decoder import Decoder
 from pawsight_serving.pictures.reading import decode_picture
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings, running
 from tests.serving.tiny_repository import publish_tiny
@@ -49,7 +49,7 @@ async def test_its_lag_under_load_is_a_fraction_of_one_pictures_decoding() -> No
     decode_picture(picture, (150, 150))
     one_s = time.perf_counter() - started_s
 
-    workers = Workers(2, "decode")
+    workers = ThreadPool(2, "decode")
     decoder = Decoder(workers, GatewaySettings())
     lags = []
 

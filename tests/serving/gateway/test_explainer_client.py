@@ -15,7 +15,7 @@ from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observability.observation import Observer
-from pawsight_serving.requests.calls import Call, cut_off
+from pawsight_serving.requests.calls import Call, cancel_for_shutdown
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.methods import unary
 from pawsight_serving.rpc.server import RpcServer
@@ -111,7 +111,7 @@ async def test_what_the_servers_end_cuts_off_is_not_taken_for_the_sidecars_end(
         explain(client, Query(layer="slow"), Call("id", Deadline.after(20)))
     )
     await asyncio.wait_for(servicer.busy.wait(), 10)
-    cut_off(asked)
+    cancel_for_shutdown(asked)
     with pytest.raises(asyncio.CancelledError):
         await asked
 

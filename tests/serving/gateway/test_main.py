@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from pawsight_serving.engines.protocol import Engine
-    from pawsight_serving.gateway.running import Running
+    from pawsight_serving.gateway.serving_summary import ServingSummary
     from pawsight_serving.repository.manifest import Manifest
 
 FREE = Address("127.0.0.1", 0)
@@ -61,7 +61,7 @@ async def running(
     command: tuple[str, ...] = NEVER,
     *,
     without_broken: bool = False,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[ServingSummary]:
     """Run a gateway in this event loop."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     sidecar = None
@@ -315,7 +315,7 @@ async def test_a_start_that_is_stopped_ends_at_once_and_closes_everything() -> N
             starting.set()
             await asyncio.Event().wait()
 
-    def started(running: Running) -> None:
+    def started(running: ServingSummary) -> None:
         raise AssertionError(running)
 
     engine = Loading()

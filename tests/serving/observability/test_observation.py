@@ -9,7 +9,7 @@ import pytest
 from pawsight_serving.observability.observation import Observer, current, outgoing, stage
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.requests.deadlines import Deadline
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def test_outside_of_a_request_nothing_is_observed() -> None:
 
 
 async def test_waiting_for_a_thread_is_not_the_time_of_the_stage() -> None:
-    workers, held, released = Workers(1, "test"), threading.Event(), threading.Event()
+    workers, held, released = ThreadPool(1, "test"), threading.Event(), threading.Event()
 
     def hold() -> None:
         held.set()

@@ -9,7 +9,7 @@ from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge, R
 from pawsight_serving.pictures.decoder import Decoder
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import GatewaySettings
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import picture
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SIZE = (4, 6)
 
 @pytest.fixture
 def decoder() -> Iterator[Decoder]:
-    workers = Workers(2, "test")
+    workers = ThreadPool(2, "test")
     yield Decoder(workers, GatewaySettings(max_pictures=3, max_picture_bytes=5000))
     workers.close()
 

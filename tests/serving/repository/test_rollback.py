@@ -11,7 +11,7 @@ from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
-from pawsight_serving.repository.writing import only_writer, replace_file
+from pawsight_serving.repository.writing import exclusive_writer, replace_file
 from tests.serving.tiny_repository import SIDE, publish_tiny
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def test_what_is_not_there_is_named(repository: Path) -> None:
 
 
 def test_not_while_another_command_changes_the_model(repository: Path) -> None:
-    with only_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
+    with exclusive_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
         roll_back(repository, "tiny")
 
 

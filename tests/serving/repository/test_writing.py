@@ -11,10 +11,10 @@ import pytest
 
 from pawsight_serving.errors import RepositoryBusy
 from pawsight_serving.repository.writing import (
-    only_writer,
+    exclusive_writer,
     replace_file,
     restored_on_failure,
-    undisturbed,
+    signals_deferred,
 )
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 KILLED_WHILE_WRITING = """
 import os, pathlib, signal, sys
-from pawsight_serving.repository.writing import only_writer
-with only_writer(pathlib.Path(sys.argv[1]), "tiny"):
+from pawsight_serving.repository.writing import exclusive_writer
+with exclusive_writer(pathlib.Path(sys.argv[1]), "tiny"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -32,13 +32,13 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     (tmp_path / "other").mkdir()
     with (
-        only_writer(tmp_path, "tiny"),
-        only_writer(tmp_path, "other"),
+        exclusive_writer(tmp_path, "tiny"),
+        exclusive_writer(tmp_path, "other"),
         pytest.raises(RepositoryBusy, match="tiny"),
-        only_writer(tmp_path, "tiny"),
+        exclusive_writer(tmp_path, "tiny"),
     ):
         raise AssertionError
-    with only_writer(tmp_path, "tiny"):
+    with exclusive_writer(tmp_path, "tiny"):
         pass
 
 
@@ -46,7 +46,7 @@ def test_a_writer_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, tmp_path], timeout=60)
     assert killed.returncode == -9
-    with only_writer(tmp_path, "tiny"):
+    with exclusive_writer(tmp_path, "tiny"):
         pass
 
 
@@ -64,11 +64,11 @@ def test_a_folder_that_was_removed_meanwhile_is_no_lock(
 
     monkeypatch.setattr("fcntl.flock", removed_meanwhile)
     # While the first one is held, its number is not given to the second.
-    with pytest.raises(RepositoryBusy, match="tiny"), only_writer(tmp_path, "tiny"):
+    with pytest.raises(RepositoryBusy, match="tiny"), exclusive_writer(tmp_path, "tiny"):
         raise AssertionError
     monkeypatch.undo()
     if not made_again:
-        with pytest.raises(RepositoryBusy, match="tiny"), only_writer(tmp_path, "tiny"):
+        with pytest.raises(RepositoryBusy, match="tiny"), exclusive_writer(tmp_path, "tiny"):
             raise AssertionError
 
 
@@ -78,8 +78,8 @@ def test_signals_wait_for_the_end_of_a_change(number: signal.Signals) -> None:
     handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     before = signal.signal(number, lambda number, _: came.append(number))
     try:
-        with undisturbed():
-            with undisturbed():
+        with signals_deferred():
+            with signals_deferred():
                 signal.raise_signal(number)
                 signal.raise_signal(number)
             assert came == []
@@ -93,7 +93,7 @@ def test_signals_wait_for_the_end_of_a_change(number: signal.Signals) -> None:
 
 def test_in_another_thread_signals_are_none_of_its_business() -> None:
     def change() -> int:
-        with undisturbed():
+        with signals_deferred():
             return 7
 
     with ThreadPoolExecutor(1) as thread:

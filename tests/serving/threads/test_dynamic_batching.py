@@ -11,7 +11,7 @@ import pytest
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.threads.dynamic_batching import DynamicBatcher
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class Doubling:
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    workers = Workers(2, "test")
+def workers() -> Iterator[ThreadPool]:
+    workers = ThreadPool(2, "test")
     yield workers
     workers.close()
 
@@ -52,14 +52,14 @@ def doubling() -> Iterator[Doubling]:
     doubling.may_run.set()
 
 
-def ask(workers: Workers, doubling: Doubling, *numbers: int) -> list[asyncio.Task[int]]:
+def ask(workers: ThreadPool, doubling: Doubling, *numbers: int) -> list[asyncio.Task[int]]:
     return [
         asyncio.create_task(workers.run_jointly(doubling.work, partial(int, n), Deadline.after(20)))
         for n in numbers
     ]
 
 
-async def held(workers: Workers, doubling: Doubling, number: int) -> asyncio.Task[int]:
+async def held(workers: ThreadPool, doubling: Doubling, number: int) -> asyncio.Task[int]:
     (first,) = ask(workers, doubling, number)
     assert await asyncio.to_thread(doubling.running.acquire, timeout=10)
     return first
@@ -78,7 +78,7 @@ async def prepared(doubling: Doubling, count: int) -> None:
 
 
 async def test_what_piled_up_is_done_together_and_in_order(
-    workers: Workers, doubling: Doubling
+    workers: ThreadPool, doubling: Doubling
 ) -> None:
     first = await held(workers, doubling, 1)
     others = ask(workers, doubling, 2, 3, 4, 5)
@@ -88,7 +88,9 @@ async def test_what_piled_up_is_done_together_and_in_order(
     assert doubling.batches == [[1], [2, 3, 4], [5]]
 
 
-async def test_no_more_is_prepared_than_is_soon_done(workers: Workers, doubling: Doubling) -> None:
+async def test_no_more_is_prepared_than_is_soon_done(
+    workers: ThreadPool, doubling: Doubling
+) -> None:
     ready_before = list[int]()
 
     def prepare(number: int) -> int:
@@ -110,7 +112,9 @@ async def test_no_more_is_prepared_than_is_soon_done(workers: Workers, doubling:
     assert max(ready_before) == 2 * LARGEST - 1
 
 
-async def test_room_that_a_failure_had_is_free_again(workers: Workers, doubling: Doubling) -> None:
+async def test_room_that_a_failure_had_is_free_again(
+    workers: ThreadPool, doubling: Doubling
+) -> None:
     def unreadable() -> int:
         raise KeyError("unreadable")
 
@@ -122,7 +126,7 @@ async def test_room_that_a_failure_had_is_free_again(workers: Workers, doubling:
 
 
 async def test_one_thread_alone_prepares_and_does_each(doubling: Doubling) -> None:
-    workers = Workers(1, "test")
+    workers = ThreadPool(1, "test")
     doubling.may_run.set()
     try:
         assert await asyncio.gather(*ask(workers, doubling, 1, 2, 3)) == [2, 4, 6]
@@ -131,7 +135,7 @@ async def test_one_thread_alone_prepares_and_does_each(doubling: Doubling) -> No
     assert doubling.batches == [[1], [2], [3]]
 
 
-async def test_each_has_its_own_failure(workers: Workers, doubling: Doubling) -> None:
+async def test_each_has_its_own_failure(workers: ThreadPool, doubling: Doubling) -> None:
     def unreadable() -> int:
         raise KeyError("unreadable")
 
@@ -146,7 +150,7 @@ async def test_each_has_its_own_failure(workers: Workers, doubling: Doubling) ->
 
 
 async def test_who_left_and_who_is_late_is_not_in_the_batch(
-    workers: Workers, doubling: Doubling
+    workers: ThreadPool, doubling: Doubling
 ) -> None:
     first = await held(workers, doubling, 1)
     left, stays = ask(workers, doubling, 2, 3)
@@ -163,7 +167,7 @@ async def test_who_left_and_who_is_late_is_not_in_the_batch(
     assert doubling.batches == [[1], [3]]
 
 
-async def test_batches_have_the_sizes_that_they_may(workers: Workers) -> None:
+async def test_batches_have_the_sizes_that_they_may(workers: ThreadPool) -> None:
     doubling = Doubling([1, 3])
     first = await held(workers, doubling, 1)
     others = ask(workers, doubling, 2, 3, 4, 5, 6)
@@ -173,7 +177,7 @@ async def test_batches_have_the_sizes_that_they_may(workers: Workers) -> None:
     assert doubling.batches == [[1], [2, 3, 4], [5], [6]]
 
 
-async def test_a_batch_that_some_have_left_has_no_other_size(workers: Workers) -> None:
+async def test_a_batch_that_some_have_left_has_no_other_size(workers: ThreadPool) -> None:
     doubling = Doubling([1, 3])
     first = await held(workers, doubling, 1)
     left, *others = ask(workers, doubling, 2, 3, 4)
@@ -185,7 +189,7 @@ async def test_a_batch_that_some_have_left_has_no_other_size(workers: Workers) -
     assert doubling.batches == [[1], [3], [4]]
 
 
-async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Workers) -> None:
+async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: ThreadPool) -> None:
     seen = list[int]()
     work = DynamicBatcher[int, int](lambda numbers: list(numbers), SIZES)
 
@@ -198,7 +202,7 @@ async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Work
     assert seen == []
 
 
-async def test_several_may_lead(workers: Workers) -> None:
+async def test_several_may_lead(workers: ThreadPool) -> None:
     both = threading.Barrier(2, timeout=10)
 
     def meet(numbers: Sequence[int]) -> list[int]:
@@ -212,7 +216,7 @@ async def test_several_may_lead(workers: Workers) -> None:
 
 @pytest.mark.parametrize("leaders", [1, 3])
 async def test_many_callers_and_threads_lose_nobody(leaders: int) -> None:
-    workers = Workers(4, "test")
+    workers = ThreadPool(4, "test")
     work = DynamicBatcher[int, int](lambda numbers: [2 * each for each in numbers], SIZES, leaders)
 
     async def ask_often(number: int) -> list[int]:
@@ -227,7 +231,7 @@ async def test_many_callers_and_threads_lose_nobody(leaders: int) -> None:
     assert answers == [[2 * number] * 50 for number in range(30)]
 
 
-async def test_a_failure_of_the_work_is_everybodys(workers: Workers) -> None:
+async def test_a_failure_of_the_work_is_everybodys(workers: ThreadPool) -> None:
     def broken(numbers: Sequence[int]) -> list[int | Exception]:
         raise ZeroDivisionError
 
@@ -237,7 +241,7 @@ async def test_a_failure_of_the_work_is_everybodys(workers: Workers) -> None:
 
 
 async def test_what_waits_when_the_threads_end_is_cancelled(doubling: Doubling) -> None:
-    workers = Workers(1, "test")
+    workers = ThreadPool(1, "test")
     first = await held(workers, doubling, 1)
     (waiting,) = ask(workers, doubling, 2)
     await asyncio.sleep(0)

@@ -9,20 +9,20 @@ import pytest
 
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.requests.deadlines import Deadline
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    workers = Workers(1, "test")
+def workers() -> Iterator[ThreadPool]:
+    workers = ThreadPool(1, "test")
     yield workers
     workers.close()
 
 
-async def test_work_runs_outside_the_event_loop_and_in_order(workers: Workers) -> None:
+async def test_work_runs_outside_the_event_loop_and_in_order(workers: ThreadPool) -> None:
     names = await workers.run_each(
         [lambda: threading.current_thread().name, lambda: "second"], Deadline.after(10)
     )
@@ -31,14 +31,14 @@ async def test_work_runs_outside_the_event_loop_and_in_order(workers: Workers) -
     assert await workers.run(lambda: 3, Deadline.after(10)) == 3
 
 
-async def test_late_work_never_runs(workers: Workers) -> None:
+async def test_late_work_never_runs(workers: ThreadPool) -> None:
     ran: list[int] = []
     with pytest.raises(DeadlineExceeded):
         await workers.run(partial(ran.append, 1), Deadline.after(-1))
     assert ran == []
 
 
-async def test_cancelled_work_never_runs(workers: Workers) -> None:
+async def test_cancelled_work_never_runs(workers: ThreadPool) -> None:
     held, ran = threading.Event(), list[int]()
     holding = asyncio.create_task(workers.run(held.wait, Deadline.after(10)))
     waiting = asyncio.create_task(workers.run(partial(ran.append, 1), Deadline.after(10)))
@@ -51,7 +51,7 @@ async def test_cancelled_work_never_runs(workers: Workers) -> None:
     assert ran == []
 
 
-async def test_the_first_failure_cancels_the_rest(workers: Workers) -> None:
+async def test_the_first_failure_cancels_the_rest(workers: ThreadPool) -> None:
     held, ran = threading.Event(), list[int]()
 
     def fail() -> None:
@@ -72,7 +72,7 @@ async def test_the_first_failure_cancels_the_rest(workers: Workers) -> None:
 
 
 async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    workers, begun, released = Workers(1, "test"), threading.Event(), threading.Event()
+    workers, begun, released = ThreadPool(1, "test"), threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()

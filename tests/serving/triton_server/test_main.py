@@ -125,7 +125,7 @@ def test_a_killed_server_ends_the_command(tmp_path: Path, triton_environment: En
 
 
 @pytest.mark.triton
-@pytest.mark.parametrize("victim", ["command", "warden"])
+@pytest.mark.parametrize("victim", ["command", "watchdog"])
 def test_the_server_goes_with_who_was_killed(
     tmp_path: Path, triton_environment: Environment, monkeypatch: pytest.MonkeyPatch, victim: str
 ) -> None:

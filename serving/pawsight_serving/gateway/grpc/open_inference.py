@@ -31,8 +31,8 @@ from pawsight_serving.gateway.open_inference.refusals import (
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
     FP32,
-    Answered,
-    Asked,
+    InferenceRequest,
+    InferenceResult,
     InputTensor,
 )
 from pawsight_serving.gateway.ordered import in_order
@@ -183,7 +183,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
         async for response in in_order(requests, answer, self._at_once):
             yield response
 
-    async def _infer(self, request: oip.ModelInferRequest, call: Call) -> Answered:
+    async def _infer(self, request: oip.ModelInferRequest, call: Call) -> InferenceResult:
         graph = self._inference.graph(request.model_name, request.model_version)
         with self._inference.place(graph, call.deadline, request.ByteSize()):
             return await self._inference.infer(_asked(request), call)
@@ -208,14 +208,14 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
     TraceSetting = LogSettings = _not_offered
 
 
-def _asked(request: oip.ModelInferRequest) -> Asked:
+def _asked(request: oip.ModelInferRequest) -> InferenceRequest:
     for tensor in (*request.inputs, *request.outputs):
         if _SHARED_MEMORY in tensor.parameters:
             refuse_shared_memory(tensor.parameters[_SHARED_MEMORY].string_param)
     for output in request.outputs:
         if _CLASSIFICATION in output.parameters:
             refuse_classification(output.parameters[_CLASSIFICATION].int64_param)
-    return Asked(
+    return InferenceRequest(
         model=request.model_name,
         version=request.model_version,
         inputs=_inputs(request.inputs, request.raw_input_contents),
@@ -258,7 +258,7 @@ def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> InputTensor:
     )
 
 
-def _response(answered: Answered, request_id: str) -> oip.ModelInferResponse:
+def _response(answered: InferenceResult, request_id: str) -> oip.ModelInferResponse:
     response = oip.ModelInferResponse(
         model_name=answered.model, model_version=answered.version, id=request_id
     )

@@ -15,7 +15,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
-from pawsight_serving.gateway.http.upgrades import WISH, Parser, without_wish
+from pawsight_serving.gateway.http.upgrades import UPGRADE, Parser, without_upgrade
 from pawsight_serving.requests.calls import accept_request_id
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Bytes since the last that were of use: headers, and what stands around a body's chunks.
         self._idle_bytes = 0
         # Whether the request that is being parsed would rather speak another protocol.
-        self._wishes = False
+        self._wants_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
@@ -137,8 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > self._limits.max_header_bytes:
             self._refuse_headers()
             return
-        self._wishes = self.parser.should_upgrade() and WISH in dict(self.headers)
-        if self._wishes:
+        self._wants_upgrade = self.parser.should_upgrade() and UPGRADE in dict(self.headers)
+        if self._wants_upgrade:
             return
         if (wrong := self._wrong_in_headers()) is not None:
             self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
@@ -155,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request's body."""
-        if self._wishes:
+        if self._wants_upgrade:
             return
         self._wait(None)
         self._since_s, self._idle_bytes = None, 0
@@ -199,9 +199,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _begin_again(self, rest: bytes) -> None:
         """Parse a request once more, without its wish for another protocol."""
-        if self._wishes and not self.transport.is_closing():
+        if self._wants_upgrade and not self.transport.is_closing():
             version = self.parser.get_http_version()
-            head = without_wish(self.parser.get_method(), self.url, version, self.headers)
+            head = without_upgrade(self.parser.get_method(), self.url, version, self.headers)
             self.parser = Parser(self, self._begin_again)
             self.parser.feed_data(head + rest)
 

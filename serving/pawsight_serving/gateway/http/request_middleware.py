@@ -17,7 +17,12 @@ from pawsight_serving.gateway.http.connections import BEGAN, REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.gateway.http.expectations import closing_unless_asked
 from pawsight_serving.observability.observation import CANCELLED, REFUSED, TRACEPARENT, timing
-from pawsight_serving.requests.calls import STOPPING, UNFORESEEN, accept_request_id, caller_left
+from pawsight_serving.requests.calls import (
+    STOPPING,
+    UNFORESEEN,
+    accept_request_id,
+    task_was_cancelled,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,7 +91,7 @@ class RequestMiddleware:
             return
         except asyncio.CancelledError:
             # Nobody but the server's end cancels a request here; its caller may be there still.
-            if caller_left():
+            if task_was_cancelled():
                 failure = Unavailable(STOPPING)
             else:
                 logger.exception("request %s waited for what was cancelled", request_id)

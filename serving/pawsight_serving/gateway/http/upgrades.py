@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterable
 
-WISH: Final = b"upgrade"
+UPGRADE: Final = b"upgrade"
 """The header that names the other protocol."""
 
 
@@ -40,9 +40,9 @@ class Parser(httptools.HttpRequestParser):
             self._begin_again(bytes(data[wish.args[0] :]))
 
 
-def without_wish(
+def without_upgrade(
     method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> bytes:
     """Return a request's head, with all its headers but the wish."""
-    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != WISH]
+    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != UPGRADE]
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(lines))

@@ -11,7 +11,7 @@ import numpy as np
 
 from pawsight_serving.errors import OptionInvalid, VersionNotFound
 from pawsight_serving.gateway.open_inference.image import read_image
-from pawsight_serving.gateway.open_inference.tensors import Answered, OutputTensor
+from pawsight_serving.gateway.open_inference.tensors import InferenceResult, OutputTensor
 from pawsight_serving.observability.observation import stage
 from pawsight_serving.predictions import Predictions, read_probabilities
 from pawsight_serving.repository.graphs import Outputs, ServedGraph, every_graph, find_graph
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.errors import PawsightError
     from pawsight_serving.gateway.open_inference.statistics import Statistics
-    from pawsight_serving.gateway.open_inference.tensors import Asked
+    from pawsight_serving.gateway.open_inference.tensors import InferenceRequest
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.requests.admission import Place
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _FLOAT32_BYTES = 4
 
 
-class Sidecar(Protocol):
+class Explainer(Protocol):
     """The process that runs the `_explain` graphs."""
 
     async def infer(
@@ -49,28 +49,28 @@ class Sidecar(Protocol):
         """Run a graph; see `ExplainerClient.infer`."""
 
     async def ready(self, model: str) -> bool:
-        """Return whether the sidecar answers for this model."""
+        """Return whether the explainer answers for this model."""
 
 
 class OpenInference:
-    """Runs the hot graphs with an engine, and asks the sidecar for the others' outputs.
+    """Runs the hot graphs with an engine, and asks the explainer for the others' outputs.
 
     Args:
         resources: engine, decoder, bounds and observer.
-        sidecar: the process that runs the `_explain` graphs.
-        statistics: counts every execution of the sidecar; the engine tells it of its own.
+        explainer: the process that runs the `_explain` graphs.
+        statistics: counts every execution of the explainer; the engine tells it of its own.
         settings: default model and limits.
     """
 
     def __init__(
         self,
         resources: Resources,
-        sidecar: Sidecar,
+        explainer: Explainer,
         statistics: Statistics,
         settings: GatewaySettings,
     ) -> None:
         self._engine = resources.engine
-        self._sidecar = sidecar
+        self._explainer = explainer
         self._decoder = resources.decoder
         self._admission = resources.admission
         self._explain_admission = resources.explain_admission
@@ -122,9 +122,9 @@ class OpenInference:
         return ready
 
     async def graphs_ready(self, graphs: Sequence[ServedGraph]) -> list[bool]:
-        """Return for each graph whether it answers now; the sidecar is asked once a model."""
+        """Return for each graph whether it answers now; the explainer is asked once a model."""
         explained = sorted({graph.manifest.name for graph in graphs if not graph.hot})
-        answers = await asyncio.gather(*map(self._sidecar.ready, explained))
+        answers = await asyncio.gather(*map(self._explainer.ready, explained))
         explains = dict(zip(explained, answers, strict=True))
         return [
             self._readiness.model_ready(graph.name) if graph.hot else explains[graph.manifest.name]
@@ -139,7 +139,7 @@ class OpenInference:
             return self._admission.place(size, deadline)
         return self._explain_admission.place(size)
 
-    async def infer(self, asked: Asked, call: Call) -> Answered:
+    async def infer(self, asked: InferenceRequest, call: Call) -> InferenceResult:
         """Return the outputs asked for; each graph that has some of them runs once.
 
         The caller holds a `place` for the graph that is named; one for the outputs of the other
@@ -161,7 +161,7 @@ class OpenInference:
             # It was withdrawn since; what is the newest now answers.
             return await self._infer(asked, call)
 
-    async def _infer(self, asked: Asked, call: Call) -> Answered:
+    async def _infer(self, asked: InferenceRequest, call: Call) -> InferenceResult:
         graph = self.graph(asked.model, asked.version)
         with ExitStack() as places:
             manifest = graph.manifest
@@ -173,7 +173,7 @@ class OpenInference:
             sent = read_image(asked.inputs, manifest.input_size)
             self._check_size(sources, len(sent))
             if all(source.hot for source, _ in sources):
-                # The sidecar's part of a mixed one would say nothing of the engine's service time.
+                # The explainer's part of a mixed one says nothing of the engine's service time.
                 places.enter_context(self._admission.work(len(sent), call.deadline))
             if isinstance(sent, np.ndarray):
                 images = sent
@@ -185,7 +185,7 @@ class OpenInference:
                 for name in wanted:
                     answers[name] = OutputTensor(name, outputs.values[name], outputs.digest)
             self._tell(manifest, answers, sent)
-            return Answered(graph.name, manifest.version, [answers[name] for name in names])
+            return InferenceResult(graph.name, manifest.version, [answers[name] for name in names])
 
     async def _run(
         self, graph: ServedGraph, images: NDArray[np.uint8], outputs: Sequence[str], call: Call
@@ -193,9 +193,9 @@ class OpenInference:
         name, version = graph.name, graph.manifest.version
         if not graph.hot:
             with stage("explain"), self.statistics.execution(name, version, len(images)):
-                return await self._sidecar.infer(name, version, images, outputs, call)
+                return await self._explainer.infer(name, version, images, outputs, call)
         values = await self._engine.infer(name, version, images, outputs, call.deadline)
-        self._readiness.saw_answer(name)
+        self._readiness.record_success(name)
         return Outputs(values, graph.manifest.graph_digest(name))
 
     def _tell(

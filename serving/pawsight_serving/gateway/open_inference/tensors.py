@@ -71,7 +71,7 @@ class InputTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InferenceRequest:
     """One request: `outputs` may be empty, for all of the model's own."""
 
     model: str
@@ -90,7 +90,7 @@ class OutputTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class InferenceResult:
     """The answer: the outputs in the order in which they were asked for."""
 
     model: str

@@ -17,7 +17,7 @@ from pawsight_serving.errors import (
     RequestError,
     VersionNotFound,
 )
-from pawsight_serving.gateway.open_inference.tensors import Asked, InputTensor
+from pawsight_serving.gateway.open_inference.tensors import InferenceRequest, InputTensor
 from pawsight_serving.requests.calls import Call
 from pawsight_serving.requests.deadlines import Deadline
 from tests.serving.fakes import SIDE, FakeEngine, manifest, picture
@@ -34,8 +34,12 @@ def call() -> Call:
     return Call("id", Deadline.after(10))
 
 
-def asked(*outputs: str, model: str = "tiny", pictures: tuple[bytes, ...] = (RED,)) -> Asked:
-    return Asked(model, "", [InputTensor("image", "BYTES", (len(pictures),), pictures)], outputs)
+def asked(
+    *outputs: str, model: str = "tiny", pictures: tuple[bytes, ...] = (RED,)
+) -> InferenceRequest:
+    return InferenceRequest(
+        model, "", [InputTensor("image", "BYTES", (len(pictures),), pictures)], outputs
+    )
 
 
 def pixels(pictures: int = 1) -> InputTensor:
@@ -66,7 +70,7 @@ async def test_a_version_that_goes_meanwhile_is_replaced_by_the_newest(
     assert (await open_inference.infer(asked(), call())).version == "1"
     engine.served = versions
     with pytest.raises(VersionNotFound):
-        await open_inference.infer(Asked("tiny", "2", [pixels()], ()), call())
+        await open_inference.infer(InferenceRequest("tiny", "2", [pixels()], ()), call())
 
 
 async def test_outputs_of_both_graphs_come_in_the_order_asked_for(
@@ -96,7 +100,7 @@ async def test_the_explain_graph_is_the_sidecars_alone(
 
 
 async def test_pixels_are_taken_as_they_are(open_inference: OpenInference) -> None:
-    answered = await open_inference.infer(Asked("tiny", "", [pixels(2)]), call())
+    answered = await open_inference.infer(InferenceRequest("tiny", "", [pixels(2)]), call())
     assert answered.outputs[0].values.argmax(axis=1).tolist() == [0, 0]
 
 
@@ -109,19 +113,22 @@ async def test_an_output_asked_for_twice_is_answered_once(open_inference: OpenIn
     ("request_", "error"),
     [
         (asked(model="other"), ModelNotFound),
-        (Asked("tiny", "9", [pixels()]), VersionNotFound),
+        (InferenceRequest("tiny", "9", [pixels()]), VersionNotFound),
         (asked("logits"), OptionInvalid),
         (asked("gradcam", model="tiny_explain"), OptionInvalid),
-        (Asked("tiny", "", []), ImageMissing),
+        (InferenceRequest("tiny", "", []), ImageMissing),
         (asked(pictures=()), ImageMissing),
-        (Asked("tiny", "", [pixels(0)]), ImageMissing),
+        (InferenceRequest("tiny", "", [pixels(0)]), ImageMissing),
         (asked(pictures=(RED,) * 4), RequestError),
-        (Asked("tiny", "", [pixels(4)]), RequestError),
+        (InferenceRequest("tiny", "", [pixels(4)]), RequestError),
         (asked(pictures=(b"nonsense",)), ImageInvalid),
     ],
 )
 async def test_what_cannot_be_asked(
-    open_inference: OpenInference, engine: FakeEngine, request_: Asked, error: type[Exception]
+    open_inference: OpenInference,
+    engine: FakeEngine,
+    request_: InferenceRequest,
+    error: type[Exception],
 ) -> None:
     before = len(engine.asked)
     with pytest.raises(error):

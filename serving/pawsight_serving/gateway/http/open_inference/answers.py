@@ -15,12 +15,12 @@ from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
     from pawsight_serving.gateway.http.open_inference.requests import InferRequest
-    from pawsight_serving.gateway.open_inference.tensors import Answered
+    from pawsight_serving.gateway.open_inference.tensors import InferenceResult
 
 _FLOAT32: Final = np.dtype("<f4")
 
 
-def infer_answer(answered: Answered, request: InferRequest) -> Response:
+def infer_answer(answered: InferenceResult, request: InferRequest) -> Response:
     """Return the answer to `infer`.
 
     Raises:

@@ -15,7 +15,7 @@ from pawsight_serving.gateway.open_inference.refusals import (
     refuse_classification,
     refuse_shared_memory,
 )
-from pawsight_serving.gateway.open_inference.tensors import BYTES, Asked, InputTensor
+from pawsight_serving.gateway.open_inference.tensors import BYTES, InferenceRequest, InputTensor
 from pawsight_serving.settings import MAX_JSON_DEPTH, MAX_NUMBERS
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
@@ -95,7 +95,7 @@ class InferBody(_Open):
 class InferRequest:
     """One request: what is asked, its caller's id, and which outputs are wanted in binary form."""
 
-    asked: Asked
+    asked: InferenceRequest
     id: str
     binary: frozenset[str]
     binary_by_default: bool
@@ -130,12 +130,12 @@ def read_request(
     length = _length(json_length, len(body))
     if length == 0 and json_length is not None:
         picture = InputTensor(IMAGE, BYTES, (1,), [body])
-        return InferRequest(Asked(model, version, [picture]), "", frozenset(), True)
+        return InferRequest(InferenceRequest(model, version, [picture]), "", frozenset(), True)
     document = _parse(body[:length], max_json_depth)
     outputs = document.outputs or []
     default = bool((document.parameters or RequestParameters()).binary_data_output)
     return InferRequest(
-        Asked(
+        InferenceRequest(
             model,
             version,
             _inputs(document.inputs, memoryview(body)[length:]),

@@ -7,17 +7,21 @@ import pytest
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import InferRequest
-from pawsight_serving.gateway.open_inference.tensors import Answered, Asked, OutputTensor
+from pawsight_serving.gateway.open_inference.tensors import (
+    InferenceRequest,
+    InferenceResult,
+    OutputTensor,
+)
 
 ONE = np.array([[1, 2]], np.float32)
 TWO = np.array([[[3, 4], [5, 6]]], np.float32).transpose(0, 2, 1)
-ANSWERED = Answered(
+ANSWERED = InferenceResult(
     "tiny", "1", [OutputTensor("one", ONE, "sha256:1"), OutputTensor("two", TWO, "sha256:2")]
 )
 
 
 def request(*binary: str, request_id: str = "") -> InferRequest:
-    asked = Asked("tiny", "", [], ("one", "two"))
+    asked = InferenceRequest("tiny", "", [], ("one", "two"))
     return InferRequest(asked, request_id, frozenset(binary), binary_by_default=False)
 
 
@@ -73,7 +77,7 @@ def test_only_binary_tensors_have_parameters_which_tritons_cpp_client_takes_for_
 
 def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
     large = OutputTensor("one", np.zeros((1, 2_000_001), np.float32), "sha256:1")
-    answered = Answered("tiny", "1", [large])
+    answered = InferenceResult("tiny", "1", [large])
     with pytest.raises(OptionInvalid, match="2000001 numbers"):
         infer_answer(answered, request())
     assert len(infer_answer(answered, request("one")).body) > 8_000_000

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from pawsight_serving.pictures.reading import PictureLimits
     from pawsight_serving.predictions import Prediction
     from pawsight_serving.requests.deadlines import Deadline
-    from pawsight_serving.threads.thread_pool import Workers
+    from pawsight_serving.threads.thread_pool import ThreadPool
 
 
-class Drawings:
+class Renderer:
     """Draws explanations over their pictures.
 
     Args:
-        painters: the threads to draw in.
+        render_threads: the threads to draw in.
         limits: byte and pixel limits of the pictures.
         max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
     """
 
-    def __init__(self, painters: Workers, limits: PictureLimits, max_side: int) -> None:
-        self._painters = painters
+    def __init__(self, render_threads: ThreadPool, limits: PictureLimits, max_side: int) -> None:
+        self._render_threads = render_threads
         self._limits = limits
         self._max_side = max_side
 
@@ -81,7 +81,7 @@ class Drawings:
             else:
                 # A painter keeps its picture's pixels. Of several each lives in its thread's call
                 # alone, so that no more are kept at a time than there are threads.
-                drawn = await self._painters.run_each(
+                drawn = await self._render_threads.run_each(
                     [
                         partial(draw, *of_picture)
                         for of_picture in zip(
@@ -99,9 +99,9 @@ class Drawings:
         self, painter: Painter, explanations: Sequence[Explanation], deadline: Deadline
     ) -> list[bytes]:
         """Draw the explanations of one picture in all threads, as many in each."""
-        await self._painters.run(partial(painter.open, explanations), deadline)
-        shares = min(self._painters.threads, len(explanations))
-        drawn = await self._painters.run_each(
+        await self._render_threads.run(partial(painter.open, explanations), deadline)
+        shares = min(self._render_threads.threads, len(explanations))
+        drawn = await self._render_threads.run_each(
             [partial(painter.each, explanations[first::shares]) for first in range(shares)],
             deadline,
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EVERY_S: Final = 1.0
 
 
-class Pulse:
+class Heartbeat:
     """Knows for how long a process has been silent.
 
     Args:
@@ -26,7 +26,9 @@ class Pulse:
     def __init__(self, answers: Callable[[], Awaitable[bool]]) -> None:
         self._answers = answers
         self._heard_s: float | None = None
-        self._asking = Periodic(self._ask, _EVERY_S, "a process could not be asked for its pulse")
+        self._asking = Periodic(
+            self._ask, _EVERY_S, "a process could not be asked for its heartbeat"
+        )
 
     def start(self) -> None:
         """Ask from now on."""
@@ -38,7 +40,7 @@ class Pulse:
         await self._asking.stop()
         self._heard_s = None
 
-    def silent_s(self) -> float:
+    def since_last_answer_s(self) -> float:
         """Return the seconds since the last answer; 0 while nobody asks."""
         return 0.0 if self._heard_s is None else time.monotonic() - self._heard_s
 

@@ -20,7 +20,7 @@ _WARM_UP_S: Final = 0.3
 _TIMEOUT_S: Final = 60.0
 
 
-class OwnClient:
+class BuiltInClient:
     """Measures a model through the Triton engine, as a gateway would load it."""
 
     name = "Pawsight's own client"

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pawsight_serving.gateway.resources import Resources
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_serving.requests.calls import Call
-    from pawsight_serving.threads.thread_pool import Workers
+    from pawsight_serving.threads.thread_pool import ThreadPool
 
 QUIET_S: Final = 0.25
 
 
-class OwnExplanations:
+class InlineExplanations:
     """Explains with the maps that the hot graph gives beside its prediction.
 
     Args:
@@ -35,7 +35,7 @@ class OwnExplanations:
         workers: the threads to compute maps in.
     """
 
-    def __init__(self, resources: Resources, workers: Workers) -> None:
+    def __init__(self, resources: Resources, workers: ThreadPool) -> None:
         self._engine = resources.engine
         self._decoder = resources.decoder
         self._workers = workers

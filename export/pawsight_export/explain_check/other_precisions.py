@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pawsight_export.checks.likeness import correlation
-from pawsight_export.explain_check.subject import Subject
+from pawsight_export.explain_check.checked_model import CheckedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 Figures = dict[str, float | str]
 
 
-def siblings(subject: Subject, manifests: Sequence[Manifest]) -> list[Subject]:
+def other_precisions(checked: CheckedModel, manifests: Sequence[Manifest]) -> list[CheckedModel]:
     """Return the published models of the same weights in another precision."""
-    own = subject.manifest
+    own = checked.manifest
     return [
-        Subject(subject.repository, each)
+        CheckedModel(checked.repository, each)
         for each in manifests
         if each.weights_sha256 == own.weights_sha256 and each.precision != own.precision
     ]
 
 
-def compare_with_sibling(subject: Subject, other: Subject, pictures: NDArray[np.uint8]) -> Figures:
-    """Compare the last layer's Grad-CAM of the class that `subject` predicts.
+def compare_precisions(
+    checked: CheckedModel, other: CheckedModel, pictures: NDArray[np.uint8]
+) -> Figures:
+    """Compare the last layer's Grad-CAM of the class that `checked` predicts.
 
     Returns:
         The median and the lowest twentieth of the maps' correlations, and the share of pictures
         that both give the same class.
     """
-    labels = subject.probabilities(pictures).argmax(axis=1)
+    labels = checked.probabilities(pictures).argmax(axis=1)
     others = other.probabilities(pictures).argmax(axis=1)
     places = np.arange(len(pictures))
-    own, theirs = (each.maps("grad-cam", pictures)[places, labels] for each in (subject, other))
+    own, theirs = (each.maps("grad-cam", pictures)[places, labels] for each in (checked, other))
     alike = [correlation(a, b) for a, b in zip(own, theirs, strict=True)]
     manifest = other.manifest
     return {

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class CheckedModel:
     """One version of a model in a repository folder."""
 
     repository: Path

@@ -1,6 +1,6 @@
 """Runs Triton and ends it when its parent is gone, however that one ended.
 
-    python warden.py FOLDER MEMORY_PREFIX PROGRAM ARGUMENT…
+    python watchdog.py FOLDER MEMORY_PREFIX PROGRAM ARGUMENT…
 
 It stands between `pawsight triton` and the server, in a session of its own with the server and the
 server's children. The end of standard input, which its parent alone holds open, is the parent's

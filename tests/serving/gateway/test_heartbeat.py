@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight_serving.gateway import pulse as pulses
-from pawsight_serving.gateway.pulse import Pulse
+from pawsight_serving.gateway import heartbeat as pulses
+from pawsight_serving.gateway.heartbeat import Heartbeat
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ async def test_silence_lasts_from_the_last_answer_to_the_next(
         asked += 1
         return alive
 
-    pulse = Pulse(answers)
-    assert pulse.silent_s() == 0
-    pulse.start()
+    heartbeat = Heartbeat(answers)
+    assert heartbeat.since_last_answer_s() == 0
+    heartbeat.start()
     await until(lambda: asked > 2)
     alive = False
-    await until(lambda: pulse.silent_s() > 0.3)
+    await until(lambda: heartbeat.since_last_answer_s() > 0.3)
     alive = True
-    await until(lambda: pulse.silent_s() < 0.3)
-    await pulse.stop()
-    assert pulse.silent_s() == 0
+    await until(lambda: heartbeat.since_last_answer_s() < 0.3)
+    await heartbeat.stop()
+    assert heartbeat.since_last_answer_s() == 0
 
 
 async def test_what_goes_wrong_while_asking_is_silence_and_no_end_of_asking(
@@ -44,9 +44,9 @@ async def test_what_goes_wrong_while_asking_is_silence_and_no_end_of_asking(
             raise RuntimeError
         return True
 
-    pulse = Pulse(answers)
-    pulse.start()
-    await until(lambda: pulse.silent_s() > 0.3)
+    heartbeat = Heartbeat(answers)
+    heartbeat.start()
+    await until(lambda: heartbeat.since_last_answer_s() > 0.3)
     broken = False
-    await until(lambda: pulse.silent_s() < 0.3)
-    await pulse.stop()
+    await until(lambda: heartbeat.since_last_answer_s() < 0.3)
+    await heartbeat.stop()

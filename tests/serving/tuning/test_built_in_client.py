@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight_serving.tuning.own_client import summary
+from pawsight_serving.tuning.built_in_client import summary
 
 
 def test_what_came_while_warming_up_does_not_count() -> None:

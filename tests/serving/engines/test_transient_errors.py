@@ -5,7 +5,7 @@ import errno
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf, RuntimeException
 
-from pawsight_serving.engines.passing_faults import may_pass
+from pawsight_serving.engines.transient_errors import is_transient
 from pawsight_serving.errors import EngineUnavailable, RepositoryInvalid
 
 
@@ -29,12 +29,12 @@ def caused(error: Exception, *causes: Exception) -> Exception:
     ],
 )
 def test_what_the_machine_lacks_may_be_there_again(cause: Exception) -> None:
-    assert may_pass(caused(RepositoryInvalid("unreadable"), cause))
-    assert may_pass(caused(EngineUnavailable("not loaded"), EngineUnavailable("no"), cause))
+    assert is_transient(caused(RepositoryInvalid("unreadable"), cause))
+    assert is_transient(caused(EngineUnavailable("not loaded"), EngineUnavailable("no"), cause))
 
 
 def test_what_was_not_foreseen_may_pass() -> None:
-    assert may_pass(RuntimeError("can't start new thread"))
+    assert is_transient(RuntimeError("can't start new thread"))
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_what_was_not_foreseen_may_pass() -> None:
     ],
 )
 def test_what_is_wrong_with_the_files_stays_so(error: Exception) -> None:
-    assert not may_pass(error)
+    assert not is_transient(error)

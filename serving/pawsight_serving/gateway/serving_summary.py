@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ServingSummary:
     """A gateway that takes requests: where, what it serves, and what is wrong with the rest."""
 
     http: Address

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pawsight_serving.errors import DeadlineExceeded, ImageInvalid
-from pawsight_serving.explainer.drawings import Drawings
+from pawsight_serving.explainer.renderer import Renderer
 from pawsight_serving.explanations.queries import Drawing
 from pawsight_serving.explanations.rendering import drawing
 from pawsight_serving.explanations.rendering.drawing import Painter
@@ -24,7 +24,7 @@ from pawsight_serving.explanations.results import (
 from pawsight_serving.pictures.reading import PictureLimits, open_picture
 from pawsight_serving.predictions import Prediction, Predictions
 from pawsight_serving.requests.deadlines import Deadline
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import picture
 from tests.serving.waiting import until
 
@@ -52,18 +52,18 @@ def of_tiny(explanations: list[Explanation], pictures: int) -> Explained:
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    workers = Workers(2, "render")
+def workers() -> Iterator[ThreadPool]:
+    workers = ThreadPool(2, "render")
     yield workers
     workers.close()
 
 
 @pytest.fixture
-def drawings(workers: Workers) -> Drawings:
-    return Drawings(workers, PictureLimits(), 64)
+def drawings(workers: ThreadPool) -> Renderer:
+    return Renderer(workers, PictureLimits(), 64)
 
 
-async def test_each_explanation_has_a_drawing_over_its_own_picture(drawings: Drawings) -> None:
+async def test_each_explanation_has_a_drawing_over_its_own_picture(drawings: Renderer) -> None:
     drawn = await drawings.draw(explained(2), Drawing(), PICTURES, Deadline.after(10))
     sizes = [Image.open(io.BytesIO(each.drawing)).size for each in drawn.explanations]
     assert sizes == [(40, 20), (40, 20), (20, 40), (20, 40)]
@@ -71,7 +71,7 @@ async def test_each_explanation_has_a_drawing_over_its_own_picture(drawings: Dra
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-async def test_the_drawings_of_one_picture_are_in_order(drawings: Drawings, count: int) -> None:
+async def test_the_drawings_of_one_picture_are_in_order(drawings: Renderer, count: int) -> None:
     maps = [np.roll(np.eye(6, dtype=np.float32), number, axis=1) for number in range(count)]
     explanations = [Explanation(ClassMap("conv1", "cat", values)) for values in maps]
     drawn = await drawings.draw(
@@ -82,7 +82,7 @@ async def test_the_drawings_of_one_picture_are_in_order(drawings: Drawings, coun
 
 
 async def test_the_drawings_of_one_picture_are_made_side_by_side(
-    drawings: Drawings, monkeypatch: pytest.MonkeyPatch
+    drawings: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = threading.Barrier(2)
     draw = Painter._file
@@ -98,7 +98,7 @@ async def test_the_drawings_of_one_picture_are_made_side_by_side(
 
 @pytest.mark.parametrize(("maps", "times"), [(HEAT, 1), (GRID, 0)])
 async def test_one_picture_is_decoded_once_and_only_to_be_drawn_over(
-    drawings: Drawings, monkeypatch: pytest.MonkeyPatch, maps: Maps, times: int
+    drawings: Renderer, monkeypatch: pytest.MonkeyPatch, maps: Maps, times: int
 ) -> None:
     decoding: list[str] = []
 
@@ -111,12 +111,12 @@ async def test_one_picture_is_decoded_once_and_only_to_be_drawn_over(
     assert [name.partition("_")[0] for name in decoding] == ["render"] * times
 
 
-async def test_one_picture_that_cannot_be_read_is_an_error(drawings: Drawings) -> None:
+async def test_one_picture_that_cannot_be_read_is_an_error(drawings: Renderer) -> None:
     with pytest.raises(ImageInvalid):
         await drawings.draw(explained(3, 1), Drawing(), [b"none"], Deadline.after(10))
 
 
-async def test_each_picture_has_a_sheet(drawings: Drawings) -> None:
+async def test_each_picture_has_a_sheet(drawings: Renderer) -> None:
     drawn = await drawings.draw(explained(2), Drawing(sheet=True), PICTURES, Deadline.after(10))
     widths = [Image.open(io.BytesIO(sheet)).width for sheet in drawn.sheets]
     assert len(widths) == 2
@@ -141,8 +141,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Image.Image], threading
 
 @pytest.mark.parametrize("pictures", [PICTURES, PICTURES[:1]], ids=["two", "one"])
 async def test_a_caller_who_leaves_ends_it_after_the_drawing_under_way(
-    drawings: Drawings,
-    workers: Workers,
+    drawings: Renderer,
+    workers: ThreadPool,
     monkeypatch: pytest.MonkeyPatch,
     pictures: list[bytes],
 ) -> None:
@@ -162,8 +162,8 @@ async def test_a_caller_who_leaves_ends_it_after_the_drawing_under_way(
 
 @pytest.mark.parametrize("pictures", [PICTURES, PICTURES[:1]], ids=["two", "one"])
 async def test_past_its_deadline_nothing_more_is_drawn(
-    drawings: Drawings,
-    workers: Workers,
+    drawings: Renderer,
+    workers: ThreadPool,
     monkeypatch: pytest.MonkeyPatch,
     pictures: list[bytes],
 ) -> None:

@@ -9,12 +9,12 @@ import pytest
 from pawsight_serving.errors import ImageInvalid
 from pawsight_serving.explanations.methods.registry import find_method
 from pawsight_serving.explanations.queries import Drawing, Query
-from pawsight_serving.gateway.own_explanations import OwnExplanations
+from pawsight_serving.gateway.inline_explanations import InlineExplanations
 from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.calls import Call
 from pawsight_serving.requests.deadlines import Deadline
-from pawsight_serving.threads.thread_pool import Workers
+from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.fakes import FakeEngine, manifest, picture
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def explanations() -> Admission:
 @pytest.fixture
 def own(
     resources: Resources, engine: FakeEngine, predictions: Admission, explanations: Admission
-) -> Iterator[OwnExplanations]:
+) -> Iterator[InlineExplanations]:
     # What readiness asked for is not looked at here.
     engine.asked.clear()
-    workers = Workers(2, "explain")
+    workers = ThreadPool(2, "explain")
     roomy = replace(resources, admission=predictions, explain_admission=explanations)
-    yield OwnExplanations(roomy, workers)
+    yield InlineExplanations(roomy, workers)
     workers.close()
 
 
@@ -60,13 +60,13 @@ def own(
     ],
 )
 def test_it_has_what_one_pass_of_the_hot_graph_gives(
-    own: OwnExplanations, query: Query, has: bool
+    own: InlineExplanations, query: Query, has: bool
 ) -> None:
     name, method = find_method(MANIFEST, query)
     assert own.has(MANIFEST, name, query, method) is has
 
 
-async def test_it_explains_as_the_sidecar_does(own: OwnExplanations, engine: FakeEngine) -> None:
+async def test_it_explains_as_the_sidecar_does(own: InlineExplanations, engine: FakeEngine) -> None:
     name, method = find_method(MANIFEST, Query(target="all"))
     pictures = [picture("red"), picture("blue")]
     call = Call("mine", Deadline.after(10))
@@ -85,7 +85,7 @@ async def test_it_explains_as_the_sidecar_does(own: OwnExplanations, engine: Fak
     assert (explanations[0].weights_sha256, explanations[0].precision) == ("0" * 64, "fp32")
 
 
-async def test_a_bad_picture_is_the_callers_error(own: OwnExplanations) -> None:
+async def test_a_bad_picture_is_the_callers_error(own: InlineExplanations) -> None:
     name, method = find_method(MANIFEST, Query())
     call = Call("mine", Deadline.after(10))
     with pytest.raises(ImageInvalid):
@@ -93,7 +93,7 @@ async def test_a_bad_picture_is_the_callers_error(own: OwnExplanations) -> None:
 
 
 def test_predictions_come_first(
-    own: OwnExplanations,
+    own: InlineExplanations,
     predictions: Admission,
     explanations: Admission,
     monkeypatch: pytest.MonkeyPatch,

@@ -14,7 +14,7 @@ _OF_THE_MACHINE: Final = (OSError, MemoryError, RuntimeException, EPFail)
 _OF_THE_FILES: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
-def may_pass(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether trying again makes sense: memory, handles or a disk may have been short.
 
     Args:
