@@ -1,4 +1,4 @@
-"""What can be asked of a server, as values that know neither HTTP nor gRPC."""
+"""The operations that a server offers, as values that know neither HTTP nor gRPC."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MANY_PASSES: Final = frozenset({"occlusion", "rise", "smoothgrad"})
 
 
 class Operation(Generic[T]):
-    """A question whose answer is a `T`. All are safe to ask twice: none changes the server."""
+    """A request whose answer is a `T`. All are safe to repeat: none changes the server."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Operation(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Predict(Operation[Prediction]):
-    """What does the picture show? Empty model and version mean the server's default."""
+    """Classify a picture. Empty model and version mean the server's default."""
 
     picture: bytes
     model: str = ""
@@ -48,8 +48,9 @@ class Predict(Operation[Prediction]):
 
 @dataclass(frozen=True, slots=True)
 class Explain(Operation[tuple[Explanation, ...]]):
-    """Why? Empty layer and target mean the last convolutional layer and the predicted class.
+    """Explain a picture.
 
+    An empty layer means the last convolutional one, an empty target the predicted class.
     Layer and target may be several, with commas between them, or "all": the answer has an
     explanation for each layer and target, in that order.
     """
@@ -91,12 +92,12 @@ class Explain(Operation[tuple[Explanation, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ListModels(Operation[tuple[Model, ...]]):
-    """Which models are served?"""
+    """List the models that are served."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetModel(Operation[Model]):
-    """What is the model of that name?"""
+    """Describe the model of a name, in a version or the newest."""
 
     model: str
     version: str = ""
