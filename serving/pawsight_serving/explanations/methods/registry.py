@@ -54,8 +54,7 @@ def find_method(manifest: Manifest, query: Query) -> tuple[str, Method]:
         LayerUnknown, TargetUnknown, OptionInvalid: an option does not fit, or the model's graphs
             are of a time before the method.
     """
-    # An unquoted plus in a URL is a space.
-    name = query.method.replace(" ", "+") or DEFAULT_METHOD
+    name = query.method or DEFAULT_METHOD
     offered = offered_methods(manifest)
     if name not in METHODS:
         raise OptionInvalid(f"Method {name!r} is not one of: {', '.join(offered)}.")

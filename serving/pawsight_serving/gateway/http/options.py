@@ -134,7 +134,8 @@ class ExplainOptions(BaseModel):
         return Query(
             model=model,
             version=version,
-            method=self.method,
+            # An unquoted plus in a URL is a space.
+            method=self.method.replace(" ", "+"),
             layer=self.layer,
             target=self.target,
             channels=tuple(map(int, filter(None, self.channels.split(",")))),

@@ -30,10 +30,6 @@ def test_every_method_takes_a_question_without_options(name: str) -> None:
     assert method.values_per_picture > 0
 
 
-def test_an_unquoted_plus_of_a_url_is_understood() -> None:
-    assert find_method(manifest(), Query(method="grad-cam  "))[0] == "grad-cam++"
-
-
 def test_an_older_graph_offers_what_it_has_and_says_so() -> None:
     older = manifest()
     outputs = older.graphs["tiny_explain"].outputs

@@ -79,6 +79,11 @@ def test_options_become_what_is_asked() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["method=grad-cam++", "method=grad-cam%2B%2B"])
+def test_an_unquoted_plus_of_a_url_is_understood(text: str) -> None:
+    assert query(text).method == "grad-cam++"
+
+
 def test_what_is_not_asked_for_is_left_to_the_server() -> None:
     asked = query("")
     assert (asked.method, asked.layer, asked.target) == ("grad-cam", "", "")
