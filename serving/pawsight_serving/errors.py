@@ -21,6 +21,7 @@
     ├── DeadlineExceeded
     ├── InternalError               ours; the log has the cause
     ├── RepositoryInvalid           the model repository on disk is broken
+    │   ├── FolderUnreadable        a folder that may be none of a model
     │   └── RepositoryBusy          another process is changing it
     ├── ConfigurationInvalid        a file that a setting names cannot be used
     │   └── PackageMissing          a setting wants what is not installed
@@ -201,6 +202,8 @@ class RepositoryInvalid(PawsightError):
 
 class FolderUnreadable(RepositoryInvalid):
     """This process may not look into a folder of the repository, which may be none of a model."""
+
+    code = "FOLDER_UNREADABLE"
 
 
 class RepositoryBusy(RepositoryInvalid):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # These end a command, or a server before it could answer anybody.
 NEVER_ANSWERED = {
+    "FOLDER_UNREADABLE",
     "REPOSITORY_INVALID",
     "REPOSITORY_BUSY",
     "CONFIGURATION_INVALID",

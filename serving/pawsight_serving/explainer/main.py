@@ -110,10 +110,7 @@ async def serve(
         metrics.saw_readiness(models)
 
     async def start() -> Address:
-        # Beside the models, whose libraries mostly compute outside Python.
-        colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
         await engine.start()
-        await colormaps
         address = await server.start(settings.grpc, shared=shared_port)
         await readiness.start(server.set_ready, saw_readiness)
         return address
@@ -123,8 +120,11 @@ async def serve(
             if (address := await unless_stopped(start(), stopping)) is None:
                 return
             started(address)
+            # No start waits for them; a drawing does that comes at once.
+            colormaps = asyncio.create_task(asyncio.to_thread(load_colormaps))
             async with giving_back_after_crowds(admission.idle_s):
                 await stopping
+            await colormaps
         finally:
             await end_in_order(
                 readiness.stop,

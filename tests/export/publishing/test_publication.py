@@ -404,8 +404,13 @@ def test_ctrl_c_waits_until_what_has_begun_is_published(
         replace_file(path, data)
 
     monkeypatch.setattr(publication, "replace_file", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        put(repository, "2", staged, keep=1, classes=("cats", "dogs"))
+    # A shell that runs the tests in the background ignores the signal for them.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            put(repository, "2", staged, keep=1, classes=("cats", "dogs"))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert served_versions(repository, "tiny") == ["2"]
     assert {path.name for path in (repository / "tiny").iterdir()} == {
         *("2", "config.pbtxt", "labels.txt")

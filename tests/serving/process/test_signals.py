@@ -13,6 +13,8 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
+    # Whatever the shell that runs the tests, below `nohup` too.
+    before = signal.signal(number, signal.SIG_DFL)
     waiting = asyncio.create_task(stop_signal())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -20,6 +22,7 @@ async def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
     await asyncio.wait_for(waiting, 5)
     for each in NUMBERS:
         asyncio.get_running_loop().remove_signal_handler(each)
+    signal.signal(number, before)
 
 
 async def test_what_nohup_ignores_stays_ignored() -> None:

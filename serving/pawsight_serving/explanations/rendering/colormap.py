@@ -16,7 +16,7 @@ ACTIVATION: Final = "viridis"
 
 
 def load_colormaps() -> None:
-    """Load matplotlib's tables, which takes half a second: else the first drawing waits for it."""
+    """Load matplotlib's tables, half a second that the first drawing then need not wait for."""
     _palette(HEAT)
 
 
