@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # Not a pause, whatever its name: so long may one attempt to connect take, TLS and all.
+    # Despite its name, this is how long one attempt to connect may take, with TLS.
     ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),

@@ -110,7 +110,7 @@ _STATUSES: Final[Mapping[StatusCode, type[errors.PawsightError]]] = {
 _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
     errors.ServerUnreachable: "No server answers at {url}; check its address and that it runs.",
     errors.CertificateUntrusted: UNTRUSTED,
-    errors.Overloaded: "The server at {url} takes no more now; ask again later, or for less.",
+    errors.Overloaded: "The server at {url} takes no more now; try again later, or ask for less.",
     errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
     errors.ImageTooLarge: "The picture is larger than the server takes in one message; send less.",
 }

@@ -90,7 +90,7 @@ class AsyncHttpTransport:
         try:
             return await self._exchange(codec.with_model(operation, default), ends_s)
         except errors.ModelNotFound:
-            self._default_model = ""  # it is served no more; the next call asks for the new one
+            self._default_model = ""  # it is no longer served; the next call asks for the new one
             raise
 
     async def _exchange(self, operation: Operation[T], ends_s: float) -> T:

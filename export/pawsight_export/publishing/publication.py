@@ -66,7 +66,7 @@ def next_version(repository: Path, name: str) -> str:
 def publish(
     staged: Path, repository: Path, name: str, version: str, *, keep: int = KEEP
 ) -> list[str]:
-    """Publish a staged version, and remove what is kept no more.
+    """Publish a staged version, and remove what is no longer kept.
 
     Earlier versions that cannot share a configuration with it, such as those of another input
     size, are no longer served; they stay for a rollback.
@@ -217,7 +217,7 @@ class _Publication:
         replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())
 
     def _tidy(self, kept: Sequence[Manifest], served: Sequence[Manifest]) -> None:
-        """Remove what is kept no more; the version is served already, whatever happens here."""
+        """Remove what is no longer kept; the version is served already, whatever happens here."""
         try:
             self._configure(self._manifest.explain_name, served)
             for graph in reversed(self._graphs):

@@ -44,7 +44,7 @@ class EmbeddedEngine:
         graphs: "hot" leaves the `_explain` graphs on disk, for a process that never runs them.
         sharing: how calls share the processor.
         poll_s: time between two looks at the folder; None looks at the start alone.
-        grace_s: how long a version that is served no more still answers who asks for it by name.
+        grace_s: how long a version that is no longer served still answers requests that name it.
         without_broken: whether the start goes on for the other models where one is broken.
     """
 

@@ -17,7 +17,7 @@ Key = tuple[str, str]
 class LoadedVersions:
     """The loaded versions.
 
-    A version that is served no more still answers for a while: its name may be on the way from a
+    A version that is no longer served still answers for a while: its name may be on the way from a
     process that has not seen the change yet. It never answers where no version is asked for.
 
     Args:

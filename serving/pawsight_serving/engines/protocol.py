@@ -40,10 +40,10 @@ class Engine(Protocol):
         """
 
     def manifests(self) -> Sequence[Manifest]:
-        """Return the manifests of what is loaded, one a version.
+        """Return the manifests of what is loaded, one per version.
 
         Within a name the last one is what answers where no version is asked for; before it come
-        earlier ones and, for a while, those that are served no more.
+        earlier ones and, for a while, those that are no longer served.
 
         Raises:
             EngineUnavailable: the engine is elsewhere, and has not been reached since the start.

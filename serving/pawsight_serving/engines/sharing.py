@@ -19,7 +19,7 @@ class Sharing:
     Attributes:
         calls: that run at a time.
         cores: "all" gives each call all of them, "one" a core of its own.
-        largest_batch: single pictures of calls that wait, run in one batch at the most; None leaves
+        largest_batch: single pictures of calls that wait, run in one batch at most; None leaves
             it to what runs the graph.
         processors: to share.
         gpu: whether a GPU runs the calls where there is one.

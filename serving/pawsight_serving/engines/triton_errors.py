@@ -58,7 +58,7 @@ def meant_by(error: AioRpcError) -> PawsightError:
 
 
 def is_not_loaded(error: AioRpcError) -> bool:
-    """Whether Triton has the model or the version no more, or not yet."""
+    """Whether Triton no longer has the model or the version, or not yet."""
     return (
         error.code() in {StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE}
         and "unknown model" in (error.details() or "").lower()

@@ -35,7 +35,7 @@ _CHANNEL: Final = (
     ("grpc.enable_http_proxy", 0),
     # By default gRPC waits up to two minutes before it tries a server again.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # Not a pause, whatever its name: so long may one attempt to connect take.
+    # Despite its name, this is how long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 500),
     # A channel of its own: one that has just failed elsewhere must not hold this one back.

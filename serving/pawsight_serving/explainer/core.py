@@ -125,7 +125,7 @@ class Explainer:
             version: empty means the newest.
             pixels: RGB, uint8, [batch, height, width, 3] in the model's input size.
             outputs: names of outputs of this graph.
-            deadline: when the answer is of no use any more.
+            deadline: when the answer is no longer of use.
 
         Raises:
             ModelNotFound, VersionNotFound: no such graph or version.

@@ -39,7 +39,7 @@ class Queue:
         Args:
             pictures: how many there are.
             values: float32 values that are held for each of them.
-            drawn_bytes: what the drawings of each of them take at the most.
+            drawn_bytes: what the drawings of each of them take at most.
         """
         size = pictures * (values * _VALUE_BYTES + drawn_bytes)
         if size > self._max_bytes:

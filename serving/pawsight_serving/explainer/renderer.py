@@ -34,7 +34,7 @@ class Renderer:
         self._max_side = max_side
 
     def most_bytes(self, drawing: Drawing | None, shapes: Sequence[tuple[int, ...]]) -> int:
-        """Return how many bytes the drawings of one picture have at the most.
+        """Return how many bytes the drawings of one picture have at most.
 
         Args:
             drawing: what to draw, and how; None draws nothing.

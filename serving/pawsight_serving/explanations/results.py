@@ -133,7 +133,7 @@ class Explained:
 
     Attributes:
         method: its name.
-        predictions: one a picture, with the digest of the graph that answered.
+        predictions: one per picture, with the digest of the graph that answered.
         weights_sha256: of the training run's weights that the graph was made of, before any
             rounding.
         precision: what that graph computes in: "fp32", "fp16" or "int8".

@@ -147,7 +147,7 @@ class Assembly:
         return min(resources.admission.idle_s(), resources.explain_admission.idle_s())
 
     async def stop(self) -> None:
-        """Turn readiness red, accept no more, finish what is under way, then end every part.
+        """Turn readiness red, stop accepting, finish what is under way, then end every part.
 
         Each wait has a bound, and a part that fails to end keeps no other from ending.
         """
@@ -178,7 +178,11 @@ class Assembly:
         logger.warning("%s", sentence)
 
     async def _stop_servers(self) -> None:
-        await asyncio.gather(self._http.stop(), self._rpc.stop(self._settings.shutdown_grace_s))
+        # Side by side, as both have the same grace; each to its end, whatever the other does.
+        await asyncio.gather(
+            end_in_order(self._http.stop),
+            end_in_order(partial(self._rpc.stop, self._settings.shutdown_grace_s)),
+        )
 
     async def _stop_sidecar(self) -> None:
         if self._sidecar is not None:

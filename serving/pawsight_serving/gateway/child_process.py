@@ -221,7 +221,7 @@ class ChildProcess:
     async def _until_frozen(
         self, client: Peer, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]
     ) -> None:
-        """Return when the process has ended; one that answers no more is killed."""
+        """Return when the process has ended; one that no longer answers is killed."""
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
                 if client.since_last_answer_s() > _FROZEN_AFTER_S:

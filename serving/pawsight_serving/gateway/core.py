@@ -78,7 +78,7 @@ class Gateway:
         self.explain_admission = resources.explain_admission
 
     def models(self) -> Sequence[Manifest]:
-        """Return the manifests of what is served, one a version."""
+        """Return the manifests of what is served, one per version."""
         return self._engine.manifests()
 
     def model(self, name: str, version: str = "") -> Manifest:

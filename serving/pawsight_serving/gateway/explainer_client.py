@@ -45,7 +45,7 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     # A sidecar that comes back is found again within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # Not a pause, whatever its name: so long may one attempt to connect take.
+    # Despite its name, this is how long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),

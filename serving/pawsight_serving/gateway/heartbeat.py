@@ -36,7 +36,7 @@ class Heartbeat:
         self._asking.start()
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         await self._asking.stop()
         self._heard_s = None
 

@@ -83,7 +83,7 @@ class Observed:
                 self.spans.append(span)
 
     def end(self) -> None:
-        """Fix the total time; later calls change nothing any more."""
+        """Fix the total time; later calls change nothing."""
         with self._lock:
             self.total_s = time.perf_counter() - self.started_s
             self._ended = True

@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry: one span a request, one a stage, joined across processes."""
+"""Traces for OpenTelemetry: one span per request, one per stage, joined across processes."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _GROWTH_BYTES: Final = 32 * 1024 * 1024
 
 
 def keep_one_heap() -> None:
-    """Make the C library use one heap instead of one a thread, where it can.
+    """Make the C library use one heap instead of one per thread, where it can.
 
     Call it before threads are started. One thread can then use what another has freed, and a burst
     of requests leaves less memory behind (`benchmarks/gateway_memory.py`).

@@ -52,7 +52,7 @@ class Periodic:
         self._task = asyncio.create_task(self._repeat())
 
     async def stop(self) -> None:
-        """Do it no more; where it is being done, it is cancelled."""
+        """Stop doing it; where it is being done, it is cancelled."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

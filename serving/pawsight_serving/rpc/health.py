@@ -49,7 +49,7 @@ class Health(health_pb2_grpc.HealthServicer):
             self._tell()
 
     def stop(self) -> None:
-        """Tell everybody that nothing is ready any more, and end all watching."""
+        """Tell everybody that nothing is ready any longer, and end all watching."""
         self._stopping = True
         self.set_ready(False)
 

@@ -149,7 +149,7 @@ def _make(
         except OSError:
             if _describe(folder) is not None:
                 return
-            # One that works no more, such as of a Python that is gone.
+            # One that no longer works, such as of a Python that is gone.
             shutil.rmtree(folder)
             made.rename(folder)
 

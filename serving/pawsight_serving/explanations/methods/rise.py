@@ -125,7 +125,7 @@ class Rise:
 def covered(
     image: NDArray[np.uint8], colour: NDArray[np.float32], masks: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Return the picture where masks are one and the colour where they are zero, one a mask."""
+    """Return the picture where masks are one and the colour where they are zero, one per mask."""
     seen: NDArray[np.float32] = colour + (image - colour) * masks[..., np.newaxis]
     return np.rint(seen).astype(np.uint8)
 

@@ -41,7 +41,7 @@ class Painter:
         drawing: what to draw, and how.
         limits: byte and pixel limits of the picture.
         max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
-        check: is called before each drawing, and raises where it is not wanted any more.
+        check: is called before each drawing, and raises where it is no longer wanted.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Painter:
 
 
 def most_bytes(drawing: Drawing, shapes: Sequence[tuple[int, ...]], max_side: int) -> int:
-    """Return how many bytes the files of one picture's drawings have at the most.
+    """Return how many bytes the files of one picture's drawings have at most.
 
     Of noise a file has about as many as its pixels, of all else it has fewer.
 

@@ -91,7 +91,7 @@ def draw_sheet(
 
 
 def most_pixels(maps: int) -> int:
-    """Return how many pixels a sheet of so many maps has at the most."""
+    """Return how many pixels a sheet of so many maps has at most."""
     side = _LARGE if maps == 1 else _SMALL
     # Each with a share of the margins and of the heading, however few there are.
     width, height = side + 2 * _GAP, _HEADING + side + _CAPTION + bar.HEIGHT + _GAP

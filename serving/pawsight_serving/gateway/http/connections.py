@@ -60,7 +60,7 @@ class ConnectionLimits:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds; one a connection.
+    """uvicorn's protocol, with bounds; one per connection.
 
     Args:
         config: uvicorn's.

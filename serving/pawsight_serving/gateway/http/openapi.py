@@ -162,7 +162,7 @@ def _filters(operation: str, *parameters: Json) -> Json:
         "parameters": list(parameters),
         "responses": {
             "200": {
-                "description": "A grid of pictures, one a filter.",
+                "description": "A grid of pictures, one per filter.",
                 "content": {"image/png": PICTURE},
             },
             **_failures(400, 404),

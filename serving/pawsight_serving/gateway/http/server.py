@@ -94,7 +94,7 @@ class HttpServer:
         return Address(address.host, port)
 
     async def stop(self) -> None:
-        """Accept no more, finish the requests under way within the grace, then cancel them.
+        """Stop accepting, finish the requests under way within the grace, then cancel them.
 
         A request that is cancelled has a moment for its answer, which says that it was cut off.
         """
