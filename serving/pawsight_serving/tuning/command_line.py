@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,16 @@ from pawsight_serving.errors import (
     ConfigurationInvalid,
     EngineUnavailable,
     PawsightError,
-    RepositoryInvalid,
 )
-from pawsight_serving.folder_access import fault_of
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.served import read_graph_config, read_served
-from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
-from pawsight_serving.repository.writing import exclusive_writer, replace_file
+from pawsight_serving.repository.triton_config import CONFIG_FILE
+from pawsight_serving.tuning.configuration import check_writable, write_best
 from pawsight_serving.tuning.measurements import best
 from pawsight_serving.tuning.report import HEADER, plot, row
-from pawsight_serving.tuning.settings import candidates, remember
+from pawsight_serving.tuning.settings import candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,9 +118,14 @@ def tune(
     name: str,
     repository: Path,
     latency_ms: float | None,
+    instances: tuple[int, ...],
+    batches: tuple[int, ...],
+    delays_us: tuple[int, ...],
+    callers: tuple[int, ...],
+    measure_s: float,
+    limit_s: float,
     plot_path: Path | None,
     own_client: bool,
-    **options: Any,
 ) -> None:
     """Find the Triton settings of NAME that serve this machine best.
 
@@ -133,9 +136,11 @@ def tune(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         if latency_ms is not None:
-            _refuse_unwritable(name, repository)
+            # Before the minutes of measuring.
+            check_writable(repository, name)
         with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
-            trials = _search(name, repository, own_client, options)
+            sweep = Sweep(instances, batches, delays_us, callers, measure_s, limit_s)
+            trials = _search(name, repository, sweep, own_client=own_client)
         if not trials:
             raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
         try:
@@ -148,16 +153,6 @@ def tune(
         raise click.ClickException(str(error)) from error
 
 
-def _refuse_unwritable(name: str, repository: Path) -> None:
-    """Refuse before the minutes of measuring what could not be written after them."""
-    # What is not there is told as such.
-    if (repository / name).is_dir() and (fault := fault_of(repository / name)):
-        raise RepositoryInvalid(
-            f"The configuration of {name} in {repository} cannot be written: {fault}; mend that, "
-            "or leave out --latency-ms."
-        )
-
-
 @contextmanager
 def _told_when_stopped(outcome: str) -> Iterator[None]:
     try:
@@ -167,7 +162,19 @@ def _told_when_stopped(outcome: str) -> Iterator[None]:
         raise
 
 
-def _search(name: str, repository: Path, own_client: bool, options: dict[str, Any]) -> list[Trial]:
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What to try, and for how long; see the options of the same names."""
+
+    instances: tuple[int, ...]
+    batches: tuple[int, ...]
+    delays_us: tuple[int, ...]
+    callers: tuple[int, ...]
+    measure_s: float
+    limit_s: float
+
+
+def _search(name: str, repository: Path, sweep: Sweep, *, own_client: bool) -> list[Trial]:
     from pawsight_serving.triton_server.environment import default_cache, prepare
     from pawsight_serving.tuning.clients import choose_client
     from pawsight_serving.tuning.search import Bounds, search
@@ -175,11 +182,11 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
     manifest = find_model(read_served(repository), name)
     environment = prepare(click.echo, default_cache())
     client = choose_client(environment, default_cache(), click.echo, own=own_client)
-    batches, delays_us = options["batches"], options["delays_us"]
+    batches, delays_us = sweep.batches, sweep.delays_us
     if not read_graph_config(repository, manifest.name).max_batch_size:
         # OpenVINO's backend has no batches, so nothing waits for one either.
         batches, delays_us = (1,), (0,)
-    settings = candidates(options["instances"], batches, delays_us)
+    settings = candidates(sweep.instances, batches, delays_us)
     click.echo(
         f"{len(settings)} settings of {manifest.name} version {manifest.version}, "
         f"{manifest.precision}, measured with {client.name}; Ctrl-C ends it."
@@ -192,8 +199,8 @@ def _search(name: str, repository: Path, own_client: bool, options: dict[str, An
             repository,
             (manifest.name, manifest.version),
             settings,
-            options["callers"],
-            Bounds(options["measure_s"], options["limit_s"]),
+            sweep.callers,
+            Bounds(sweep.measure_s, sweep.limit_s),
             click.echo,
         )
     )
@@ -221,21 +228,5 @@ def _conclude(name: str, repository: Path, trials: list[Trial], latency_ms: floa
     if latency_ms is None:
         click.echo("Nothing was written; name a target with --latency-ms to write it.")
         return
-    figures = {
-        "latency_target_ms": latency_ms,
-        "callers": found.load.callers,
-        "pictures_per_s": round(found.load.pictures_per_s, 1),
-        "p99_ms": round(found.load.p99_ms, 2),
-        "at": datetime.now(UTC).timestamp(),
-    }
-    try:
-        with exclusive_writer(repository, name):
-            config = read_graph_config(repository, name)
-            remember(config, found.setting, figures)
-            replace_file(repository / name / CONFIG_FILE, write_config(config).encode())
-    except OSError as error:
-        raise RepositoryInvalid(
-            f"The configuration of {name} in {repository} could not be written: "
-            f"{error.strerror or error}."
-        ) from error
-    click.echo(f"Written to {name}/{CONFIG_FILE} ; a running Triton picks it up.")
+    write_best(repository, name, found, latency_ms)
+    click.echo(f"Written to {name}/{CONFIG_FILE}; a running Triton picks it up.")

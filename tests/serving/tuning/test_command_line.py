@@ -12,6 +12,7 @@ from pawsight_client.cli import main
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.verification import verify
 from pawsight_serving.tuning import command_line as module
+from pawsight_serving.tuning import configuration
 from pawsight_serving.tuning.measurements import Load, Trial
 from pawsight_serving.tuning.settings import Setting
 from tests.serving.tiny_repository import publish_tiny
@@ -43,7 +44,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_search", lambda *arguments: TRIALS)
+    monkeypatch.setattr(module, "_search", lambda *arguments, **_: TRIALS)
 
 
 def tune(repository: Path, *options: str) -> Result:
@@ -85,7 +86,7 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "replace_file", full)
+    monkeypatch.setattr(configuration, "replace_file", full)
     done = tune(repository, "--latency-ms", "10")
     assert done.exit_code == 1
     assert "could not be written: No space left on device." in done.output
@@ -108,12 +109,14 @@ def test_what_could_not_be_written_is_refused_before_it_is_measured(
 ) -> None:
     measured: list[object] = []
 
-    def search(*arguments: object) -> list[Trial]:
+    def search(*arguments: object, **_: object) -> list[Trial]:
         measured.append(arguments)
         return TRIALS
 
     monkeypatch.setattr(module, "_search", search)
-    monkeypatch.setattr(module, "fault_of", lambda folder: "the folder of it may not be written")
+    monkeypatch.setattr(
+        configuration, "fault_of", lambda folder: "the folder of it may not be written"
+    )
     done = tune(repository, *options)
     assert (done.exit_code, said in done.output) == (status, True), done.output
     assert len(measured) == (status == 0)
@@ -139,7 +142,7 @@ def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) ->
 def test_ctrl_c_says_what_was_changed(
     repository: Path, monkeypatch: pytest.MonkeyPatch, during: str, said: str, written: bool
 ) -> None:
-    def stopped(*arguments: object) -> None:
+    def stopped(*arguments: object, **_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, during, stopped)
