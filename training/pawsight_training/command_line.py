@@ -21,7 +21,7 @@ from pawsight_training.evaluation.served import evaluate_served, served_manifest
 from pawsight_training.filters import write_filters
 from pawsight_training.learning.initialisation import starting_net
 from pawsight_training.learning.job import Job
-from pawsight_training.machine import Machine, best_precision
+from pawsight_training.machine import Machine, Precision, best_precision
 from pawsight_training.options import (
     CACHE_HELP,
     CLASSES_HELP,
@@ -87,14 +87,19 @@ def train(
     seed: int,
     input_size: tuple[int, int],
     cache: Path | None,
-    **options: Any,
+    precision: Precision | None,
+    accelerator: str,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    **changes: Any,
 ) -> None:
     """Train a net by a RECIPE on folders of pictures.
 
     RECIPE is scratch or scratch-augmented (a small convnet), features, frozen-augmented or
     fine-tune (VGG16 from learnt weights), or end-to-end (all of VGG16).
     """
-    chosen = _override(RECIPES[recipe], options)
+    chosen = _override(RECIPES[recipe], changes)
     labels = _labels(classes)
     start = read_weights(weights) if weights else None
     if dry_run:
@@ -119,14 +124,14 @@ def train(
             return
     # Of several processes each runs this, and finds what the first one has begun; those are left to
     # the training, which knows which one it is.
-    alone = options["devices"] * options["nodes"] == 1
+    alone = devices * nodes == 1
     refuse_unusable(out, resume=resume, first=alone)
     machine = Machine(
-        accelerator=options["accelerator"],
-        devices=options["devices"],
-        nodes=options["nodes"],
-        strategy=options["strategy"],
-        precision=options["precision"] or best_precision(options["accelerator"]),
+        accelerator=accelerator,
+        devices=devices,
+        nodes=nodes,
+        strategy=strategy,
+        precision=precision or best_precision(accelerator),
     )
     pictures = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
     display.dataset(pictures)
@@ -227,9 +232,8 @@ def pack(*, run: Path, out: Path) -> None:
     click.echo(f"{out}: weights sha256 {packed.manifest.weights_sha256}")
 
 
-def _override(recipe: Recipe, options: dict[str, Any]) -> Recipe:
-    fields = {field.name for field in dataclasses.fields(recipe)}
-    given = {name: value for name, value in options.items() if name in fields and value is not None}
+def _override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    given = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(recipe, **given)
 
 
