@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _logger: Final = logging.getLogger(__name__)
-# Each attempt has its lines in the first, and a full queue in the second, for as long as it lasts.
+# OpenTelemetry's own loggers: the first writes of every attempt, the second while a queue is full.
 _attempts: Final = logging.getLogger(otlp.__name__)
 _queue: Final = logging.getLogger("opentelemetry.sdk")
 

@@ -37,7 +37,7 @@ class GradCam:
 
     @staticmethod
     def offered(manifest: Manifest) -> bool:
-        """Return True: the hot graph of every model has the last layer's."""
+        """See `MethodKind.offered`; the hot graph of every model has the last layer's map."""
         return "gradcam" in manifest.graphs[manifest.name].outputs
 
     @classmethod
