@@ -64,7 +64,10 @@ class Decoder:
     def preparing(
         self, pictures: Sequence[bytes], size: tuple[int, int]
     ) -> Callable[[], NDArray[np.uint8]]:
-        """Return what decodes the one picture as `decode` does, in the thread that calls it."""
+        """Return what decodes the one picture as `decode` does, in the thread that calls it.
+
+        It takes the picture out of `pictures` only then: a gRPC message copies it on each access.
+        """
         observed = current()
 
         def prepare() -> NDArray[np.uint8]:

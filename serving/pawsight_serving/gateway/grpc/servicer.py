@@ -76,11 +76,11 @@ class PawsightServicer(PawsightMethods):
     @unary
     async def Predict(self, request: PredictRequest, call: Call) -> PredictResponse:  # noqa: N802
         """Classify pictures."""
-        # Each look into a message copies: the pictures are taken out once.
-        pictures = list(request.images)
-        with self._gateway.admission.place(sum(map(len, pictures)), call.deadline):
+        # Each look into a message copies a picture. Nobody holds that copy while the call waits.
+        size = sum(map(len, request.images))
+        with self._gateway.admission.place(size, call.deadline):
             predicted = await self._gateway.predict(
-                request.model, request.version, pictures, call.deadline
+                request.model, request.version, request.images, call.deadline
             )
         return predict_response(predicted, call.request_id)
 
@@ -119,6 +119,7 @@ class PawsightServicer(PawsightMethods):
     @unary
     async def Explain(self, request: ExplainRequest, call: Call) -> ExplainResponse:  # noqa: N802
         """Classify pictures and say why."""
+        # Here they are needed several times: taken out once.
         pictures = list(request.images)
         with self._gateway.explain_admission.place(sum(map(len, pictures))):
             return await self._gateway.explain(

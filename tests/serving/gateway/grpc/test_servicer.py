@@ -169,10 +169,10 @@ async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
     assert "secret" not in response.error.error
 
 
-async def test_pictures_are_taken_out_of_their_message_once(
+async def test_what_waits_is_held_once_in_its_message_alone(
     stub: PawsightAsyncStub, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each look into a message's field copies a picture; of a list it does not."""
+    """A list of the pictures would hold them a second time for as long as the call waits."""
     given: list[Sequence[bytes]] = []
     predict = gateway.predict
 
@@ -184,4 +184,4 @@ async def test_pictures_are_taken_out_of_their_message_once(
 
     monkeypatch.setattr(gateway, "predict", seen)
     await stub.Predict(pb.PredictRequest(images=[RED, BLUE]))
-    assert type(given[0]) is list
+    assert not isinstance(given[0], list)
