@@ -70,7 +70,7 @@ def test_a_message_over_the_transports_limit_is_not_asked_again() -> None:
 
 def test_words_for_what_grpc_says_by_itself() -> None:
     exhausted = codec.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED), "grpc://host:1")
-    assert "ask again later" in str(exhausted)
+    assert "try again later" in str(exhausted)
     down = codec.error_of(Failed(grpc.StatusCode.UNAVAILABLE), "grpc://host:1")
     assert "No server answers at grpc://host:1;" in str(down)
 
