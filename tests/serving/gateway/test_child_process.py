@@ -243,6 +243,19 @@ async def test_one_that_cannot_start_is_tried_again_until_it_is_stopped(
     await asyncio.wait_for(sidecar.stop(1), 5)
 
 
+async def is_ended_and_started_again(
+    sidecar: ChildProcess, client: ExplainerClient, pids: asyncio.Queue[int]
+) -> None:
+    """Start it, and see its first process end and a second one too; `pids` has those ended."""
+    sidecar.start(client)
+    try:
+        first = await asyncio.wait_for(pids.get(), 30)
+        await ended(first)
+        assert await asyncio.wait_for(pids.get(), 30) != first
+    finally:
+        await sidecar.stop(0)
+
+
 @pytest.mark.parametrize("words", [CONFUSED, SHUT])
 async def test_one_that_says_or_does_the_unexpected_is_ended_and_started_again(
     settings: ExplainerSettings,
@@ -253,13 +266,7 @@ async def test_one_that_says_or_does_the_unexpected_is_ended_and_started_again(
     monkeypatch.setattr("pawsight_serving.gateway.child_process._ENDING_S", 0.1)
     pids: asyncio.Queue[int] = asyncio.Queue()
     sidecar = ChildProcess(settings, (sys.executable, "-c", words), ended=pids.put_nowait)
-    sidecar.start(client)
-    try:
-        first = await asyncio.wait_for(pids.get(), 30)
-        await ended(first)
-        assert await asyncio.wait_for(pids.get(), 30) != first
-    finally:
-        await sidecar.stop(0)
+    await is_ended_and_started_again(sidecar, client, pids)
 
 
 async def test_a_frozen_process_is_refused_at_once_and_replaced(
@@ -296,13 +303,7 @@ async def test_one_that_hangs_at_its_start_is_killed_and_started_again(
     monkeypatch.setattr("pawsight_serving.gateway.child_process._STARTS_WITHIN_S", 0.1)
     pids: asyncio.Queue[int] = asyncio.Queue()
     sidecar = ChildProcess(settings, (sys.executable, "-c", HANGING), ended=pids.put_nowait)
-    sidecar.start(client)
-    try:
-        first = await asyncio.wait_for(pids.get(), 30)
-        await ended(first)
-        assert await asyncio.wait_for(pids.get(), 30) != first
-    finally:
-        await sidecar.stop(0)
+    await is_ended_and_started_again(sidecar, client, pids)
     assert "the explainer has not started within 0.1 s; ending it" in caplog.text
 
 
