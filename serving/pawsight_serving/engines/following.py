@@ -13,7 +13,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from pawsight_serving.engines.listing import check_servable, list_served, state_of, state_of_version
+from pawsight_serving.engines.listing import list_served, state_of, state_of_version
 from pawsight_serving.engines.loading import load_version
 from pawsight_serving.engines.single_flight import SingleFlight
 from pawsight_serving.engines.transient_errors import is_transient, root_cause
@@ -84,7 +84,6 @@ class Follower:
             RepositoryInvalid: nothing can be served, or a model has no version that can be.
             EngineUnavailable: no version of a model can be loaded.
         """
-        await asyncio.to_thread(check_servable, self._repository, without_broken=without_broken)
         await self._look()
         served = self._loaded_versions.manifests
         for error in self.faults.values():

@@ -11,6 +11,7 @@ import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
 from pawsight_serving.addresses import check_free
+from pawsight_serving.engines.listing import check_servable
 from pawsight_serving.engines.selection import open_engine
 from pawsight_serving.explainer.core import Explainer
 from pawsight_serving.explainer.metrics import ExplainerMetrics
@@ -52,6 +53,8 @@ def run(settings: ExplainerSettings) -> None:
     keep_one_heap()
     start_logging(settings.log_format)
     check_free(settings.grpc)
+    if (repository := settings.repository_or_default) is not None:
+        check_servable(repository, without_broken=True)
     uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
 
 
