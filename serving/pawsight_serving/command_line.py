@@ -11,6 +11,7 @@ import click
 
 from pawsight_serving.addresses import collector_url
 from pawsight_serving.errors import PackageMissing, PawsightError
+from pawsight_serving.gateway.launched_process import LaunchedProcess
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.security.api_keys import NAME, add_line, make_key
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
@@ -49,7 +50,8 @@ def serve(settings: GatewaySettings) -> None:
     """Serve predictions and explanations over HTTP and gRPC."""
     from pawsight_serving.gateway import main  # the models' libraries load with it
 
-    _run(lambda: main.run(settings))
+    launched = click.get_current_context().find_object(LaunchedProcess)
+    _run(lambda: main.run(settings, launched))
 
 
 @click.command()

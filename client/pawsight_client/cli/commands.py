@@ -18,7 +18,7 @@ class Entry(NamedTuple):
 
 COMMANDS: Final = {
     "serve": Entry(
-        "pawsight_serving.command_line:serve",
+        "pawsight_serving.serve_command:serve",
         "serving",
         "Serve predictions and explanations over gRPC and HTTP.",
     ),

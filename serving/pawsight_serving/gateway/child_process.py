@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import subprocess
-import sys
+import math
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pawsight_serving.addresses import Address
+from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND, LaunchedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EXPLAINER_COMMAND: Final = (sys.executable, "-m", "pawsight_serving.explainer")
 _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 5.0
 # A process that lived for so long did not fail because of its start.
@@ -32,6 +31,10 @@ _ENDING_S: Final = 10.0
 # A process that answers nothing for so long is frozen, and ended.
 _FROZEN_AFTER_S: Final = 15.0
 _LOOK_S: Final = 1.0
+# A spare loads its libraries when a start is over, and one that died is not replaced at once:
+# whatever ended it may end the next one too.
+_SPARE_AFTER_S: Final = 5.0
+_NEXT_SPARE_AFTER_S: Final = 60.0
 
 
 class Peer(Protocol):
@@ -50,13 +53,14 @@ class Peer(Protocol):
 class ChildProcess:
     """Keeps one process running, such as the explainer, and its client pointed at it.
 
-    The process takes its settings as one line of JSON on its standard input, and says its
-    address as one line of JSON on its standard output. The end of its input ends it, so it goes
-    with this process however this one ends.
+    See `LaunchedProcess` for how they talk.
 
     Args:
         settings: the process's.
         command: what to run.
+        launched: one of this command that takes the first turn, and loads its libraries already.
+        keeps_spare: whether another one waits with its libraries loaded, so that it takes over
+            from one that ends in half of the time.
         name: what the log calls it.
         environment: its environment variables; those of this process where none are given.
         ended: is called with the id of a process that has ended.
@@ -67,6 +71,8 @@ class ChildProcess:
         settings: BaseModel,
         command: Sequence[str] = EXPLAINER_COMMAND,
         *,
+        launched: LaunchedProcess | None = None,
+        keeps_spare: bool = False,
         name: str = "explainer",
         environment: Mapping[str, str] | None = None,
         ended: Callable[[int], None] | None = None,
@@ -78,9 +84,10 @@ class ChildProcess:
         self.announced: dict[str, Any] = {}
         self._settings = settings
         self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
-        self._launched = False
-        self._unsettled: subprocess.Popen[bytes] | None = None
+        self._process = launched
+        self._next = launched
+        self._spare_due_s = math.inf
+        self._keeps_spare = keeps_spare
         self._supervision: asyncio.Task[None] | None = None
         self._reachable = asyncio.Event()
 
@@ -89,25 +96,8 @@ class ChildProcess:
         """The running process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def launch(self) -> None:
-        """Start the process ahead of `start`, so that both processes load at the same time.
-
-        It loads its libraries, and waits for `settle`.
-        """
-        with suppress(OSError):  # `start` tries again, and says what is wrong
-            self._process = self._spawn()
-            self._launched = True
-
-    def settle(self) -> None:
-        """Give the launched process its settings, by which it begins its work; `start` does too."""
-        process, self._unsettled = self._unsettled, None
-        if process is not None and process.stdin is not None:
-            with suppress(BrokenPipeError):
-                process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
-                process.stdin.flush()
-
     def start(self, client: Peer) -> None:
-        """Start the process, unless it was launched, and its supervision; see `wait_reachable`.
+        """Start the process and its supervision; see `wait_reachable`.
 
         Args:
             client: is given the address of the process.
@@ -139,13 +129,9 @@ class ChildProcess:
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
-        await self._end(0.0 if starting else grace_s)
-
-    def kill(self) -> None:
-        """End the process at once, if it was launched and nobody has stopped it."""
+        await self._drop_next()
         if self._process is not None:
-            with self._process as process:
-                process.kill()
+            await self._process.end(0.0 if starting else grace_s)
 
     async def _supervise(self, client: Peer) -> None:
         try:
@@ -158,7 +144,7 @@ class ChildProcess:
         while True:
             started_s = time.monotonic()
             try:
-                process = self._launched_or_new()
+                process = self._process = self._next_or_new()
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
             else:
@@ -167,7 +153,7 @@ class ChildProcess:
                 except Exception:
                     logger.exception("the %s failed in an unforeseen way", self._name)
                     await client.disconnect()
-                    await self._end(0.0)
+                    await process.end(0.0)
                 if self._tell_ended is not None:
                     self._tell_ended(process.pid)
             self._ended.set()
@@ -177,36 +163,36 @@ class ChildProcess:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    def _launched_or_new(self) -> subprocess.Popen[bytes]:
-        process = self._process
-        if process is None or not self._launched:
-            process = self._process = self._spawn()
-        self._launched = False
-        return process
+    def _next_or_new(self) -> LaunchedProcess:
+        self._forget_dead_spare()
+        process, self._next = self._next, None
+        return process or self._launch()
 
-    async def _run(self, client: Peer, process: subprocess.Popen[bytes]) -> None:
+    def _launch(self) -> LaunchedProcess:
+        return LaunchedProcess(self._command, self._environment)
+
+    async def _run(self, client: Peer, process: LaunchedProcess) -> None:
         """Point the client at a process once it takes calls, and return when it has ended."""
-        self.settle()
+        process.settle(self._settings)
         said = asyncio.StreamReader()
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(said), process.stdout
+            lambda: asyncio.StreamReaderProtocol(said), process.output
         )
         try:
             if announcement := await self._announcement(said, process):
                 self.announced = json.loads(announcement)
                 await client.connect(Address.parse(self.announced["address"]))
                 self._reachable.set()
+                self._spare_due_s = time.monotonic() + _SPARE_AFTER_S
                 # The process holds its end open as long as it lives.
                 await self._until_frozen(client, asyncio.ensure_future(said.read()), process)
         finally:
             self._reachable.clear()
             pipe.close()
         await client.disconnect()
-        await self._end(_ENDING_S)
+        await process.end(_ENDING_S)
 
-    async def _announcement(
-        self, said: asyncio.StreamReader, process: subprocess.Popen[bytes]
-    ) -> bytes:
+    async def _announcement(self, said: asyncio.StreamReader, process: LaunchedProcess) -> bytes:
         """Return a process's first line; nothing where it ends before, or is killed as it hangs."""
         try:
             async with asyncio.timeout(_STARTS_WITHIN_S):
@@ -219,7 +205,7 @@ class ChildProcess:
             return b""
 
     async def _until_frozen(
-        self, client: Peer, ended: asyncio.Future[bytes], process: subprocess.Popen[bytes]
+        self, client: Peer, ended: asyncio.Future[bytes], process: LaunchedProcess
     ) -> None:
         """Return when the process has ended; one that no longer answers is killed."""
         try:
@@ -227,37 +213,28 @@ class ChildProcess:
                 if client.since_last_answer_s() > _FROZEN_AFTER_S:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
+                    # What froze this one may have frozen that one too.
+                    await self._drop_next()
                     await ended
+                elif self._keeps_spare:
+                    self._renew_spare(time.monotonic())
         finally:
             ended.cancel()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        # Not the event loop's own way: uvloop forks, which gRPC's threads do not survive well.
-        process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            # Ctrl-C reaches the gateway alone, which ends the explainer in its turn.
-            start_new_session=True,
-        )
-        self._unsettled = process
-        return process
+    def _renew_spare(self, now_s: float) -> None:
+        """Launch a spare when it is time to, unless there is one."""
+        self._forget_dead_spare()
+        if self._next is None and now_s >= self._spare_due_s:
+            self._spare_due_s = now_s + _NEXT_SPARE_AFTER_S
+            with suppress(OSError):  # a machine without room for it; it is tried again
+                self._next = self._launch()
 
-    async def _end(self, grace_s: float) -> None:
-        process = self._process
-        if process is None:
-            return
-        _close_input(process)
-        try:
-            await asyncio.to_thread(process.wait, grace_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+    def _forget_dead_spare(self) -> None:
+        if self._next is not None and not self._next.running:
+            self._next.discard()
+            self._next = None
 
-
-def _close_input(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        # A process that died before it had read its settings.
-        with suppress(BrokenPipeError):
-            process.stdin.close()
+    async def _drop_next(self) -> None:
+        process, self._next = self._next, None
+        if process is not None:
+            await asyncio.to_thread(process.discard)

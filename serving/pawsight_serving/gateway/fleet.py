@@ -19,8 +19,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import ConfigurationInvalid, RepositoryInvalid
-from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND, ChildProcess
+from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.serving_summary import ServingSummary
 from pawsight_serving.process.stopping import hearing, unless_stopped
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Sequence
 
+    from pawsight_serving.gateway.launched_process import LaunchedProcess
     from pawsight_serving.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ async def serve_fleet(
     started: Callable[[str], None],
     worker_command: Sequence[str] = WORKER_COMMAND,
     explainer_command: Sequence[str] = EXPLAINER_COMMAND,
+    *,
+    launched: LaunchedProcess | None = None,
 ) -> None:
     """Serve with `settings.workers` processes until `stop` returns; a start is broken off by it.
 
@@ -66,6 +70,7 @@ async def serve_fleet(
             an explainer is waited for as long as one gateway alone waits for it.
         worker_command: what runs as a worker.
         explainer_command: what runs as the sidecar, where the settings name no explainer.
+        launched: one of this command, where it loads its libraries already.
 
     Raises:
         AddressUnavailable: an address is taken.
@@ -84,7 +89,10 @@ async def serve_fleet(
                 *held.enter_context(_held(Address("127.0.0.1", 0))).getsockname()[:2]
             )
             sidecar = ChildProcess(
-                settings.for_sidecar().model_copy(update={"grpc": explainer}), explainer_command
+                settings.for_sidecar().model_copy(update={"grpc": explainer}),
+                explainer_command,
+                launched=launched,
+                keeps_spare=True,
             )
         each = settings.model_copy(
             update={"http": http, "grpc": grpc, "explainer": explainer, "workers": 1}

@@ -1,7 +1,7 @@
 """The gateway's process.
 
 Its libraries take as long to load as the explainer's do, so they are loaded where they are needed:
-by then the explainer's process has been launched, and loads its own.
+by then the explainer's process loads its graphs.
 """
 
 from __future__ import annotations
@@ -23,35 +23,40 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pawsight_serving.engines.protocol import Engine
+    from pawsight_serving.gateway.launched_process import LaunchedProcess
     from pawsight_serving.settings import GatewaySettings
 
 
-def run(settings: GatewaySettings) -> None:
+def run(settings: GatewaySettings, launched: LaunchedProcess | None = None) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        settings: the gateway's.
+        launched: the explainer's process, where it loads its libraries already; discarded here
+            where the settings name an explainer.
 
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
     """
     keep_one_heap()
     start_logging(settings.log_format)
+    if settings.explainer is not None and launched is not None:
+        launched.discard()
     check_free(settings.http, settings.grpc)
+    _check_repository(settings)
     if settings.workers > 1:
         from pawsight_serving.gateway.fleet import serve_fleet
 
-        _check_repository(settings)
-        uvloop.run(serve_fleet(settings, stop_signal, click.echo))
+        uvloop.run(serve_fleet(settings, stop_signal, click.echo, launched=launched))
         return
-    sidecar = ChildProcess(settings.for_sidecar()) if settings.explainer is None else None
-    try:
-        if sidecar is not None:
-            sidecar.launch()
-        _check_repository(settings)
-        if sidecar is not None:
-            sidecar.settle()
-        uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo, sidecar))
-    finally:
-        if sidecar is not None:
-            sidecar.kill()
+    sidecar = None
+    if settings.explainer is None:
+        for_sidecar = settings.for_sidecar()
+        if launched is not None:
+            # It has its graphs to load, while this process still loads its libraries.
+            launched.settle(for_sidecar)
+        sidecar = ChildProcess(for_sidecar, launched=launched, keeps_spare=True)
+    uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo, sidecar))
 
 
 def _check_repository(settings: GatewaySettings) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
 from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
+from pawsight_serving.gateway.launched_process import LaunchedProcess
 from pawsight_serving.requests.calls import Call
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import ExplainerSettings
@@ -137,40 +138,147 @@ async def test_one_that_is_started_again_goes_on_without_a_broken_model(
 async def test_one_that_was_launched_is_the_one_that_is_kept_running(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
-    sidecar = ChildProcess(settings)
-    sidecar.launch()
-    launched = sidecar.pid
-    assert launched is not None
+    launched = LaunchedProcess()
+    sidecar = ChildProcess(settings, launched=launched)
     sidecar.start(client)
     try:
         assert await sidecar.wait_reachable(30)
-        assert sidecar.pid == launched
-        os.kill(launched, signal.SIGKILL)
-        await until(lambda: sidecar.pid != launched)
+        assert sidecar.pid == launched.pid
+        os.kill(launched.pid, signal.SIGKILL)
+        await until(lambda: sidecar.pid != launched.pid)
         assert await sidecar.wait_reachable(30)
     finally:
         await sidecar.stop(10)
 
 
-async def test_one_that_was_launched_for_nothing_is_killed(settings: ExplainerSettings) -> None:
-    sidecar = ChildProcess(settings)
-    sidecar.kill()
-    sidecar.launch()
-    launched = sidecar.pid
-    assert launched is not None
-    sidecar.kill()
-    await ended(launched)
-
-
-async def test_what_cannot_be_launched_is_tried_again_once_it_is_started(
-    settings: ExplainerSettings, client: ExplainerClient, caplog: pytest.LogCaptureFixture
+async def test_one_that_was_launched_and_died_is_replaced(
+    settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
-    sidecar = ChildProcess(settings, ("/nonexistent",))
-    sidecar.launch()
+    launched = LaunchedProcess()
+    os.kill(launched.pid, signal.SIGKILL)
+    await until(lambda: not launched.running)
+    sidecar = ChildProcess(settings, launched=launched)
     sidecar.start(client)
-    assert not await sidecar.wait_reachable(0.1)
-    await sidecar.stop(1)
-    assert "cannot be started" in caplog.text
+    try:
+        assert await sidecar.wait_reachable(30)
+        assert sidecar.pid != launched.pid
+    finally:
+        await sidecar.stop(10)
+
+
+async def test_one_that_is_not_needed_is_killed(settings: ExplainerSettings) -> None:
+    launched = LaunchedProcess()
+    await ChildProcess(settings, launched=launched).stop(10)
+    await ended(launched.pid)
+
+
+@pytest.fixture
+def spares(monkeypatch: pytest.MonkeyPatch) -> list[LaunchedProcess]:
+    """Have spares launched at once, and return what is launched, in order."""
+    module = "pawsight_serving.gateway.child_process"
+    monkeypatch.setattr(f"{module}._LOOK_S", 0.01)
+    monkeypatch.setattr(f"{module}._SPARE_AFTER_S", 0.0)
+    monkeypatch.setattr(f"{module}._NEXT_SPARE_AFTER_S", 0.0)
+    launched: list[LaunchedProcess] = []
+
+    class Noted(LaunchedProcess):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            launched.append(self)
+
+    monkeypatch.setattr(f"{module}.LaunchedProcess", Noted)
+    return launched
+
+
+async def test_a_spare_takes_over_and_is_replaced_in_its_turn(
+    settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
+) -> None:
+    sidecar = ChildProcess(settings, keeps_spare=True)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        await until(lambda: len(spares) == 2)
+        os.kill(spares[0].pid, signal.SIGKILL)
+        await until(lambda: sidecar.pid == spares[1].pid)
+        assert await sidecar.wait_reachable(30)
+        assert (await explain(client)).model == "tiny"
+        await until(lambda: len(spares) == 3)
+    finally:
+        await sidecar.stop(10)
+    for each in spares:
+        await ended(each.pid)
+
+
+async def test_a_spare_that_dies_is_replaced(
+    settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
+) -> None:
+    sidecar = ChildProcess(settings, keeps_spare=True)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        await until(lambda: len(spares) == 2)
+        os.kill(spares[1].pid, signal.SIGKILL)
+        await until(lambda: len(spares) == 3)
+        assert sidecar.pid == spares[0].pid
+    finally:
+        await sidecar.stop(10)
+
+
+async def test_a_spare_never_takes_over_from_one_that_froze(
+    settings: ExplainerSettings, spares: list[LaunchedProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(ExplainerClient):
+        silent_s = 0.0
+
+        async def connect(self, address: Address) -> None:
+            self.silent_s = 0.0
+
+        def since_last_answer_s(self) -> float:
+            return self.silent_s
+
+    client = Silent()
+    command = (sys.executable, "-c", DEAF)
+    sidecar = ChildProcess(settings, command, keeps_spare=True)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        await until(lambda: len(spares) == 2)
+        # Whatever stops all processes of that name.
+        os.kill(spares[1].pid, signal.SIGSTOP)
+        client.silent_s = 60.0
+        await ended(spares[1].pid)
+        await until(lambda: len(spares) == 3)
+        assert await sidecar.wait_reachable(30)
+        assert sidecar.pid == spares[2].pid
+    finally:
+        await sidecar.stop(0)
+
+
+async def test_a_machine_without_room_for_a_spare_does_without(
+    settings: ExplainerSettings,
+    client: ExplainerClient,
+    spares: list[LaunchedProcess],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    class NoRoom(LaunchedProcess):
+        def __init__(self, *arguments: Any) -> None:
+            tried.append(arguments)
+            if len(tried) > 1:
+                raise OSError("Cannot allocate memory")
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("pawsight_serving.gateway.child_process.LaunchedProcess", NoRoom)
+    sidecar = ChildProcess(settings, keeps_spare=True)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        await until(lambda: len(tried) > 3)
+        assert (await explain(client)).model == "tiny"
+    finally:
+        await sidecar.stop(10)
+    assert not spares
 
 
 async def test_it_ends_with_its_parent_and_leaves_nothing(

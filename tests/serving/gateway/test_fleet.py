@@ -19,8 +19,8 @@ import pytest
 from pawsight_client import AsyncClient
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, RepositoryInvalid
-from pawsight_serving.gateway.child_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.fleet import serve_fleet
+from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
 from tests.serving.tiny_repository import publish_tiny

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import BaseModel
+
+from pawsight_serving.gateway.launched_process import LaunchedProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read())")
+DEAF = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
+
+
+class Settings(BaseModel):
+    name: str
+
+
+@pytest.fixture
+def echo() -> Iterator[LaunchedProcess]:
+    process = LaunchedProcess(ECHO)
+    yield process
+    process.discard()
+
+
+async def test_it_is_given_its_settings_once(echo: LaunchedProcess) -> None:
+    assert echo.running
+    echo.settle(Settings(name="first"))
+    echo.settle(Settings(name="second"))
+    await echo.end(20.0)
+    assert echo.output is not None
+    assert echo.output.read() == b'{"name":"first"}\n'
+    assert not echo.running
+
+
+async def test_one_that_has_died_takes_its_settings_without_a_word(echo: LaunchedProcess) -> None:
+    echo.kill()
+    assert echo.output is not None
+    assert echo.output.read() == b""
+    echo.settle(Settings(name="late"))
+    await echo.end(0.0)
+    assert not echo.running
+
+
+async def test_one_that_does_not_listen_is_killed_after_the_grace() -> None:
+    process = LaunchedProcess(DEAF)
+    assert process.output is not None
+    assert process.output.readline() == b"here\n"
+    await process.end(0.1)
+    assert not process.running
+    process.discard()
+
+
+def test_what_cannot_be_started_is_told() -> None:
+    with pytest.raises(OSError, match="nonexistent"):
+        LaunchedProcess(("/nonexistent",))
