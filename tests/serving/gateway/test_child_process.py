@@ -4,20 +4,17 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import EngineUnavailable, ExplainerUnavailable
-from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.launched_process import LaunchedProcess
-from pawsight_serving.requests.calls import Call
-from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import ExplainerSettings
-from tests.serving.fakes import picture
+from tests.serving.gateway.sidecars import DEAF, ended, explain
 from tests.serving.tiny_repository import publish_tiny
 from tests.serving.waiting import until
 
@@ -25,14 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from pawsight_proto.v1 import pawsight_pb2 as pb
-
-DEAF = """
-import json, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print(json.dumps({"address": "127.0.0.1:1"}), flush=True)
-time.sleep(60)
-"""
 
 HANGING = """
 import time
@@ -50,22 +39,6 @@ print(json.dumps({"address": "127.0.0.1:1"}), flush=True)
 os.close(1)
 time.sleep(60)
 """
-
-
-async def explain(client: ExplainerClient, model: str = "") -> pb.ExplainResponse:
-    call = Call("id", Deadline.after(10))
-    return await client.explain(Query(model=model), [picture()], call, tensors=True)
-
-
-async def ended(pid: int) -> None:
-    """Wait until there is no such process, within a bound."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -170,115 +143,6 @@ async def test_one_that_is_not_needed_is_killed(settings: ExplainerSettings) -> 
     launched = LaunchedProcess()
     await ChildProcess(settings, launched=launched).stop(10)
     await ended(launched.pid)
-
-
-@pytest.fixture
-def spares(monkeypatch: pytest.MonkeyPatch) -> list[LaunchedProcess]:
-    """Have spares launched at once, and return what is launched, in order."""
-    module = "pawsight_serving.gateway.child_process"
-    monkeypatch.setattr(f"{module}._LOOK_S", 0.01)
-    monkeypatch.setattr(f"{module}._SPARE_AFTER_S", 0.0)
-    monkeypatch.setattr(f"{module}._NEXT_SPARE_AFTER_S", 0.0)
-    launched: list[LaunchedProcess] = []
-
-    class Noted(LaunchedProcess):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            launched.append(self)
-
-    monkeypatch.setattr(f"{module}.LaunchedProcess", Noted)
-    return launched
-
-
-async def test_a_spare_takes_over_and_is_replaced_in_its_turn(
-    settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
-) -> None:
-    sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        await until(lambda: len(spares) == 2)
-        os.kill(spares[0].pid, signal.SIGKILL)
-        await until(lambda: sidecar.pid == spares[1].pid)
-        assert await sidecar.wait_reachable(30)
-        assert (await explain(client)).model == "tiny"
-        await until(lambda: len(spares) == 3)
-    finally:
-        await sidecar.stop(10)
-    for each in spares:
-        await ended(each.pid)
-
-
-async def test_a_spare_that_dies_is_replaced(
-    settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
-) -> None:
-    sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        await until(lambda: len(spares) == 2)
-        os.kill(spares[1].pid, signal.SIGKILL)
-        await until(lambda: len(spares) == 3)
-        assert sidecar.pid == spares[0].pid
-    finally:
-        await sidecar.stop(10)
-
-
-async def test_a_spare_never_takes_over_from_one_that_froze(
-    settings: ExplainerSettings, spares: list[LaunchedProcess], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Silent(ExplainerClient):
-        silent_s = 0.0
-
-        async def connect(self, address: Address) -> None:
-            self.silent_s = 0.0
-
-        def since_last_answer_s(self) -> float:
-            return self.silent_s
-
-    client = Silent()
-    command = (sys.executable, "-c", DEAF)
-    sidecar = ChildProcess(settings, command, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        await until(lambda: len(spares) == 2)
-        # Whatever stops all processes of that name.
-        os.kill(spares[1].pid, signal.SIGSTOP)
-        client.silent_s = 60.0
-        await ended(spares[1].pid)
-        await until(lambda: len(spares) == 3)
-        assert await sidecar.wait_reachable(30)
-        assert sidecar.pid == spares[2].pid
-    finally:
-        await sidecar.stop(0)
-
-
-async def test_a_machine_without_room_for_a_spare_does_without(
-    settings: ExplainerSettings,
-    client: ExplainerClient,
-    spares: list[LaunchedProcess],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tried = []
-
-    class NoRoom(LaunchedProcess):
-        def __init__(self, *arguments: Any) -> None:
-            tried.append(arguments)
-            if len(tried) > 1:
-                raise OSError("Cannot allocate memory")
-            super().__init__(*arguments)
-
-    monkeypatch.setattr("pawsight_serving.gateway.child_process.LaunchedProcess", NoRoom)
-    sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        await until(lambda: len(tried) > 3)
-        assert (await explain(client)).model == "tiny"
-    finally:
-        await sidecar.stop(10)
-    assert not spares
 
 
 async def test_it_ends_with_its_parent_and_leaves_nothing(
