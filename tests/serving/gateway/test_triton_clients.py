@@ -134,6 +134,33 @@ async def test_outputs_of_both_graphs_by_name_in_a_version(ask: Ask, library: An
     assert result.as_numpy("gradcam") is None
 
 
+@pytest.mark.parametrize(("count", "given"), [(1, 1), (2, 2), (5, 2)])
+async def test_probabilities_as_the_names_of_the_strongest_classes(
+    ask: Ask, library: Any, count: int, given: int
+) -> None:
+    outputs = [
+        library.InferRequestedOutput("probabilities", class_count=count),
+        library.InferRequestedOutput("gradcam"),
+    ]
+    result = await ask("infer", "tiny", [image(library, PIXELS)], outputs=outputs)
+    classes = result.as_numpy("probabilities")
+    assert classes.shape == (2, given)
+    named = [[text.decode().split(":") for text in row] for row in classes]
+    assert [row[0][1:] for row in named] == [["1", "dog"], ["0", "cat"]]
+    for row in named:
+        values = [float(value) for value, _, _ in row]
+        assert values == sorted(values, reverse=True)
+        assert sum(values) == pytest.approx(1.0) if given == 2 else values[0] > 0.5
+    assert result.as_numpy("gradcam").dtype == np.float32
+
+
+async def test_other_outputs_have_no_classes(ask: Ask, library: Any) -> None:
+    outputs = [library.InferRequestedOutput("gradcam", class_count=2)]
+    with pytest.raises(InferenceServerException, match="read other outputs as they are") as raised:
+        await ask("infer", "tiny", [image(library, PIXELS)], outputs=outputs)
+    assert raised.value.status() in {"400", "StatusCode.INVALID_ARGUMENT"}
+
+
 async def test_the_explain_graph_is_a_model_of_its_own(ask: Ask, library: Any) -> None:
     outputs = [library.InferRequestedOutput("gradcam:conv1")]
     result = await ask("infer", "tiny_explain", [image(library, PIXELS)], outputs=outputs)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from google.protobuf.json_format import ParseDict
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
@@ -24,13 +23,10 @@ from pawsight_serving.errors import (
     RouteNotFound,
 )
 from pawsight_serving.gateway.open_inference import descriptions
-from pawsight_serving.gateway.open_inference.refusals import (
-    refuse_classification,
-    refuse_shared_memory,
-)
+from pawsight_serving.gateway.open_inference.classification import check_classification
+from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
-    FP32,
     InferenceRequest,
     InferenceResult,
     InputTensor,
@@ -53,7 +49,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SERVICE: Final[str] = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-_FLOAT32: Final = np.dtype("<f4")
 _SHARED_MEMORY: Final = "shared_memory_region"
 _CLASSIFICATION: Final = "classification"
 
@@ -212,14 +207,19 @@ def _asked(request: oip.ModelInferRequest) -> InferenceRequest:
     for tensor in (*request.inputs, *request.outputs):
         if _SHARED_MEMORY in tensor.parameters:
             refuse_shared_memory(tensor.parameters[_SHARED_MEMORY].string_param)
-    for output in request.outputs:
-        if _CLASSIFICATION in output.parameters:
-            refuse_classification(output.parameters[_CLASSIFICATION].int64_param)
+    strongest = {
+        output.name: output.parameters[_CLASSIFICATION].int64_param
+        for output in request.outputs
+        if _CLASSIFICATION in output.parameters
+    }
+    for output, count in strongest.items():
+        check_classification(output, count)
     return InferenceRequest(
         model=request.model_name,
         version=request.model_version,
         inputs=_inputs(request.inputs, request.raw_input_contents),
         outputs=tuple(output.name for output in request.outputs),
+        strongest={output: count for output, count in strongest.items() if count},
     )
 
 
@@ -263,7 +263,9 @@ def _response(answered: InferenceResult, request_id: str) -> oip.ModelInferRespo
         model_name=answered.model, model_version=answered.version, id=request_id
     )
     for output in answered.outputs:
-        tensor = response.outputs.add(name=output.name, datatype=FP32, shape=output.values.shape)
+        tensor = response.outputs.add(
+            name=output.name, datatype=output.datatype, shape=output.shape
+        )
         tensor.parameters["digest"].string_param = output.digest
-        response.raw_output_contents.append(output.values.astype(_FLOAT32).tobytes())
+        response.raw_output_contents.append(output.to_raw())
     return response

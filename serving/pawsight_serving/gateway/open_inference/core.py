@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from pawsight_serving.errors import OptionInvalid, VersionNotFound
+from pawsight_serving.gateway.open_inference.classification import strongest_classes
 from pawsight_serving.gateway.open_inference.image import read_image
 from pawsight_serving.gateway.open_inference.tensors import InferenceResult, OutputTensor
 from pawsight_serving.observability.observation import stage
@@ -185,7 +186,12 @@ class OpenInference:
                 for name in wanted:
                     answers[name] = OutputTensor(name, outputs.values[name], outputs.digest)
             self._tell(manifest, answers, sent)
-            return InferenceResult(graph.name, manifest.version, [answers[name] for name in names])
+            classified = {
+                name: strongest_classes(answers[name], manifest.classes, count)
+                for name, count in asked.strongest.items()
+            }
+            given = [classified.get(name, answers[name]) for name in names]
+            return InferenceResult(graph.name, manifest.version, given)
 
     async def _run(
         self, graph: ServedGraph, images: NDArray[np.uint8], outputs: Sequence[str], call: Call

@@ -36,7 +36,12 @@ def server_metadata() -> Json:
     return {
         "name": "pawsight",
         "version": version("pawsight"),
-        "extensions": ["binary_tensor_data", "model_configuration", "statistics"],
+        "extensions": [
+            "binary_tensor_data",
+            "classification",
+            "model_configuration",
+            "statistics",
+        ],
     }
 
 

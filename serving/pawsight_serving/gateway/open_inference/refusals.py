@@ -13,13 +13,3 @@ def refuse_shared_memory(region: str | None) -> None:
     """
     if region is not None:
         raise OptionInvalid("Shared memory is not offered; send the tensor in the request.")
-
-
-def refuse_classification(classes: int) -> None:
-    """Refuse an output that is to be answered as its strongest classes.
-
-    Raises:
-        OptionInvalid: a number of classes is asked for.
-    """
-    if classes:
-        raise OptionInvalid("Classification is not offered; read the output probabilities.")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from pawsight_serving.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ BYTES: Final = "BYTES"
 UINT8: Final = "UINT8"
 FP32: Final = "FP32"
 
+_FLOAT32: Final = np.dtype("<f4")
 _LENGTH_BYTES: Final = 4
 # Millions of empty ones would hold up every other request.
 _MAX_ELEMENTS: Final = 10_000
@@ -72,12 +73,17 @@ class InputTensor:
 
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
-    """One request: `outputs` may be empty, for all of the model's own."""
+    """One request.
+
+    `outputs` may be empty, for all of the model's own. `strongest` says of how many classes those
+    outputs are to tell that are asked for by classification.
+    """
 
     model: str
     version: str
     inputs: Sequence[InputTensor]
     outputs: Sequence[str] = ()
+    strongest: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,44 @@ class OutputTensor:
     name: str
     values: NDArray[np.float32]
     digest: str
+    datatype: ClassVar[str] = FP32
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The batch first."""
+        return self.values.shape
+
+    def to_raw(self) -> bytes:
+        """Return the tensor's binary form."""
+        return self.values.astype(_FLOAT32).tobytes()
+
+    def to_json(self) -> NDArray[np.float32]:
+        """Return the numbers, flat."""
+        return np.ascontiguousarray(self.values).ravel()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesTensor:
+    """One output as texts: a row for each picture, all of the same length."""
+
+    name: str
+    rows: Sequence[Sequence[str]]
+    digest: str
+    datatype: ClassVar[str] = BYTES
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The pictures, and the texts of each."""
+        return len(self.rows), len(self.rows[0])
+
+    def to_raw(self) -> bytes:
+        """Return the tensor's binary form: each text, in UTF-8, follows its length, 4 bytes."""
+        texts = [text.encode() for text in self.to_json()]
+        return b"".join(len(text).to_bytes(_LENGTH_BYTES, "little") + text for text in texts)
+
+    def to_json(self) -> list[str]:
+        """Return the texts, flat."""
+        return [text for row in self.rows for text in row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +139,7 @@ class InferenceResult:
 
     model: str
     version: str
-    outputs: Sequence[OutputTensor]
+    outputs: Sequence[OutputTensor | ClassesTensor]
 
 
 def _not_pixels(name: str) -> RequestError:

@@ -269,13 +269,21 @@ async def test_shared_memory_is_refused(stub: Any, place: str) -> None:
     assert "Shared memory is not offered" in (raised.value.details() or "")
 
 
-async def test_classification_is_refused(stub: Any) -> None:
+async def test_no_classes_are_the_probabilities_themselves(stub: Any) -> None:
     asked = request(RED, outputs=[{"name": "probabilities"}])
-    asked.outputs[0].parameters["classification"].int64_param = 1
+    asked.outputs[0].parameters["classification"].int64_param = 0
+    (output,) = (await stub.ModelInfer(asked)).outputs
+    assert output.datatype == "FP32"
+
+
+@pytest.mark.parametrize(("output", "count"), [("probabilities", -1), ("gradcam", 1)])
+async def test_what_has_no_classes_is_refused(stub: Any, output: str, count: int) -> None:
+    asked = request(RED, outputs=[{"name": output}])
+    asked.outputs[0].parameters["classification"].int64_param = count
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.ModelInfer(asked)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "Classification is not offered" in (raised.value.details() or "")
+    assert "Classification answers the output probabilities alone" in (raised.value.details() or "")
 
 
 async def test_data_that_comes_twice_is_refused(stub: Any) -> None:

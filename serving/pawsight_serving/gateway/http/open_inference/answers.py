@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import math
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 from starlette.responses import Response
 
 from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH
-from pawsight_serving.gateway.open_inference.tensors import FP32
 from pawsight_serving.settings import MAX_NUMBERS
 
 if TYPE_CHECKING:
     from pawsight_serving.gateway.http.open_inference.requests import InferRequest
     from pawsight_serving.gateway.open_inference.tensors import InferenceResult
-
-_FLOAT32: Final = np.dtype("<f4")
 
 
 def infer_answer(answered: InferenceResult, request: InferRequest) -> Response:
@@ -27,7 +24,9 @@ def infer_answer(answered: InferenceResult, request: InferRequest) -> Response:
         OptionInvalid: too many numbers for JSON.
     """
     numbers = sum(
-        output.values.size for output in answered.outputs if not request.wants_binary(output.name)
+        math.prod(output.shape)
+        for output in answered.outputs
+        if not request.wants_binary(output.name)
     )
     if numbers > MAX_NUMBERS:
         raise OptionInvalid(
@@ -38,15 +37,15 @@ def infer_answer(answered: InferenceResult, request: InferRequest) -> Response:
     for output in answered.outputs:
         tensor: dict[str, Any] = {
             "name": output.name,
-            "datatype": FP32,
-            "shape": output.values.shape,
+            "datatype": output.datatype,
+            "shape": output.shape,
         }
         if request.wants_binary(output.name):
-            raw = output.values.astype(_FLOAT32).tobytes()
+            raw = output.to_raw()
             tensor["parameters"] = {"digest": output.digest, "binary_data_size": len(raw)}
             tail.append(raw)
         else:
-            tensor["data"] = np.ascontiguousarray(output.values).ravel()
+            tensor["data"] = output.to_json()
             # Triton's C++ client takes every tensor that has parameters for a binary one.
             digests[f"digest:{output.name}"] = output.digest
         outputs.append(tensor)

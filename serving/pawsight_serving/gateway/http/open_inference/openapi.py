@@ -97,7 +97,8 @@ _INFER: Final = (
     "The input `image` is `BYTES` [-1], encoded pictures, or `UINT8` [-1, height, width, 3], "
     "pixels in the model's size. In JSON, pictures are strings in base64. Every output of `NAME` "
     "and of `NAME_explain` can be asked for by name; where none is, all of the model's own are "
-    "answered. The `digest` of the graph that gave an output is among a binary tensor's "
+    "answered. `classification` answers `probabilities` as texts instead, `VALUE:NUMBER:NAME` of "
+    "so many of the strongest classes. The `digest` of the graph that gave an output is among a binary tensor's "
     "parameters, and of one in JSON among the answer's, as `digest:NAME`."
 )
 _BINARY: Final[Json] = {
@@ -145,7 +146,10 @@ _BODY: Final[Json] = {
                     "name": {"type": "string"},
                     "parameters": {
                         "type": "object",
-                        "properties": {"binary_data": {"type": "boolean"}},
+                        "properties": {
+                            "binary_data": {"type": "boolean"},
+                            "classification": {"type": "integer", "minimum": 0},
+                        },
                     },
                 },
             },

@@ -10,11 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from pawsight_serving.errors import OptionInvalid, RequestError
 from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
 from pawsight_serving.gateway.http.json_bodies import read_json
+from pawsight_serving.gateway.open_inference.classification import check_classification
 from pawsight_serving.gateway.open_inference.image import IMAGE
-from pawsight_serving.gateway.open_inference.refusals import (
-    refuse_classification,
-    refuse_shared_memory,
-)
+from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
 from pawsight_serving.gateway.open_inference.tensors import BYTES, InferenceRequest, InputTensor
 from pawsight_serving.settings import MAX_JSON_DEPTH, MAX_NUMBERS
 
@@ -63,7 +61,9 @@ class OutputParameters(_Open):
     """The parameters of a requested output."""
 
     binary_data: bool | None = Field(None, description="Whether it is answered in binary form.")
-    classification: int | None = Field(None, description="Not offered here.")
+    classification: int | None = Field(
+        None, description="Answers the probabilities as names of so many of the strongest classes."
+    )
     shared_memory_region: str | None = Field(None, description="Not offered here.")
 
 
@@ -125,7 +125,8 @@ def read_request(
     Raises:
         RequestError: the body is not what the protocol says.
         ImageInvalid: a picture's base64 is broken.
-        OptionInvalid: shared memory or classification, which are not offered.
+        OptionInvalid: shared memory, which is not offered, or classification of another output
+            than the probabilities.
     """
     length = _length(json_length, len(body))
     if length == 0 and json_length is not None:
@@ -140,6 +141,7 @@ def read_request(
             version,
             _inputs(document.inputs, memoryview(body)[length:]),
             tuple(output.name for output in outputs),
+            {output.name: count for output in outputs if (count := _strongest(output))},
         ),
         document.id or "",
         frozenset(output.name for output in outputs if _binary(output, default)),
@@ -170,9 +172,14 @@ def _parse(text: bytes, max_depth: int) -> InferBody:
         raise RequestError(f"{what}; send {_SHAPE}.") from error
 
 
+def _strongest(output: Output) -> int:
+    count = (output.parameters or OutputParameters()).classification or 0
+    check_classification(output.name, count)
+    return count
+
+
 def _binary(output: Output, default: bool) -> bool:
     parameters = output.parameters or OutputParameters()
-    refuse_classification(parameters.classification or 0)
     refuse_shared_memory(parameters.shared_memory_region)
     wanted = parameters.binary_data
     return default if wanted is None else wanted

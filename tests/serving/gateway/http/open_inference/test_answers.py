@@ -8,6 +8,7 @@ from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import InferRequest
 from pawsight_serving.gateway.open_inference.tensors import (
+    ClassesTensor,
     InferenceRequest,
     InferenceResult,
     OutputTensor,
@@ -48,6 +49,22 @@ def test_json() -> None:
             },
         ],
     }
+
+
+def test_texts_as_json_and_in_binary_form() -> None:
+    tensor = ClassesTensor("one", [["0.750000:0:cat"], ["0.500000:1:Kätzchen"]], "sha256:1")
+    answered = InferenceResult("tiny", "1", [tensor])
+    (output,) = orjson.loads(infer_answer(answered, request()).body)["outputs"]
+    assert output == {
+        "name": "one",
+        "datatype": "BYTES",
+        "shape": [2, 1],
+        "data": ["0.750000:0:cat", "0.500000:1:Kätzchen"],
+    }
+    answer = infer_answer(answered, request("one"))
+    tail = answer.body[int(answer.headers["inference-header-content-length"]) :]
+    second = "0.500000:1:Kätzchen".encode()
+    assert tail == b"\x0e\0\0\0" + b"0.750000:0:cat" + b"\x14\0\0\0" + second
 
 
 def test_binary_tensors_follow_the_json_and_mix_with_it() -> None:

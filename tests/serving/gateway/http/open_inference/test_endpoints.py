@@ -150,7 +150,7 @@ async def test_health(http: httpx.AsyncClient, sidecar: FakeSidecar, readiness: 
 async def test_descriptions(http: httpx.AsyncClient) -> None:
     server = (await http.get("/v2")).json()
     assert server["name"] == "pawsight"
-    assert "binary_tensor_data" in server["extensions"]
+    assert {"binary_tensor_data", "classification"} <= set(server["extensions"])
     metadata = (await http.get("/v2/models/tiny_explain")).json()
     assert metadata["inputs"][0]["shape"] == [-1, SIDE, SIDE, 3]
     assert "activation:pool1" in {each["name"] for each in metadata["outputs"]}
