@@ -98,8 +98,8 @@ _INFER: Final = (
     "pixels in the model's size. In JSON, pictures are strings in base64. Every output of `NAME` "
     "and of `NAME_explain` can be asked for by name; where none is, all of the model's own are "
     "answered. `classification` answers `probabilities` as texts instead, `VALUE:NUMBER:NAME` of "
-    "so many of the strongest classes. The `digest` of the graph that gave an output is among a binary tensor's "
-    "parameters, and of one in JSON among the answer's, as `digest:NAME`."
+    "so many of the strongest classes. The `digest` of the graph that gave an output is among a "
+    "binary tensor's parameters, and of one in JSON among the answer's, as `digest:NAME`."
 )
 _BINARY: Final[Json] = {
     "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
