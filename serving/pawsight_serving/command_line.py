@@ -60,7 +60,7 @@ def explainer(settings: ExplainerSettings) -> None:
     """Serve explanations alone, to gateways."""
     from pawsight_serving.explainer import main
 
-    _run(lambda: main.run(settings))
+    _run(lambda: main.run(settings, click.echo))
 
 
 @click.command()

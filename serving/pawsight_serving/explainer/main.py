@@ -6,7 +6,6 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import click
 import uvloop
 
 from pawsight_proto.v1.pawsight_pb2_grpc import add_ExplainerServicer_to_server
@@ -44,8 +43,12 @@ _NAME: Final = "pawsight-explainer"
 """What logs and traces call this process."""
 
 
-def run(settings: ExplainerSettings) -> None:
+def run(settings: ExplainerSettings, say: Callable[[str], None]) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        settings: the explainer's.
+        say: is given a sentence with the address, once calls are taken.
 
     Raises:
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start.
@@ -55,7 +58,11 @@ def run(settings: ExplainerSettings) -> None:
     check_free(settings.grpc)
     if (repository := settings.repository_or_default) is not None:
         check_servable(repository, without_broken=True)
-    uvloop.run(serve(settings, engine_of(settings), stop_signal, _say))
+
+    def started(address: Address) -> None:
+        say(f"The explainer takes calls on grpc://{address}")
+
+    uvloop.run(serve(settings, engine_of(settings), stop_signal, started))
 
 
 def engine_of(settings: ExplainerSettings) -> Engine:
@@ -137,7 +144,3 @@ async def serve(
                 partial(asyncio.to_thread, decoders.close),
                 *(partial(asyncio.to_thread, each.close) for each in tracing),
             )
-
-
-def _say(address: Address) -> None:
-    click.echo(f"The explainer takes calls on grpc://{address}")
