@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from pawsight_client._choices import Colormap, Method
-from pawsight_client._errors import ClientClosed, OptionInvalid, PawsightError
+from pawsight_client._closing import Closing
+from pawsight_client._errors import OptionInvalid, PawsightError
 from pawsight_client._operations import (
     ALL,
     DEFAULT_TIMEOUT_S,
@@ -56,7 +57,7 @@ class AsyncClient:
         self._transport = open_async_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
-        self._closed = False
+        self._closing = Closing()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
@@ -214,7 +215,8 @@ class AsyncClient:
         """As `Client.predict_many`; the pictures may come from an asynchronous iterable too."""
         limit_s = self._limit_s(timeout_s)
         check_many(pictures, in_flight, on_error)
-        stream = self._transport.open_stream(limit_s, in_flight)
+        with self._closing.named():
+            stream = self._transport.open_stream(limit_s, in_flight)
         waiting: deque[Predict | PawsightError] = deque()
 
         async def oldest() -> Prediction | PawsightError:
@@ -232,7 +234,8 @@ class AsyncClient:
                         yield await oldest()
                     try:
                         operation = Predict(await _encoded(picture), model, version)
-                        await stream.put(operation)
+                        with self._closing.named():
+                            await stream.put(operation)
                         waiting.append(operation)
                     except PawsightError as error:
                         waiting.append(error)
@@ -243,7 +246,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """As `Client.close`."""
-        self._closed = True
+        self._closing.begun = True
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -258,8 +261,7 @@ class AsyncClient:
         await self.close()
 
     def _limit_s(self, timeout_s: float | None, otherwise_s: float = DEFAULT_TIMEOUT_S) -> float:
-        if self._closed:
-            raise ClientClosed("The client is closed; open a new one.")
+        self._closing.check()
         running = asyncio.get_running_loop()
         self._loop = self._loop or running
         if self._loop is not running:
@@ -273,7 +275,8 @@ class AsyncClient:
         if isinstance(sent, PawsightError):
             raise sent
         try:
-            return await stream.get()
+            with self._closing.named():
+                return await stream.get()
         except PawsightError as error:
             return await self._ask(sent, timeout_s, failed=error)
 
@@ -289,7 +292,8 @@ class AsyncClient:
             if failed:
                 await asyncio.sleep(attempts.pause_s(failed))
             try:
-                return await self._transport.send(operation, attempts.remaining_s())
+                with self._closing.named():
+                    return await self._transport.send(operation, attempts.remaining_s())
             except PawsightError as error:
                 failed = error
 

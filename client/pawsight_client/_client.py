@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from pawsight_client._choices import Colormap, Method
-from pawsight_client._errors import ClientClosed, PawsightError
+from pawsight_client._closing import Closing
+from pawsight_client._errors import PawsightError
 from pawsight_client._operations import (
     ALL,
     DEFAULT_TIMEOUT_S,
@@ -69,7 +70,7 @@ class Client:
         self._transport = open_transport(url, api_key, tls)
         self._timeout_s = timeout_s
         self._policy = RetryPolicy(retries)
-        self._closed = False
+        self._closing = Closing()
 
     def __repr__(self) -> str:
         """Return the server's URL, without key or password."""
@@ -288,7 +289,9 @@ class Client:
         """
         limit_s = self._limit_s(timeout_s)
         check_many(pictures, in_flight, on_error)
-        with closing(self._transport.open_stream(limit_s, in_flight)) as stream:
+        with self._closing.named():
+            opened = self._transport.open_stream(limit_s, in_flight)
+        with closing(opened) as stream:
             waiting: deque[Predict | PawsightError] = deque()
 
             def oldest() -> Prediction | PawsightError:
@@ -304,7 +307,8 @@ class Client:
                     yield oldest()
                 try:
                     operation = Predict(encode(picture), model, version)
-                    stream.put(operation)
+                    with self._closing.named(), self._closing.named():
+                        stream.put(operation)
                     waiting.append(operation)
                 except PawsightError as error:
                     waiting.append(error)
@@ -313,7 +317,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
-        self._closed = True
+        self._closing.begun = True
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -328,8 +332,7 @@ class Client:
         self.close()
 
     def _limit_s(self, timeout_s: float | None, otherwise_s: float = DEFAULT_TIMEOUT_S) -> float:
-        if self._closed:
-            raise ClientClosed("The client is closed; open a new one.")
+        self._closing.check()
         given = (each for each in (timeout_s, self._timeout_s) if each is not None)
         return check_timeout(next(given, otherwise_s))
 
@@ -339,7 +342,8 @@ class Client:
         if isinstance(sent, PawsightError):
             raise sent
         try:
-            return stream.get()
+            with self._closing.named():
+                return stream.get()
         except PawsightError as error:
             return self._ask(sent, timeout_s, failed=error)
 
@@ -355,6 +359,7 @@ class Client:
             if failed:
                 time.sleep(attempts.pause_s(failed))
             try:
-                return self._transport.send(operation, attempts.remaining_s())
+                with self._closing.named():
+                    return self._transport.send(operation, attempts.remaining_s())
             except PawsightError as error:
                 failed = error

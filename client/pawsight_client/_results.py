@@ -140,8 +140,9 @@ class Explanation:
             raise OptionInvalid("The explanation has no overlay; ask for it with overlay=True.")
         try:
             Path(path).write_bytes(drawing)
-        except OSError as error:
-            raise OptionInvalid(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a path"
+            raise OptionInvalid(f"{str(path)!r} cannot be written: {reason}.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_client import AsyncClient, OptionInvalid
+from pawsight_client import AsyncClient, ClientClosed, OptionInvalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +34,23 @@ async def test_a_call_can_be_cancelled(url: str, twin: Twin) -> None:
             await call
         twin.held.set()
         assert (await client.predict(b"dog")).label == "dog"
+
+
+async def test_calls_and_streams_under_way_are_told_that_their_client_was_closed(
+    url: str, twin: Twin
+) -> None:
+    async def all_of_many() -> None:
+        async for _ in client.predict_many([b"dog"] * 4, in_flight=2):
+            pass
+
+    client = AsyncClient(url)
+    twin.held.clear()
+    waiting = [asyncio.create_task(each) for each in (client.predict(b"cat"), all_of_many())]
+    assert await asyncio.to_thread(twin.wait_for_in_flight, 2)
+    await client.close()
+    # Of a task that nobody cancelled, an error, and no cancellation.
+    for each in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(each, ClientClosed)
 
 
 async def test_pictures_may_come_from_an_asynchronous_iterable(url: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -99,6 +101,15 @@ def test_explain_options_are_passed_on(client: Any, twin: Twin) -> None:
     assert (explanation.layer, explanation.target) == ("conv2", "dog")
     assert explanation.overlay_png == b""
     assert twin.seen[0]["method"] == "grad-cam"
+
+
+def test_numbers_and_flags_may_be_whatever_python_takes_for_them(client: Any, twin: Twin) -> None:
+    client.explain(
+        b"cat", samples=True, seed=True, alpha=Fraction(1, 2), faithfulness="yes", overlay=0
+    )
+    assert (twin.seen[-1]["samples"], twin.seen[-1]["seed"]) == ("1", "1")
+    client.activations(b"cat", layer="conv4", channels=[True], top=True)
+    assert (twin.seen[-1]["channels"], twin.seen[-1]["top"]) == ("1", "1")
 
 
 def test_method_samples_and_colours_are_passed_on(client: Any, twin: Twin) -> None:
@@ -379,6 +390,30 @@ def test_a_closed_client_says_so(flavour: Any, url: str) -> None:
         client.close()
         with pytest.raises(ClientClosed):
             client.predict(b"cat")
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_what_waits_is_told_that_another_thread_closed_its_client(
+    url: str, twin: Twin, retries: int
+) -> None:
+    client = Client(url, retries=retries)
+    twin.held.clear()
+    with ThreadPoolExecutor() as pool:
+        waiting: list[Future[Any]] = [
+            pool.submit(client.predict, b"cat"),
+            pool.submit(list, client.predict_many([b"dog"] * 4, in_flight=2)),
+        ]
+        assert twin.wait_for_in_flight(2)
+        client.close()
+        assert [type(each.exception(timeout=10)) for each in waiting] == [ClientClosed] * 2
+
+
+def test_pictures_sent_after_their_client_was_closed_are_told_so(url: str) -> None:
+    client = Client(url)
+    answers = client.predict_many([b"cat"] * 4, in_flight=1, on_error="return")
+    assert isinstance(next(answers), Prediction)
+    client.close()
+    assert {type(each) for each in answers} == {ClientClosed}
 
 
 def test_threads_share_a_client(url: str) -> None:

@@ -63,7 +63,7 @@ def _grpc_target(url: str) -> str | None:
     if parts.scheme not in ("grpc", "grpcs"):
         return None
     host = f"[{host}]" if ":" in host else host
-    return f"{host}:{port or GRPC_PORT}"
+    return f"{host}:{GRPC_PORT if port is None else port}"
 
 
 def _tls(url: str, tls: Tls | None) -> Tls | None:

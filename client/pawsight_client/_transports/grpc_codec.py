@@ -153,15 +153,16 @@ def _write_explain(ask: Explain) -> pb.ExplainRequest:
         method=ask.method,
         layer=ask.layer,
         target=ask.target,
-        channels=ask.channels,
+        # protobuf takes a bool for no number, and a text for no bool.
+        channels=map(int, ask.channels),
         rendering=pb.RENDERING_PNG if ask.overlay else pb.RENDERING_UNSPECIFIED,
-        top=ask.top,
-        sheet=ask.sheet,
-        alpha=ask.alpha,
+        top=int(ask.top),
+        sheet=bool(ask.sheet),
+        alpha=float(ask.alpha),
         colormap=ask.colormap,
-        faithfulness=ask.faithfulness,
-        samples=ask.samples,
-        seed=ask.seed,
+        faithfulness=bool(ask.faithfulness),
+        samples=int(ask.samples),
+        seed=int(ask.seed),
     )
 
 

@@ -39,6 +39,16 @@ def _ended() -> errors.ServerUnreachable:
     return errors.ServerUnreachable("The server ended the stream early; send the rest again.")
 
 
+def _end_of(error: grpc.RpcError, url: str) -> errors.PawsightError:
+    """Return what the end of a call means to each picture that waits for its answer."""
+    told = codec.error_of(error, url)
+    # The picture over the limit may be another one, and a call that ends while a message is written
+    # may say INTERNAL and lose the reason: a picture that is asked again by itself gets its own.
+    if isinstance(told, errors.ImageTooLarge) or error.code() is grpc.StatusCode.INTERNAL:
+        return _ended()
+    return told
+
+
 class GrpcStream:
     """As `PictureStream`."""
 
@@ -115,7 +125,7 @@ class _Line:
                 self._arriving.put(answer)
             self._arriving.put(_ended())
         except grpc.RpcError as error:
-            self._arriving.put(codec.error_of(error, self._url))
+            self._arriving.put(_end_of(error, self._url))
 
 
 class AsyncGrpcStream:
@@ -191,11 +201,7 @@ class _AsyncLine:
         except TimeoutError:
             return _late()
         except grpc.RpcError as error:
-            # A call that ends while a message is written may say INTERNAL and lose the reason;
-            # a picture that is asked again by itself gets it.
-            if error.code() is grpc.StatusCode.INTERNAL:
-                return _ended()
-            return codec.error_of(error, self._url)
+            return _end_of(error, self._url)
         return _ended() if answer is grpc.aio.EOF else answer
 
     async def _write(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 import click
 
-from pawsight_client import Client, DeadlineExceeded, PawsightError, Tls
+from pawsight_client import Client, DeadlineExceeded, PawsightError, Tls, Unauthenticated
 from pawsight_client._operations import DEFAULT_TIMEOUT_S, PATIENT_TIMEOUT_S
 from pawsight_client.cli.environment import refuse_unknown
 
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
-PATIENCE: Final = (
-    "The client waits up to --timeout seconds; the server has its own limit, --timeout-s."
-)
+_HINTS: Final[dict[type[PawsightError], str]] = {
+    DeadlineExceeded: "The client waits up to --timeout seconds; the server has its own limit, "
+    "--timeout-s.",
+    Unauthenticated: "The key is read from PAWSIGHT_API_KEY.",
+}
+
+
+def told(error: PawsightError) -> str:
+    """Return an error's sentence, and what it means at a command line."""
+    return " ".join([str(error), *(_HINTS[kind] for kind in _HINTS if isinstance(error, kind))])
 
 
 def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
@@ -67,9 +74,7 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
         try:
             with Client(server, api_key=api_key, tls=Tls(ca), timeout_s=timeout_s) as client:
                 command(client, *args, **options)
-        except DeadlineExceeded as error:
-            raise click.ClickException(f"{error} {PATIENCE}") from error
         except PawsightError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(told(error)) from error
 
     return run

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pawsight_client import DeadlineExceeded, PawsightError, ServerUnreachable
-from pawsight_client.cli.connection import PATIENCE, with_client
+from pawsight_client import PawsightError, ServerUnreachable
+from pawsight_client.cli.connection import told, with_client
 from pawsight_client.cli.files import picture_from
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool
         if as_json:
             click.echo(json.dumps({"picture": picture, **_fields(outcome)}))
         elif isinstance(outcome, PawsightError):
-            patience = f" {PATIENCE}" if isinstance(outcome, DeadlineExceeded) else ""
-            click.echo(f"{picture}: {outcome}{patience}", err=True)
+            click.echo(f"{picture}: {told(outcome)}", err=True)
         else:
             click.echo(f"{picture:{width}}  {outcome.label}  {outcome.score:6.1%}")
         failed = failed or isinstance(outcome, PawsightError)

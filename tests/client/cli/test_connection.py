@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
+
+from tests.client.twin import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +78,19 @@ def test_who_waited_in_vain_hears_of_both_limits(
     result = run(command, cat, *out, "--timeout", "0.2", "--server", url)
     assert result.exit_code == 1
     assert "waits up to --timeout seconds; the server has its own limit" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_who_is_not_let_in_hears_where_the_key_is_read_from(
+    run: Callable[..., Result], url: str, cat: Path, twin: Twin, tmp_path: Path, command: str
+) -> None:
+    sentence = "Send yours as `Authorization: Bearer KEY`."
+    refused = Failure("UNAUTHENTICATED", 401, grpc.StatusCode.UNAUTHENTICATED, sentence=sentence)
+    twin.failures.extend([refused] * 2)
+    out = ["--out", tmp_path / "overlay.png"] if command == "explain" else []
+    result = run(command, cat, *out, "--server", url)
+    assert result.exit_code == 1
+    assert f"{sentence} The key is read from PAWSIGHT_API_KEY." in result.stderr
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon"])

@@ -30,6 +30,13 @@ def test_schemes(url: str, kind: type) -> None:
     assert type(transport) is kind
 
 
+def test_a_port_is_never_another_one_than_was_written() -> None:
+    for url in ("grpc://localhost:0", "http://localhost:0"):
+        transport = open_transport(url, None)
+        transport.close()
+        assert transport.url == url
+
+
 @pytest.mark.parametrize("key", ["line\nbreak", "ключ", "tab\t"])
 @pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
 def test_a_key_that_no_header_can_hold_is_refused(key: str, open_one: Any) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
-from pawsight_client import AsyncClient, Client, ServerUnreachable
+from pawsight_client import AsyncClient, Client, ImageTooLarge, ServerUnreachable
 from pawsight_client._operations import Predict
 from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
 from pawsight_proto.v1 import pawsight_pb2 as pb
@@ -128,6 +128,14 @@ async def test_an_asynchronous_stream_ends_with_its_status_too(answered: bool) -
 @pytest.fixture
 def grpc_url(stand: Stand, twin: Twin) -> str:
     return stand.urls["grpc"]
+
+
+def test_a_picture_over_the_transports_limit_fails_alone(flavour: Any, grpc_url: str) -> None:
+    """What gRPC does with a message over its 4 MiB is to end the call that all share."""
+    pictures = [b"cat", b"dog" + bytes(5 * 2**20), b"dog"]
+    with flavour(grpc_url) as client:
+        answers = list(client.predict_many(pictures, on_error="return"))
+    assert [getattr(each, "label", type(each)) for each in answers] == ["cat", ImageTooLarge, "dog"]
 
 
 def readers() -> list[threading.Thread]:

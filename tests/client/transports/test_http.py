@@ -16,7 +16,6 @@ import pytest
 
 from pawsight_client import (
     Client,
-    ClientClosed,
     DeadlineExceeded,
     ImageInvalid,
     ServerUnreachable,
@@ -111,25 +110,6 @@ def test_a_timeout_is_of_the_whole_call(flavour: Any, trickling: str) -> None:
 @pytest.fixture
 def http_url(stand: Stand, twin: Twin) -> str:
     return stand.urls["http"]
-
-
-def test_a_client_that_is_closed_ends_what_waits(http_url: str, twin: Twin) -> None:
-    raised: list[BaseException] = []
-    client = Client(http_url)
-
-    def ask() -> None:
-        try:
-            client.predict(b"cat")
-        except ClientClosed as error:
-            raised.append(error)
-
-    twin.held.clear()
-    asking = threading.Thread(target=ask)
-    asking.start()
-    assert twin.wait_for_in_flight(1)
-    client.close()
-    asking.join(timeout=10)
-    assert len(raised) == 1
 
 
 def test_a_forked_process_has_connections_of_its_own(http_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from fractions import Fraction
 
 import pytest
 
@@ -89,6 +90,12 @@ def test_options_that_are_not_given_are_not_sent() -> None:
     request = write(Explain(b"data", "m"))
     assert request.path == "/v1/models/m:explain"
     assert request.parameters == {"method": "grad-cam"}
+
+
+def test_numbers_are_written_as_a_server_reads_them() -> None:
+    asked = Explain(b"data", "m", alpha=Fraction(1, 2), top=True, channels=(True, 3))  # type: ignore[arg-type]
+    sent = write(asked).parameters
+    assert (sent["alpha"], sent["top"], sent["channels"]) == ("0.5", "1", "1,3")
 
 
 def test_names_stand_in_the_path_as_they_are() -> None:
