@@ -307,7 +307,7 @@ class Client:
                     yield oldest()
                 try:
                     operation = Predict(encode(picture), model, version)
-                    with self._closing.named(), self._closing.named():
+                    with self._closing.named():
                         stream.put(operation)
                     waiting.append(operation)
                 except PawsightError as error:
