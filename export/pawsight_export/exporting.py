@@ -129,7 +129,10 @@ def export_run(
             staged, manifest, model, built.explained, test, shlex.join(command), say
         )
         if engine == "tensorrt":
-            say("building TensorRT's plans, which takes minutes")
+            say(
+                "building TensorRT's plans, which takes minutes; they are not measured, and all "
+                "figures are of the graphs that they are built from"
+            )
             manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest)
         before = served_versions(repository, name)
