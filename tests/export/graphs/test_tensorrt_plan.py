@@ -146,7 +146,6 @@ def test_an_export_without_tensorrt_ends_before_it_begins(
     assert not (tmp_path / "repository").exists()
 
 
-@pytest.mark.usefixtures("built_before")
 def test_an_export_publishes_plans(
     tmp_path: Path, run_folder: Path, tensorrt: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
