@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.checks.checking import check_staged
@@ -15,6 +13,7 @@ from pawsight_export.graphs.precisions import Precision, build_graphs
 from pawsight_export.graphs.tensorrt_plan import load_tensorrt
 from pawsight_export.publishing.publication import KEEP, next_version, publish
 from pawsight_export.publishing.staging import Engine, compile_staged, stage_manifest, stage_version
+from pawsight_export.publishing.staging_folder import staging_folder
 from pawsight_export.publishing.writability import refuse_unwritable
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
@@ -26,6 +25,7 @@ from pawsight_training.runs.run import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.data.dataset import Split
@@ -111,8 +111,7 @@ def export_run(
 
     say(f"building the graphs of {name} version {version} in {precision}")
     built = build_graphs(model, size, precision, calibrated)
-    with tempfile.TemporaryDirectory(prefix="pawsight-export-") as folder:
-        staged = Path(folder)
+    with staging_folder() as staged:
         manifest = stage_version(
             staged,
             run,
@@ -130,7 +129,10 @@ def export_run(
             staged, manifest, model, built.explained, test, shlex.join(command), say
         )
         if engine == "tensorrt":
-            say("building TensorRT's plans, which takes minutes")
+            say(
+                "building TensorRT's plans, which takes minutes; they are not measured, and all "
+                "figures are of the graphs that they are built from"
+            )
             manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest)
         before = served_versions(repository, name)

@@ -130,13 +130,13 @@ class ModelNotFound(NotFound):
 
 
 class VersionNotFound(NotFound):
-    """The model is served, but not in that version."""
+    """The model is there, but not in that version."""
 
     code = "VERSION_NOT_FOUND"
 
     def __init__(self, name: str, version: str, known: tuple[str, ...]) -> None:
         super().__init__(
-            f"Model {name!r} has no version {version!r}; served is: {', '.join(known)}."
+            f"Model {name!r} has no version {version!r}; name one of: {', '.join(known)}."
         )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
 import torch
 from torch import nn
 
-from pawsight_export import exporting
-from pawsight_export.graphs.precisions import Graphs, build_graphs
+from pawsight_export.graphs import precisions
+from pawsight_export.graphs.onnx_graph import to_onnx
 from pawsight_serving.repository.manifest import Preprocessing
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.architectures.convnet import Normalise
@@ -19,12 +21,12 @@ from pawsight_training.recipes import RECIPES
 from pawsight_training.runs.run import (
     DataSummary,
     RunManifest,
-    load_run,
     write_manifest,
     write_weights,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SIZE = (52, 47)
@@ -85,12 +87,25 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def graphs_of_the_run(run_folder: Path) -> Graphs:
-    return build_graphs(load_run(run_folder).model(), SIZE, "fp32")
+@pytest.fixture(scope="session", autouse=True)
+def exported_before() -> Iterator[None]:
+    """Let PyTorch export each graph once: it takes seconds, and many tests need the same ones."""
+    exported: dict[tuple[object, ...], onnx.ModelProto] = {}
 
+    def export_once(
+        graph: nn.Module, output_names: Sequence[str], input_size: tuple[int, int]
+    ) -> onnx.ModelProto:
+        state = graph.state_dict()
+        values = hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values()))
+        # What a module prints is its class and its layers with all that they are made of.
+        key = (type(graph), repr(graph), tuple(output_names), input_size, values.digest())
+        if key not in exported:
+            exported[key] = to_onnx(graph, output_names, input_size)
+        # It is changed by those who ask for it.
+        model = onnx.ModelProto()
+        model.CopyFrom(exported[key])
+        return model
 
-@pytest.fixture
-def built_before(monkeypatch: pytest.MonkeyPatch, graphs_of_the_run: Graphs) -> None:
-    """Spare an export of the run in fp32 the building: it takes seconds and is tried elsewhere."""
-    monkeypatch.setattr(exporting, "build_graphs", lambda *arguments: graphs_of_the_run)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(precisions, "to_onnx", export_once)
+        yield

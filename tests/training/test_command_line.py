@@ -143,6 +143,18 @@ def test_a_run_is_evaluated(finished_run: Run, drawn: Path, cache: Path, tmp_pat
     assert (tmp_path / "report" / "validation-roc.png").exists()
 
 
+def test_a_picture_that_cannot_be_evaluated_is_named(
+    finished_run: Run, cache: Path, tmp_path: Path
+) -> None:
+    folder = draw_folder(tmp_path / "drawn", {"test": 3})
+    (folder / "test" / "cats" / "2.jpg").write_bytes(b"broken")
+    arguments = (finished_run.path, "--data", folder, "--cache", cache, "--json")
+    result = invoke(command_line.evaluate, *arguments)
+    assert "Skipped drawn/test/cats/2.jpg: The file is not a whole JPEG" in result.stderr
+    confusion = json.loads(result.stdout)["splits"]["test"]["confusion"]
+    assert [sum(row) for row in confusion] == [2, 3]
+
+
 def test_a_model_is_evaluated_only_on_its_own_classes(
     finished_run: Run, drawn: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -196,6 +196,7 @@ def evaluate(
             f"The data has the classes {', '.join(pictures.classes)}, and the model "
             f"{', '.join(manifest.classes)}; name the folders' classes with --classes."
         )
+    display.skipped(pictures)
     evaluations = {name: measure(split) for name, split in pictures.splits.items()}
     # First: what took minutes to measure is told though it cannot be written.
     display.figures(evaluations, pictures.classes, as_json=as_json)

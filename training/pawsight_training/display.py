@@ -26,6 +26,11 @@ def dataset(data: Dataset) -> None:
         click.echo(f"{name}: {len(split)} pictures of {', '.join(data.classes)}")
     if data.held_out:
         click.echo("There is no validation folder: a tenth of train is held out.")
+    skipped(data)
+
+
+def skipped(data: Dataset) -> None:
+    """Name the files that could not be read, on standard error."""
     for file in data.skipped:
         click.echo(f"Skipped {file.name}: {file.reason}", err=True)
 

@@ -76,7 +76,8 @@ def check_staged(
         with StagedEngine(staged, manifest) as engine:
             served = engine.infer(hot, test.pictures, outputs[hot])
         hits = served["probabilities"].argmax(axis=1) == test.labels
-        metrics["test, as exported"] = {
+        planned = manifest.engine == "tensorrt"
+        metrics[f"test, {'before the plan was built' if planned else 'as exported'}"] = {
             "accuracy": float(hits.mean()),
             "pictures": float(len(hits)),
         }

@@ -47,18 +47,14 @@ def captum_maps(
         images: float pixels 0 to 255, [N, 3, H, W].
         n_classes: C.
     """
-    conv = ""
-    for name, layer in model.features.named_children():
-        if isinstance(layer, nn.Conv2d):
-            conv = name
-        elif isinstance(layer, nn.ReLU):
-            method = LayerGradCam(model, layer)
-            # Before their ReLU: of one logit the first class's map is the second's, negated.
-            maps = [
-                method.attribute(images, target=target, relu_attributions=False).detach()
-                for target in range(_count_logits(n_classes))
-            ]
-            yield conv, class_maps(torch.cat(maps, dim=1)).numpy()
+    for conv, value, rest in _from_each_relu(model, images):
+        method = LayerGradCam(rest, rest[0])
+        # Before their ReLU: of one logit the first class's map is the second's, negated.
+        maps = [
+            method.attribute(value, target=target, relu_attributions=False).detach()
+            for target in range(_count_logits(n_classes))
+        ]
+        yield conv, class_maps(torch.cat(maps, dim=1)).numpy()
 
 
 def captum_gradients(
@@ -69,18 +65,32 @@ def captum_gradients(
     The last one is the input's: its name is "input", and it is of pixels, [N, L, 3, H, W].
     """
     logits = range(_count_logits(n_classes))
-    conv = ""
-    for name, layer in model.features.named_children():
-        if isinstance(layer, nn.Conv2d):
-            conv = name
-        elif isinstance(layer, nn.ReLU):
-            method = LayerGradientXActivation(model, layer, multiply_by_inputs=False)
-            gradients = [method.attribute(images, target=logit).detach() for logit in logits]
-            yield conv, torch.stack(gradients, dim=1).numpy()
+    for conv, value, rest in _from_each_relu(model, images):
+        method = LayerGradientXActivation(rest, rest[0], multiply_by_inputs=False)
+        gradients = [method.attribute(value, target=logit).detach() for logit in logits]
+        yield conv, torch.stack(gradients, dim=1).numpy()
     pixels = images.clone().requires_grad_()
     saliency = Saliency(model)
     gradients = [saliency.attribute(pixels, target=logit, abs=False).detach() for logit in logits]
     yield "input", torch.stack(gradients, dim=1).numpy()
+
+
+def _from_each_relu(model: ConvNet, images: Tensor) -> Iterator[tuple[str, Tensor, nn.Sequential]]:
+    """Yield each convolution's name, what it gives before its ReLU, and the net from the ReLU on.
+
+    What lies below a layer has no part in its gradients: it is run once, and not for each of them.
+    """
+    layers = dict(model.features.named_children())
+    with torch.no_grad():
+        value = model.normalise(images)
+    conv = ""
+    for index, (name, layer) in enumerate(layers.items()):
+        if isinstance(layer, nn.Conv2d):
+            conv = name
+        elif isinstance(layer, nn.ReLU):
+            yield conv, value, nn.Sequential(*list(layers.values())[index:], model.head)
+        with torch.no_grad():
+            value = layer(value)
 
 
 def _count_logits(n_classes: int) -> int:

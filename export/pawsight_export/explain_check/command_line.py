@@ -20,6 +20,7 @@ from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import read_manifests
+from pawsight_training import display
 from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import DataInvalid, TrainingError
 from pawsight_training.options import CLASSES_HELP
@@ -105,8 +106,7 @@ def _test_pictures(data: Path, manifest: Manifest, classes: str | None) -> Split
             f"{', '.join(manifest.classes)}; name the folders' classes with --classes, or give "
             "other pictures with --data."
         )
-    for file in found.skipped:
-        click.echo(f"Skipped {file.name}: {file.reason}", err=True)
+    display.skipped(found)
     return found.splits["test"]
 
 

@@ -14,11 +14,12 @@ class WarnedOnce:
 
     Args:
         logger: of whoever looks.
+        told: what is wrong already and was told of before, as `warn` is told.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, told: Mapping[str, str] | None = None) -> None:
         self._logger = logger
-        self._warned: dict[str, str] = {}
+        self._warned = dict(told or {})
 
     def warn(self, faults: Mapping[str, str]) -> None:
         """Take over all that is wrong now: what it is of, and a sentence."""

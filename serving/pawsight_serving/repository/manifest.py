@@ -72,7 +72,9 @@ class Manifest(_Frozen):
         default_factory=dict, description="Data set to figures, such as accuracy."
     )
     parity: dict[str, float] = Field(
-        default_factory=dict, description="Check to its largest deviation."
+        default_factory=dict,
+        description="Check to its largest deviation. As all figures, of the graphs that were "
+        "exported; TensorRT's plans are built from these and not measured.",
     )
     agreement: dict[str, float] = Field(
         default_factory=dict,

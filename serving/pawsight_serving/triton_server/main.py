@@ -22,10 +22,12 @@ from pawsight_serving.triton_server.server import TritonServer
 from pawsight_serving.triton_server.view import RepositoryView
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pawsight_serving.triton_server.environment import Environment
     from pawsight_serving.triton_server.ports import Ports
+
+    Found = Mapping[str, RepositoryInvalid | OSError | None]
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ async def serve(
         async with TritonServer(
             environment, view.models, folder, claim(ports), trace_endpoint
         ) as server:
-            serving = asyncio.create_task(_serve(server, view, models, say))
+            serving = asyncio.create_task(_serve(server, follow(view, found), models, say))
             try:
                 await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if serving.done():
@@ -95,11 +97,10 @@ async def serve(
 
 
 async def _serve(
-    server: TritonServer, view: RepositoryView, models: Iterable[str], say: Callable[[str], None]
+    server: TritonServer, following: Periodic, models: Iterable[str], say: Callable[[str], None]
 ) -> NoReturn:
     await server.wait_ready(_START_TIMEOUT_S)
     say(f"Triton serves {', '.join(models)} on {server}")
-    following = follow(view)
     following.start()
     try:
         await server.wait_ended()
@@ -108,22 +109,32 @@ async def _serve(
     raise EngineUnavailable("Triton ended by itself; its log above may say why.")
 
 
-def follow(view: RepositoryView) -> Periodic:
+def follow(view: RepositoryView, found: Found) -> Periodic:
     """Return what keeps a view in step with its repository, once it is started.
 
     What cannot be taken over stays as it was.
+
+    Args:
+        view: of the repository.
+        found: by the look at the start; of its faults the log has told.
     """
-    warnings = WarnedOnce(logger)
+    warnings = WarnedOnce(logger, _faults(found))
 
     async def refresh() -> None:
         faults: dict[str, str] = {}
         try:
-            for name, error in view.refresh().items():
-                if error is not None:
-                    faults[name] = f"{name} is served as it was: {error}"
+            faults = _faults(view.refresh())
         except (RepositoryInvalid, OSError) as error:
             faults[""] = f"the repository is served as it was: {error}"
         finally:
             warnings.warn(faults)
 
     return Periodic(refresh, _FOLLOW_S, "the repository could not be followed")
+
+
+def _faults(found: Found) -> dict[str, str]:
+    return {
+        name: f"{name} is served as it was: {error}"
+        for name, error in found.items()
+        if error is not None
+    }

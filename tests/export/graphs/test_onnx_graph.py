@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pawsight_export.graphs.graphs import ExplainGraph
 from pawsight_export.graphs.onnx_graph import to_onnx
+from pawsight_export.graphs.precisions import build_graphs
 from tests.export.conftest import SIZE, random_net
 
 
 def test_a_graph_names_no_folder_of_the_machine_that_made_it() -> None:
-    module = ExplainGraph(random_net())
-    data = to_onnx(module, module.output_names, SIZE).SerializeToString()
+    data = build_graphs(random_net(), SIZE, "fp32").explain.SerializeToString()
     assert str(Path(__file__).parents[2]).encode() not in data
     assert b"site-packages" not in data
 

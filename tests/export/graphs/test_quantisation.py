@@ -10,8 +10,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from pawsight_export.graphs.graphs import HotGraph
-from pawsight_export.graphs.onnx_graph import to_onnx
+from pawsight_export.graphs.precisions import build_graphs
 from pawsight_export.graphs.quantisation import quantise
 from tests.drawn_pictures import FOLDERS, draw
 from tests.export.conftest import SIZE, random_net
@@ -29,8 +28,7 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def graph() -> onnx.ModelProto:
-    module = HotGraph(random_net(), SIZE)
-    return to_onnx(module, module.output_names, SIZE)
+    return build_graphs(random_net(), SIZE, "fp32").hot
 
 
 @pytest.fixture(scope="module")

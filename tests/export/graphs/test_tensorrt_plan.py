@@ -21,6 +21,7 @@ from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_backends import tensorrt_profiles
 from pawsight_serving.repository.verification import verify
+from tests.drawn_pictures import draw_folder
 from tests.export.conftest import SMALL_SIZE, small_net
 from tests.export.tensorrt_for_rtx import load_tensorrt_for_rtx
 from tests.serving.tiny_repository import publish_tiny
@@ -145,19 +146,27 @@ def test_an_export_without_tensorrt_ends_before_it_begins(
     assert not (tmp_path / "repository").exists()
 
 
-@pytest.mark.usefixtures("built_before")
-def test_an_export_publishes_plans(tmp_path: Path, run_folder: Path, tensorrt: ModuleType) -> None:
-    manifest = export_run(run_folder, "tiny", tmp_path, engine="tensorrt")
-    assert read_manifests(tmp_path) == [manifest]
+def test_an_export_publishes_plans(
+    tmp_path: Path, run_folder: Path, tensorrt: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    drawn = draw_folder(tmp_path / "drawn", {"test": 2})
+    repository, said = tmp_path / "repository", list[str]()
+    manifest = export_run(
+        run_folder, "tiny", repository, engine="tensorrt", data=drawn, say=said.append
+    )
+    assert list(manifest.metrics) == ["test, before the plan was built"]
+    assert any("plans" in each and "they are not measured" in each for each in said)
+    assert read_manifests(repository) == [manifest]
     for graph in manifest.graphs:
-        files = {path.name for path in (tmp_path / graph / "1").iterdir()}
+        files = {path.name for path in (repository / graph / "1").iterdir()}
         assert {"model.plan", "manifest.json"} <= files
         assert "model.onnx" not in files
-        config = read_graph_config(tmp_path, graph)
+        config = read_graph_config(repository, graph)
         assert config.platform == "tensorrt_plan"
         profiles = tensorrt_profiles(config.max_batch_size)
         assert list(config.instance_group[0].profile) == [str(i) for i in range(len(profiles))]
-    assert [found.faults for found in verify(tmp_path)] == [(), ()]
+    assert [found.faults for found in verify(repository)] == [(), ()]
 
 
 def run(model: onnx.ModelProto) -> list[np.ndarray]:

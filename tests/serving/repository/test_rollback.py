@@ -157,6 +157,12 @@ def test_what_is_not_there_is_named(repository: Path) -> None:
     assert policies(repository) == [[1, 2, 3]] * 2
 
 
+def test_versions_that_are_not_served_are_not_said_to_be(repository: Path) -> None:
+    roll_back(repository, "tiny", "2")
+    with pytest.raises(VersionNotFound, match=r"no version '7'; name one of: 1, 2, 3\.$"):
+        roll_back(repository, "tiny", "7")
+
+
 def test_not_while_another_command_changes_the_model(repository: Path) -> None:
     with exclusive_writer(repository, "tiny"), pytest.raises(RepositoryInvalid, match="try again"):
         roll_back(repository, "tiny")

@@ -17,7 +17,7 @@ import pytest
 
 from pawsight_export.publishing.publication import publish
 from pawsight_serving.engines.triton import TritonEngine
-from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.triton_server import main as module
@@ -41,10 +41,34 @@ def test_a_repository_that_is_not_there_is_said_before_anything_is_installed(
 async def test_a_fault_is_logged_once_and_ends_no_following(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_FOLLOW_S", 0.0)
-    over = asyncio.Event()
     broken = RepositoryInvalid("The manifest of tiny version 2 cannot be read.")
     looks: list[Any] = [{"tiny": broken}, {"tiny": broken}, RuntimeError(), {"tiny": broken}]
+    await follow_through(looks, {"tiny": None}, monkeypatch)
+    assert [record.getMessage() for record in caplog.records] == [
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+        "the repository could not be followed",
+        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
+    ]
+
+
+async def test_what_the_start_has_told_of_is_logged_again_only_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = {"lost+found": FolderUnreadable("This process may not look into it."), "tiny": None}
+    await follow_through([found, found], found, monkeypatch)
+    assert caplog.records == []
+    await follow_through([{"tiny": None}, found], found, monkeypatch)
+    assert [record.getMessage() for record in caplog.records] == [
+        "lost+found is served as it was: This process may not look into it."
+    ]
+
+
+async def follow_through(
+    looks: list[Any], found: module.Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Follow a view until it has been looked at so often, each time with what is given."""
+    monkeypatch.setattr(module, "_FOLLOW_S", 0.0)
+    over = asyncio.Event()
 
     class View(RepositoryView):
         def __init__(self) -> None:
@@ -59,16 +83,11 @@ async def test_a_fault_is_logged_once_and_ends_no_following(
                 raise found
             return dict(found)
 
-    following = module.follow(View())
+    following = module.follow(View(), found)
     following.start()
     async with asyncio.timeout(20):
         await over.wait()
     await following.stop()
-    assert [record.getMessage() for record in caplog.records] == [
-        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
-        "the repository could not be followed",
-        "tiny is served as it was: The manifest of tiny version 2 cannot be read.",
-    ]
 
 
 @pytest.mark.triton

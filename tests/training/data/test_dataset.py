@@ -97,8 +97,14 @@ def test_a_class_of_corrupt_pictures_alone_is_empty(folder: Path, tmp_path: Path
 def test_only_what_is_asked_for_is_loaded(folder: Path, tmp_path: Path) -> None:
     data = load_dataset([folder], SIZE, cache=tmp_path / "cache", only=["test"])
     assert data.splits.keys() == {"test"}
+
+
+def test_of_a_split_that_is_missing_it_is_said_which_there_are(
+    folder: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(folder / "test")
-    with pytest.raises(DataInvalid, match="no split test"):
+    sentence = "There are no test pictures in drawn, only train and validation pictures; add a"
+    with pytest.raises(DataInvalid, match=sentence):
         load_dataset([folder], SIZE, cache=tmp_path / "cache", only=["test"])
 
 

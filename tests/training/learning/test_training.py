@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -214,28 +215,39 @@ def test_a_killed_process_resumes_to_the_same_weights(
     assert (resumed.best_epoch, resumed.epochs_trained) == (whole.best_epoch, 8)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_cleanly(
-    drawn: Path, cache: Path, tmp_path: Path, number: signal.Signals, status: int
-) -> None:
-    arguments = command(drawn, cache, tmp_path / "run", "--epochs", "1000")
-    with subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stdout:
-            if "epoch   1/1000" in line:
-                process.send_signal(number)
-                break
-        process.stdout.read()
-        said = process.stderr.read()
-        assert process.wait(60) == status
-    assert said.strip() == "The training was stopped; go on with --resume."
+def test_a_signal_ends_cleanly(drawn: Path, cache: Path, tmp_path: Path) -> None:
+    statuses = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    with ExitStack() as stack:
+        # Side by side: to start takes most of the time.
+        processes = {}
+        for number in statuses:
+            out = tmp_path / number.name
+            out.mkdir()
+            processes[number] = subprocess.Popen(
+                command(drawn, cache, out / "run", "--epochs", "1000"),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment(),
+            )
+            stack.enter_context(processes[number])
+            stack.callback(processes[number].kill)
+        for number, process in processes.items():
+            said = stopped_after_an_epoch(process, number)
+            assert process.wait(60) == statuses[number]
+            assert said.strip() == "The training was stopped; go on with --resume."
+
+
+def stopped_after_an_epoch(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a training a signal, and return what it says on standard error until it has ended."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for line in process.stdout:
+        if "epoch   1/1000" in line:
+            process.send_signal(number)
+            break
+    process.stdout.read()
+    return process.stderr.read()
 
 
 def test_two_processes_train_one_net(drawn: Path, cache: Path, tmp_path: Path) -> None:

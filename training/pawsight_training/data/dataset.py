@@ -15,7 +15,7 @@ import PIL
 
 from pawsight_serving.errors import RequestError
 from pawsight_serving.pictures.reading import decode_picture
-from pawsight_training.data.folders import PictureFile, check_classes, list_pictures
+from pawsight_training.data.folders import SPLITS, PictureFile, check_classes, list_pictures
 from pawsight_training.data.unreadable import reason
 from pawsight_training.errors import DataInvalid
 from pawsight_training.progress import tracked
@@ -115,8 +115,12 @@ def load_dataset(
         for name, files in listing.splits.items()
         if not only or name in only
     }
-    if missing := set(only) - splits.keys():
-        raise DataInvalid(f"The data has no split {', '.join(sorted(missing))}; choose another.")
+    if missing := [name for name in SPLITS if name in only and name not in splits]:
+        raise DataInvalid(
+            f"There are no {' and no '.join(missing)} pictures in {', '.join(listing.sources)}, "
+            f"only {' and '.join(listing.splits)} pictures; add a folder {missing[0]} with a "
+            "folder for each class, or choose another split or other pictures."
+        )
     check_classes({name: split.labels.tolist() for name, split in splits.items()}, listing.classes)
     return Dataset(listing.classes, listing.sources, splits, listing.held_out)
 
