@@ -33,7 +33,7 @@ def test_a_run_is_trained_and_a_second_time_left_alone(
 ) -> None:
     arguments = (
         *("scratch", "--data", drawn, "--cache", cache, "--out", tmp_path / "run"),
-        *("--input-size", "46", "--epochs", "1", "--seed", "3", "--classes", "disc,stripes"),
+        *("--input-size", "46", "--epochs", "1", "--seed", "3", "--classes", "disc, stripes"),
         *("--learning-rate", "2e-3", "--batch-size", "8", "--schedule", "cosine"),
         *("--dropout", "0.25", "--average", "0.5", "--precision", "32", "--accelerator", "cpu"),
     )
@@ -107,6 +107,13 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
             "There are no weights nothing",
         ),
         (["scratch", "--data", "DRAWN", "--out", "run", "--resume"], 1, "There is no run run to"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--seed", "-1"], 2, "'--seed'"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--seed", str(2**64)], 2, "'--seed'"),
+        (
+            ["scratch", "--data", "DRAWN", "--out", "run", "--classes", "cat, cat"],
+            1,
+            "Each class needs a name of its own, and these are given: cat,cat.",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(

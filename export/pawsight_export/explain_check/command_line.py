@@ -22,7 +22,7 @@ from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import DataInvalid, TrainingError
-from pawsight_training.options import CLASSES_HELP
+from pawsight_training.options import CLASSES_HELP, class_names
 from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def explain_check(
 
 
 def _test_pictures(data: Path, manifest: Manifest, classes: str | None) -> Split:
-    labels = tuple(classes.split(",")) if classes else ()
-    found = load_dataset([data], manifest.input_size, classes=labels, only=("test",))
+    found = load_dataset(
+        [data], manifest.input_size, classes=class_names(classes), only=("test",)
+    )
     if found.classes != manifest.classes:
         raise DataInvalid(
             f"{data} has the classes {', '.join(found.classes)}, and {manifest.name} "
