@@ -91,6 +91,16 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
     assert data.held_out
 
 
+def test_pictures_of_train_that_are_in_test_too_are_named(tmp_path: Path, cache: Path) -> None:
+    folder = draw_folder(tmp_path / "drawn", {"train": 2, "validation": 2, "test": 2})
+    shutil.copy(folder / "train/cats/1.jpg", folder / "test/cats/7.jpg")
+    result = invoke(
+        *(command_line.train, "scratch", "--data", folder, "--cache", cache, "--epochs", "1"),
+        *("--out", tmp_path / "run", "--input-size", "46", "--accelerator", "cpu"),
+    )
+    assert "1 pictures of test are in a split before it too, as drawn/test/cats/7" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -97,9 +97,7 @@ def explain_check(
 
 
 def _test_pictures(data: Path, manifest: Manifest, classes: str | None) -> Split:
-    found = load_dataset(
-        [data], manifest.input_size, classes=class_names(classes), only=("test",)
-    )
+    found = load_dataset([data], manifest.input_size, classes=class_names(classes), only=("test",))
     if found.classes != manifest.classes:
         raise DataInvalid(
             f"{data} has the classes {', '.join(found.classes)}, and {manifest.name} "

@@ -15,7 +15,7 @@ import PIL
 
 from pawsight_serving.errors import RequestError
 from pawsight_serving.pictures.reading import decode_picture
-from pawsight_training.data.folders import PictureFile, check_classes, list_pictures
+from pawsight_training.data.folders import SPLITS, PictureFile, check_classes, list_pictures
 from pawsight_training.data.unreadable import reason
 from pawsight_training.errors import DataInvalid
 from pawsight_training.progress import tracked
@@ -77,6 +77,24 @@ class Dataset:
     def skipped(self) -> tuple[Skipped, ...]:
         """The files of all splits that could not be read."""
         return tuple(file for split in self.splits.values() for file in split.skipped)
+
+    def repeated(self) -> dict[str, tuple[str, ...]]:
+        """Return split to the names of its pictures that a split before it has too.
+
+        They are compared as they are decoded: a copy in another format may go unnoticed.
+        """
+        before: set[bytes] = set()
+        found = {}
+        for name in (name for name in SPLITS if name in self.splits):
+            split = self.splits[name]
+            digests = [hashlib.sha256(picture.tobytes()).digest() for picture in split.pictures]
+            again = [
+                known for known, each in zip(split.names, digests, strict=True) if each in before
+            ]
+            if again:
+                found[name] = tuple(again)
+            before.update(digests)
+        return found
 
 
 def default_cache() -> Path:
