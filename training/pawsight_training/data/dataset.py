@@ -84,7 +84,7 @@ class Dataset:
         They are compared as they are decoded: a copy in another format may go unnoticed.
         """
         before: set[bytes] = set()
-        found = {}
+        found: dict[str, tuple[str, ...]] = {}
         for name in (name for name in SPLITS if name in self.splits):
             split = self.splits[name]
             digests = [hashlib.sha256(picture.tobytes()).digest() for picture in split.pictures]
