@@ -17,7 +17,7 @@ from pawsight_export.publishing.staging import Engine
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_training.errors import TrainingError
-from pawsight_training.options import CLASSES_HELP
+from pawsight_training.options import CLASSES_HELP, class_names
 
 if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
@@ -81,7 +81,7 @@ def export(run: Path, name: str, repository: Path, classes: str | None, **option
     """
     refuse_unknown(os.environ)
     try:
-        labels = tuple(classes.split(",")) if classes else ()
+        labels = class_names(classes)
         manifest = export_run(run, name, repository, classes=labels, say=click.echo, **options)
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error

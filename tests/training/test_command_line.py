@@ -33,7 +33,7 @@ def test_a_run_is_trained_and_a_second_time_left_alone(
 ) -> None:
     arguments = (
         *("scratch", "--data", drawn, "--cache", cache, "--out", tmp_path / "run"),
-        *("--input-size", "46", "--epochs", "1", "--seed", "3", "--classes", "disc,stripes"),
+        *("--input-size", "46", "--epochs", "1", "--seed", "3", "--classes", "disc, stripes"),
         *("--learning-rate", "2e-3", "--batch-size", "8", "--schedule", "cosine"),
         *("--dropout", "0.25", "--average", "0.5", "--precision", "32", "--accelerator", "cpu"),
     )
@@ -91,6 +91,16 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
     assert data.held_out
 
 
+def test_pictures_of_train_that_are_in_test_too_are_named(tmp_path: Path, cache: Path) -> None:
+    folder = draw_folder(tmp_path / "drawn", {"train": 2, "validation": 2, "test": 2})
+    shutil.copy(folder / "train/cats/1.jpg", folder / "test/cats/7.jpg")
+    result = invoke(
+        *(command_line.train, "scratch", "--data", folder, "--cache", cache, "--epochs", "1"),
+        *("--out", tmp_path / "run", "--input-size", "46", "--accelerator", "cpu"),
+    )
+    assert "1 pictures of test are in a split before it too, as drawn/test/cats/7" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -107,6 +117,13 @@ def test_skipped_pictures_are_named(tmp_path: Path, cache: Path) -> None:
             "There are no weights nothing",
         ),
         (["scratch", "--data", "DRAWN", "--out", "run", "--resume"], 1, "There is no run run to"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--seed", "-1"], 2, "'--seed'"),
+        (["scratch", "--data", "DRAWN", "--out", "run", "--seed", str(2**64)], 2, "'--seed'"),
+        (
+            ["scratch", "--data", "DRAWN", "--out", "run", "--classes", "cat, cat"],
+            1,
+            "Each class needs a name of its own, and these are given: cat,cat.",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(

@@ -38,6 +38,7 @@ def test_the_recipes_are_the_lectures() -> None:
         ({"epochs": 0}, "--epochs"),
         ({"batch_size": 0}, "--batch-size"),
         ({"learning_rate": 0.0}, "--learning-rate"),
+        ({"learning_rate": float("inf")}, "--learning-rate"),
         ({"weight_decay": -1.0}, "weight decay"),
         ({"dropout": 1.0}, "--dropout"),
         ({"average": 1.0}, "--average"),

@@ -27,8 +27,10 @@ from pawsight_training.options import (
     CLASSES_HELP,
     RECIPES_OWN,
     InputSize,
+    class_names,
     data_folders,
     one_sentence,
+    seed_option,
 )
 from pawsight_training.recipes import RECIPES, Recipe
 from pawsight_training.runs.packing import pack_run
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
 @click.option("--dropout", type=float, help=RECIPES_OWN)
 @click.option("--average", type=float, metavar="DECAY", help="Keep a moving average of weights.")
 @click.option("--patience", type=int, help="Stop after so many epochs without improvement.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--input-size", type=InputSize(), default="150", show_default=True)
 @click.option("--cache", type=click.Path(path_type=Path), help=CACHE_HELP)
 @click.option(
@@ -100,7 +102,7 @@ def train(
     fine-tune (VGG16 from learnt weights), or end-to-end (all of VGG16).
     """
     chosen = _override(RECIPES[recipe], changes)
-    labels = _labels(classes)
+    labels = class_names(classes)
     start = read_weights(weights) if weights else None
     if dry_run:
         known = list_pictures(folders, seed=seed, classes=labels).classes
@@ -189,7 +191,7 @@ def evaluate(
         manifest = _served_manifest(repository, subject)
         measure = partial(evaluate_served, repository, manifest)
     pictures = load_dataset(
-        folders, manifest.input_size, cache=cache, classes=_labels(classes), only=splits
+        folders, manifest.input_size, cache=cache, classes=class_names(classes), only=splits
     )
     if pictures.classes != manifest.classes:
         raise DataInvalid(
@@ -214,7 +216,7 @@ def evaluate(
 @click.option("--filters", "count", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--side", type=click.IntRange(32), default=128, show_default=True, help="In pixels.")
 @click.option("--steps", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @one_sentence
 def filters(*, run: Path, out: Path, layers: tuple[str, ...], count: int, **options: int) -> None:
     """Draw what each filter of a RUN responds to most, a grid of pictures a layer."""
@@ -245,10 +247,6 @@ def _served_manifest(repository: Path, subject: str) -> Manifest:
         raise TrainingError(
             f"{subject} is not a run folder, and as a model it cannot be measured either: {error}"
         ) from error
-
-
-def _labels(classes: str | None) -> tuple[str, ...]:
-    return tuple(classes.split(",")) if classes else ()
 
 
 def _dry_net(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def dataset(data: Dataset) -> None:
-    """Print the splits, and what was skipped."""
+    """Print the splits, what was skipped, and which pictures make a figure too good."""
     for name, split in data.splits.items():
         click.echo(f"{name}: {len(split)} pictures of {', '.join(data.classes)}")
     if data.held_out:
@@ -33,6 +33,12 @@ def skipped(data: Dataset) -> None:
     """Name the files that could not be read, on standard error."""
     for file in data.skipped:
         click.echo(f"Skipped {file.name}: {file.reason}", err=True)
+    for name, repeated in data.repeated().items():
+        click.echo(
+            f"{len(repeated)} pictures of {name} are in a split before it too, as {repeated[0]}: "
+            "its figures will be too good; take them out of one of the two.",
+            err=True,
+        )
 
 
 def layers(net: ConvNet, title: str, input_size: tuple[int, int]) -> None:

@@ -22,6 +22,10 @@ RECIPES_OWN = "Default: the recipe's."
 CACHE_HELP = "Folder for decoded pictures."
 P = ParamSpec("P")
 
+# Those that numpy and torch both take.
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
+)
 data_folders = click.option(
     "--data",
     "folders",
@@ -51,6 +55,11 @@ class InputSize(click.ParamType[tuple[int, int]]):
         if min(size) < 1:
             self.fail("The sides must be at least 1 pixel.", param, ctx)
         return size
+
+
+def class_names(text: str | None) -> tuple[str, ...]:
+    """Return the names that `--classes` gives, as "cat, dog"; none where it is not given."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 def one_sentence(command: Callable[P, None]) -> Callable[P, None]:

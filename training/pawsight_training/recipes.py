@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -84,7 +85,7 @@ class Recipe:
         for good, sentence in (
             (self.epochs >= 1, "--epochs must be at least 1."),
             (self.batch_size >= 1, "--batch-size must be at least 1."),
-            (self.learning_rate > 0, "--learning-rate must be above 0."),
+            (0 < self.learning_rate < math.inf, "--learning-rate must be above 0, and finite."),
             (self.weight_decay >= 0, "The weight decay must not be below 0."),
             (0 <= self.dropout < 1, "--dropout must be at least 0 and below 1."),
             (0 <= self.average < 1, "--average must be at least 0 and below 1."),

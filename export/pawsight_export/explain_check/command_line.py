@@ -20,10 +20,11 @@ from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import read_manifests
+from pawsight_serving.repository.served import read_served
 from pawsight_training import display
 from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import DataInvalid, TrainingError
-from pawsight_training.options import CLASSES_HELP
+from pawsight_training.options import CLASSES_HELP, class_names
 from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")
 )
 @REPOSITORY_OPTION
 @click.option("--classes", help=CLASSES_HELP)
-@click.option("--version", default="", help="Version of MODEL [default: the newest].")
+@click.option("--version", default="", help="[default: the newest that is served]")
 @click.option(
     "--method", "methods", multiple=True, help=f"May be repeated [default: {', '.join(_QUICK)}]."
 )
@@ -73,7 +74,9 @@ def explain_check(
     refuse_unknown(os.environ)
     try:
         manifests = read_manifests(repository)
-        checked = CheckedModel(repository, find_model(manifests, model, version))
+        # A version that was rolled back is there still, for those who name it.
+        known = manifests if version else read_served(repository)
+        checked = CheckedModel(repository, find_model(known, model, version))
         manifest = checked.manifest
         offered = offered_methods(manifest)
         chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
@@ -98,8 +101,7 @@ def explain_check(
 
 
 def _test_pictures(data: Path, manifest: Manifest, classes: str | None) -> Split:
-    labels = tuple(classes.split(",")) if classes else ()
-    found = load_dataset([data], manifest.input_size, classes=labels, only=("test",))
+    found = load_dataset([data], manifest.input_size, classes=class_names(classes), only=("test",))
     if found.classes != manifest.classes:
         raise DataInvalid(
             f"{data} has the classes {', '.join(found.classes)}, and {manifest.name} "

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from pawsight_export.explain_check.command_line import explain_check
 from pawsight_export.exporting import export_run
+from pawsight_serving.repository.rollback import roll_back
 from tests.drawn_pictures import draw_folder
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ def test_a_version_that_holds_no_float_weights_is_not_randomised(home: Path) -> 
     assert "only of a version in fp32" in result.stdout
     for wanted in ("near 1", "near 0", "100 %"):
         assert f"(wanted: {wanted}" in result.stdout
+
+
+def test_the_version_that_is_served_is_checked(home: Path) -> None:
+    roll_back(home / "repository", "pets")
+    try:
+        assert check(home, "--method", "grad-cam").stdout.startswith("pets 1 (fp32)")
+        named = check(home, "--method", "grad-cam", "--version", "2")
+        assert named.stdout.startswith("pets 2 (fp16)")
+    finally:
+        roll_back(home / "repository", "pets", "2")
 
 
 def test_the_environment_is_that_of_the_other_commands(

@@ -34,6 +34,17 @@ def test_pictures_are_decoded_as_serving_decodes_them(folder: Path, tmp_path: Pa
     assert data.sources == ("drawn",)
 
 
+def test_pictures_that_an_earlier_split_has_too_are_found(folder: Path, tmp_path: Path) -> None:
+    assert load_dataset([folder], SIZE, cache=tmp_path / "cache").repeated() == {}
+    shutil.copy(folder / "train/cats/1.jpg", folder / "test/cats/learnt by heart.jpg")
+    shutil.copy(folder / "validation/dogs/0.jpg", folder / "test/dogs/chosen by.jpg")
+    shutil.copy(folder / "train/cats/2.jpg", folder / "train/cats/3.jpg")
+    data = load_dataset([folder], SIZE, cache=tmp_path / "cache")
+    assert data.repeated() == {
+        "test": ("drawn/test/cats/learnt by heart.jpg", "drawn/test/dogs/chosen by.jpg")
+    }
+
+
 def test_a_picture_is_decoded_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,9 @@ def test_names_can_be_given(tmp_path: Path) -> None:
     assert list_pictures([tmp_path], classes=("Katze", "Hund")).classes == ("Katze", "Hund")
     with pytest.raises(DataInvalid, match="1 class names are given for 2 class folders"):
         list_pictures([tmp_path], classes=("Katze",))
+    for alike in (("Katze", "Katze"), ("Katze", "")):
+        with pytest.raises(DataInvalid, match="a name of its own"):
+            list_pictures([tmp_path], classes=alike)
 
 
 def test_several_folders_are_joined(tmp_path: Path) -> None:

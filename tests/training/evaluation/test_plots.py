@@ -84,6 +84,7 @@ def test_mistakes_are_shown_the_worst_first() -> None:
     axes = plots.mistakes(MEASURED, split, CLASSES).axes
     filled = [(a.get_xlabel(), a.get_title()) for a in axes if a.images]
     assert filled == [("1.jpg", "dog 80.0%, is cat"), ("2.jpg", "cat 60.0%, is dog")]
+    assert len(axes) == 4, "two pictures need one row"
 
 
 def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:

@@ -78,6 +78,24 @@ class Dataset:
         """The files of all splits that could not be read."""
         return tuple(file for split in self.splits.values() for file in split.skipped)
 
+    def repeated(self) -> dict[str, tuple[str, ...]]:
+        """Return split to the names of its pictures that a split before it has too.
+
+        They are compared as they are decoded: a copy in another format may go unnoticed.
+        """
+        before: set[bytes] = set()
+        found: dict[str, tuple[str, ...]] = {}
+        for name in (name for name in SPLITS if name in self.splits):
+            split = self.splits[name]
+            digests = [hashlib.sha256(picture.tobytes()).digest() for picture in split.pictures]
+            again = [
+                known for known, each in zip(split.names, digests, strict=True) if each in before
+            ]
+            if again:
+                found[name] = tuple(again)
+            before.update(digests)
+        return found
+
 
 def default_cache() -> Path:
     """Return the folder for decoded pictures below the user's cache folder."""

@@ -62,7 +62,8 @@ def list_pictures(
             former if need be.
 
     Raises:
-        DataInvalid: a folder is missing or empty, the classes do not fit, or there is one alone.
+        DataInvalid: a folder is missing or empty, the classes do not fit or are named alike, or
+            there is one alone.
     """
     roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
     for _, _, root in roots:
@@ -78,6 +79,10 @@ def list_pictures(
         raise DataInvalid(
             f"{len(classes)} class names are given for {len(found)} class folders: "
             f"{', '.join(names)}."
+        )
+    if "" in classes or len(set(classes)) != len(classes):
+        raise DataInvalid(
+            f"Each class needs a name of its own, and these are given: {','.join(classes)}."
         )
     listing = Listing(tuple(classes) or found, tuple(folder.name for folder in folders))
     for folder, split, root in roots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -121,8 +122,9 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
     """Draw the pictures that it got most wrong, the worst first."""
     order = np.argsort(evaluation.true_probabilities, kind="stable")
     wrong = [row for row in order if evaluation.predicted[row] != evaluation.labels[row]][:WORST]
-    figure = _figure(10, 8)
-    for axes, row in zip(figure.subplots(3, 4).flat, wrong, strict=False):
+    rows = math.ceil(len(wrong) / 4)
+    figure = _figure(10, rows * 8 / 3)
+    for axes, row in zip(figure.subplots(rows, 4).flat, wrong, strict=False):
         axes.imshow(split.pictures[row])
         said, score = evaluation.predicted[row], evaluation.probabilities[row].max()
         right = classes[evaluation.labels[row]]

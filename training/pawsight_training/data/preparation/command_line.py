@@ -9,7 +9,7 @@ import click
 
 from pawsight_training.data.preparation.sources import find_labelled, find_oxford_pets
 from pawsight_training.data.preparation.splits import prepare as prepare_splits
-from pawsight_training.options import one_sentence
+from pawsight_training.options import one_sentence, seed_option
 
 if TYPE_CHECKING:
     from pawsight_training.data.preparation.splits import Report
@@ -34,7 +34,7 @@ def data() -> None:
 @click.option("--train", type=click.IntRange(0), default=1000, show_default=True)
 @click.option("--validation", type=click.IntRange(0), default=500, show_default=True)
 @click.option("--test", type=click.IntRange(0), default=500, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @one_sentence
 def prepare(*, source: Path, destination: Path, layout: str, seed: int, **sizes: int) -> None:
     """Copy good pictures of SOURCE into DEST/train, validation and test.
