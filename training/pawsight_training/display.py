@@ -27,18 +27,18 @@ def dataset(data: Dataset) -> None:
     if data.held_out:
         click.echo("There is no validation folder: a tenth of train is held out.")
     skipped(data)
-
-
-def skipped(data: Dataset) -> None:
-    """Name the files that could not be read, on standard error."""
-    for file in data.skipped:
-        click.echo(f"Skipped {file.name}: {file.reason}", err=True)
     for name, repeated in data.repeated().items():
         click.echo(
             f"{len(repeated)} pictures of {name} are in a split before it too, as {repeated[0]}: "
             "its figures will be too good; take them out of one of the two.",
             err=True,
         )
+
+
+def skipped(data: Dataset) -> None:
+    """Name the files that could not be read, on standard error."""
+    for file in data.skipped:
+        click.echo(f"Skipped {file.name}: {file.reason}", err=True)
 
 
 def layers(net: ConvNet, title: str, input_size: tuple[int, int]) -> None:
