@@ -17,6 +17,7 @@ from pawsight_training.learning.training import train
 from pawsight_training.machine import Machine
 from pawsight_training.runs.history import History
 from pawsight_training.runs.run import load_run
+from pawsight_training.runs.run_folder import sole_training
 from pawsight_training.runs.weights import read_weights
 
 if TYPE_CHECKING:
@@ -111,6 +112,16 @@ def test_it_stops_early_when_nothing_gets_better(
     job = make_job("scratch", data, epochs=20, learning_rate=1e-12, patience=2)
     run = train(job, tmp_path / "run")
     assert (run.manifest.best_epoch, run.manifest.epochs_trained) == (1, 3)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_two_trainings_never_write_to_one_folder(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path, resume: bool
+) -> None:
+    job = make_job("scratch", data, epochs=1)
+    with sole_training(tmp_path), pytest.raises(RunInvalid, match="Another training is writing"):
+        train(job, tmp_path, resume=resume)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit(143)])

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pawsight_training.errors import RunInvalid
-from pawsight_training.runs.run_folder import refuse_unusable
+from pawsight_training.runs.run_folder import refuse_unusable, sole_training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +48,53 @@ def test_where_nothing_can_be_written_is_known_before(
     monkeypatch.setattr("os.access", lambda folder, _: folder != tmp_path)
     with pytest.raises(RunInvalid, match=r"may not be written; .* --out"):
         refuse_unusable(tmp_path / "run", resume=resume, first=True)
+
+
+def test_a_second_training_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "run"
+    with sole_training(out):
+        (out / "history.csv").touch()
+        with pytest.raises(RunInvalid, match="Another training is writing to"), sole_training(out):
+            pass
+    with sole_training(out):
+        assert (out / "history.csv").exists()
+
+
+def test_a_training_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time\n"
+        "from pawsight_training.runs.run_folder import sole_training\n"
+        "with sole_training(pathlib.Path(sys.argv[1])):\n"
+        "    print('begun', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as training:
+        assert training.stdout is not None
+        assert training.stdout.readline() == b"begun\n"
+        with pytest.raises(RunInvalid, match="Another training"), sole_training(tmp_path):
+            pass
+        training.kill()
+    with sole_training(tmp_path):
+        pass
+
+
+def test_one_that_comes_to_nothing_leaves_no_folder_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="weights"), sole_training(tmp_path / "new"):
+        raise ValueError("no weights")
+    assert not (tmp_path / "new").exists()
+    with sole_training(tmp_path):
+        pass
+    assert tmp_path.exists()
+
+
+def test_a_file_system_without_locks_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with sole_training(tmp_path):
+        assert "cannot be locked" in caplog.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
@@ -23,6 +23,7 @@ from pawsight_training.learning.initialisation import starting_net
 from pawsight_training.learning.learner import Learner
 from pawsight_training.runs.history import History
 from pawsight_training.runs.run import HISTORY, Run, load_run
+from pawsight_training.runs.run_folder import sole_training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,18 +50,19 @@ def train(job: Job, out: Path, *, resume: bool = False) -> Run:
     history = History(out / HISTORY)
     with _clear_errors(out), _quiet():
         trainer = _trainer(job, out, history)
-        checkpoint = checkpoint_to_resume(out, job, resume=resume, first=trainer.is_global_zero)
-        net = starting_net(
-            recipe, len(data.classes), data.input_size, seed=job.seed, weights=job.weights
-        )
-        learner = Learner(net, recipe, job.seed, data.input_size)
-        if recipe.stored_features:
-            data = store_features(net, data, trainer.strategy.root_device)
-        batches = Batches(data, recipe.batch_size, job.seed)
-        trainer.fit(learner, datamodule=batches, ckpt_path=checkpoint)
-        if trainer.is_global_zero:
-            finish_run(job, learner, history.rows, out)
-        trainer.strategy.barrier()
+        with sole_training(out) if trainer.is_global_zero else nullcontext():
+            checkpoint = checkpoint_to_resume(out, job, resume=resume, first=trainer.is_global_zero)
+            net = starting_net(
+                recipe, len(data.classes), data.input_size, seed=job.seed, weights=job.weights
+            )
+            learner = Learner(net, recipe, job.seed, data.input_size)
+            if recipe.stored_features:
+                data = store_features(net, data, trainer.strategy.root_device)
+            batches = Batches(data, recipe.batch_size, job.seed)
+            trainer.fit(learner, datamodule=batches, ckpt_path=checkpoint)
+            if trainer.is_global_zero:
+                finish_run(job, learner, history.rows, out)
+            trainer.strategy.barrier()
     return load_run(out)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import logging
+import os
 from typing import TYPE_CHECKING
 
 from pawsight_serving.folder_access import fault_of
@@ -9,7 +13,10 @@ from pawsight_training.errors import RunInvalid
 from pawsight_training.runs.run import is_finished
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 def refuse_unusable(out: Path, *, resume: bool, first: bool) -> None:
@@ -38,3 +45,36 @@ def refuse_unusable(out: Path, *, resume: bool, first: bool) -> None:
         raise RunInvalid(
             f"{out} is not empty; go on with --resume, or give another folder with --out."
         )
+
+
+@contextlib.contextmanager
+def sole_training(out: Path) -> Iterator[None]:
+    """Make a run folder, and keep other trainings out; one that died keeps nobody out.
+
+    Two that write to one folder would leave a mixture of both. A file system without locks lets
+    them.
+
+    Raises:
+        RunInvalid: another training writes to the folder.
+        OSError: the folder cannot be made.
+    """
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunInvalid(
+                f"Another training is writing to {out}; wait for it, or give another folder with "
+                "--out."
+            ) from error
+        except OSError:
+            logger.warning("%s cannot be locked: start no second training there", out)
+        yield
+    finally:
+        os.close(folder)
+        if made:
+            # One that came to nothing leaves nothing; a folder with something in it stays.
+            with contextlib.suppress(OSError):
+                out.rmdir()
