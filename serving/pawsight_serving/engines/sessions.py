@@ -58,7 +58,10 @@ class GraphSession:
             provider = session.get_providers()[0]
             self.batch_sizes = batch_sizes(provider, sharing.largest_batch)
             warms_batches = sharing.warm_batches or provider in GPU_PROVIDERS
-            _warm_up(session, self.batch_sizes[-1] if warms_batches else 1, input_size)
+            noise = _noise(self.batch_sizes[-1] if warms_batches else 1, input_size)
+            # An `_explain` graph holds the hot one's net, which meets a flat picture; its own
+            # passes are as long as several of that.
+            _warm_up(session, [noise] if in_parts else [np.zeros_like(noise[:1]), noise])
         except EngineUnavailable:
             raise
         except Exception as error:
@@ -108,11 +111,14 @@ class GraphSession:
             return error
 
 
-def _warm_up(session: Session, batch: int, input_size: tuple[int, int]) -> None:
-    """Run a flat picture, whose own range nothing can be divided by, and a batch of noise."""
+def _noise(batch: int, input_size: tuple[int, int]) -> NDArray[np.uint8]:
     shape = (batch, *input_size, 3)
-    noise = np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
-    for images in (np.zeros_like(noise[:1]), noise):
+    return np.random.default_rng(_WARM_UP_SEED).integers(0, 256, shape, np.uint8)
+
+
+def _warm_up(session: Session, batches: Sequence[NDArray[np.uint8]]) -> None:
+    """Run batches: noise, and a flat picture, whose own range nothing can be divided by."""
+    for images in batches:
         if not all(np.isfinite(values).all() for values in session.run(None, {"image": images})):
             raise EngineUnavailable(
                 "Its answers are not finite numbers; export the model again from a sound run."

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pawsight_serving.engines import opening as module
+from pawsight_serving.engines import sessions
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.engines.sharing import Cores, Sharing
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
@@ -79,15 +80,22 @@ def test_what_is_wrong_with_one_of_a_batch_is_its_own(graph: bytes) -> None:
         assert each["probabilities"].shape == (1, 2)
 
 
-@pytest.mark.parametrize(("warm_batches", "sizes"), [(True, [1, 3]), (False, [1, 1])])
-def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
-    graph: bytes, monkeypatch: pytest.MonkeyPatch, warm_batches: bool, sizes: list[int]
+@pytest.mark.parametrize(
+    ("warm_batches", "in_parts", "sizes"),
+    [(True, False, [1, 3]), (False, False, [1, 1]), (False, True, [1])],
+)
+def test_loading_runs_no_more_than_shows_a_broken_graph(
+    graph: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    warm_batches: bool,
+    in_parts: bool,
+    sizes: list[int],
 ) -> None:
-    ran, really_open = list[int](), module._open
+    ran, really_open = list[int](), sessions.open_graph
 
     class Watched:
-        def __init__(self, *arguments: Any) -> None:
-            self._session = really_open(*arguments)
+        def __init__(self, *arguments: Any, in_parts: bool) -> None:
+            self._session = really_open(*arguments, in_parts=in_parts)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._session, name)
@@ -96,8 +104,9 @@ def test_loading_runs_the_largest_batch_where_its_first_caller_should_not_wait(
             ran.append(len(inputs["image"]))
             return self._session.run(outputs, inputs)
 
-    monkeypatch.setattr(module, "_open", Watched)
-    GraphSession(graph, "fp32", (SIDE, SIDE), Sharing(largest_batch=3, warm_batches=warm_batches))
+    monkeypatch.setattr(sessions, "open_graph", Watched)
+    sharing = Sharing(largest_batch=3, warm_batches=warm_batches)
+    GraphSession(graph, "fp32", (SIDE, SIDE), sharing, in_parts=in_parts)
     assert ran == sizes
 
 
