@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pawsight_serving.engines import opening as module
-from pawsight_serving.engines import sessions
 from pawsight_serving.engines.sessions import GraphSession
 from pawsight_serving.engines.sharing import Cores, Sharing
 from pawsight_serving.errors import EngineUnavailable, OptionInvalid
@@ -91,7 +90,7 @@ def test_loading_runs_no_more_than_shows_a_broken_graph(
     in_parts: bool,
     sizes: list[int],
 ) -> None:
-    ran, really_open = list[int](), sessions.open_graph
+    ran, really_open = list[int](), module.open_graph
 
     class Watched:
         def __init__(self, *arguments: Any, in_parts: bool) -> None:
@@ -104,7 +103,7 @@ def test_loading_runs_no_more_than_shows_a_broken_graph(
             ran.append(len(inputs["image"]))
             return self._session.run(outputs, inputs)
 
-    monkeypatch.setattr(sessions, "open_graph", Watched)
+    monkeypatch.setattr("pawsight_serving.engines.sessions.open_graph", Watched)
     sharing = Sharing(largest_batch=3, warm_batches=warm_batches)
     GraphSession(graph, "fp32", (SIDE, SIDE), sharing, in_parts=in_parts)
     assert ran == sizes
