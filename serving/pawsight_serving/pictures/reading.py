@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+# Of a format that Pillow has not loaded, it loads all fifty that it knows to look for it.
+import PIL.WebPImagePlugin  # noqa: F401
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import warnings
 import zlib
@@ -307,3 +309,21 @@ def test_the_pixel_limit_is_the_callers() -> None:
     decode_picture(data, (4, 4), PictureLimits(max_pixels=10_000))
     with pytest.raises(ImageTooLarge, match="100x100 pixels"):
         decode_picture(data, (4, 4), PictureLimits(max_pixels=9_999))
+
+
+def test_no_format_is_loaded_that_is_not_taken() -> None:
+    code = (
+        "import sys\n"
+        "from pawsight_serving.errors import ImageInvalid\n"
+        "from pawsight_serving.pictures.reading import FORMATS, decode_picture\n"
+        "try:\n"
+        "    decode_picture(b'none', (1, 1))\n"
+        "except ImageInvalid:\n"
+        "    from PIL import Image\n"
+        "    print(sorted(set(Image.OPEN) - set(FORMATS)))\n"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    # DIB comes with BMP, and PPM with those that Pillow loads of itself.
+    assert loaded.stdout == "['DIB', 'PPM']\n"
