@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
 
 import click
 import pytest
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+INTERRUPTED_WHILE_NUMPY_LOADS: Final = """
+import signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "numpy.__config__":
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+
+from pawsight_client.cli import main
+
+main(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", *sys.argv[1:]])
+"""
 
 
 @pytest.fixture
@@ -111,3 +129,18 @@ def test_it_ends_at_once_where_the_explainer_is_another_one(
     with pytest.raises(SystemExit):
         call("--explainer", "127.0.0.1:1")
     assert running == [False]
+
+
+@pytest.mark.parametrize("engine", [(), ("--triton", "127.0.0.1:1")], ids=["embedded", "triton"])
+def test_ctrl_c_while_the_libraries_load_prints_nothing(
+    engine: tuple[str, ...], tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        (sys.executable, "-c", INTERRUPTED_WHILE_NUMPY_LOADS, *engine),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import io
+import os
 import signal
 import sys
 import threading
@@ -53,6 +54,19 @@ def _package_named(command: str) -> Iterator[None]:
         if not package or package.startswith("pawsight_"):
             raise
         raise PackageMissing(command, package) from error
+
+
+def _open_standard_streams() -> None:
+    """Open on nothing what of standard input, output and error the program was started without.
+
+    What is opened next would take their numbers, and libuv aborts where it is to close one of them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is taken, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 @contextlib.contextmanager
@@ -121,6 +135,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, which may import what is heavy only now; signals end it cleanly."""
+        _open_standard_streams()
         # A file's name may be of bytes that are no text; it is printed as it came.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")

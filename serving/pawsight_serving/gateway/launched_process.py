@@ -80,7 +80,8 @@ class LaunchedProcess:
 
     def discard(self) -> None:
         """Kill it, unless it has ended, and leave nothing of it."""
-        with self._process as process:
+        # A process that died before it had read its settings.
+        with suppress(BrokenPipeError), self._process as process:
             process.kill()
 
     async def end(self, grace_s: float) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+# Before tritonclient: libraries of its in C load NumPy otherwise, and where Ctrl-C breaks that off,
+# they print a traceback and raise another error.
+import numpy  # noqa: F401, ICN001
 from google.protobuf import text_format
 from pydantic import ValidationError
 from tritonclient.grpc import model_config_pb2 as triton

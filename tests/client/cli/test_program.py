@@ -211,6 +211,33 @@ def test_a_second_sigterm_does_not_break_off_what_the_first_one_cleans_up(tmp_pa
     assert not folder.exists()
 
 
+def test_a_program_without_standard_streams_opens_nothing_in_their_place(
+    command: Path, tmp_path: Path
+) -> None:
+    command.write_text(
+        "import click, os, subprocess, sys\n\n@click.command()\n@click.argument('found')\n"
+        "def serve(found):\n"
+        "    first = os.open(os.devnull, os.O_RDONLY)\n"
+        "    child = 'import os; [os.fstat(each) for each in range(3)]'\n"
+        "    status = subprocess.run((sys.executable, '-c', child)).returncode\n"
+        "    with open(found, 'w') as file:\n"
+        "        print(first > 2, status, file=file)\n"
+    )
+    code = (
+        "from pawsight_client.cli import main;"
+        "from pawsight_client.cli.commands import COMMANDS, Entry;"
+        f"COMMANDS['serve'] = Entry('{command.stem}:serve', 'serving', 'Serve.'); main()"
+    )
+    found = tmp_path / "found"
+    subprocess.run(
+        ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code, "serve", found),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        timeout=60,
+    )
+    assert found.read_text() == "True 0\n"
+
+
 def test_a_name_that_is_no_text_is_printed_as_it_came(command: Path) -> None:
     command.write_text(
         "import click\n\n@click.command()\n@click.argument('name')\n"

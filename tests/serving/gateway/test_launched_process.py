@@ -45,6 +45,16 @@ async def test_one_that_has_died_takes_its_settings_without_a_word(echo: Launche
     assert not echo.running
 
 
+def test_one_that_has_died_before_its_settings_is_discarded_without_a_word() -> None:
+    process = LaunchedProcess(ECHO)
+    process.kill()
+    assert process.output is not None
+    assert process.output.read() == b""
+    process.settle(Settings(name="late"))
+    process.discard()
+    assert not process.running
+
+
 async def test_one_that_does_not_listen_is_killed_after_the_grace() -> None:
     process = LaunchedProcess(DEAF)
     assert process.output is not None

@@ -18,6 +18,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 from pawsight_serving.errors import (
     EngineUnavailable,
     InternalError,
+    OptionInvalid,
     PawsightError,
     RequestError,
     RouteNotFound,
@@ -207,20 +208,26 @@ def _asked(request: oip.ModelInferRequest) -> InferenceRequest:
     for tensor in (*request.inputs, *request.outputs):
         if _SHARED_MEMORY in tensor.parameters:
             refuse_shared_memory(tensor.parameters[_SHARED_MEMORY].string_param)
-    strongest = {
-        output.name: output.parameters[_CLASSIFICATION].int64_param
-        for output in request.outputs
-        if _CLASSIFICATION in output.parameters
-    }
-    for output, count in strongest.items():
-        check_classification(output, count)
+    strongest = {output.name: count for output in request.outputs if (count := _strongest(output))}
     return InferenceRequest(
         model=request.model_name,
         version=request.model_version,
         inputs=_inputs(request.inputs, request.raw_input_contents),
         outputs=tuple(output.name for output in request.outputs),
-        strongest={output: count for output, count in strongest.items() if count},
+        strongest=strongest,
     )
+
+
+def _strongest(output: oip.ModelInferRequest.InferRequestedOutputTensor) -> int:
+    if _CLASSIFICATION not in output.parameters:
+        return 0
+    parameter = output.parameters[_CLASSIFICATION]
+    if not parameter.HasField("int64_param"):
+        raise OptionInvalid(
+            f"The parameter {_CLASSIFICATION} is a number of classes; send it as int64_param."
+        )
+    check_classification(output.name, parameter.int64_param)
+    return int(parameter.int64_param)
 
 
 def _inputs(

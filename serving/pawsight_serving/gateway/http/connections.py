@@ -106,6 +106,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait(None)
         super().connection_lost(exc)
 
+    def hang_up(self) -> None:
+        """End a connection that is closed already and has nothing left to send."""
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Parse what came, and refuse headers without end."""
         if self.transport.is_closing():

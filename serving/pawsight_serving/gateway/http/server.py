@@ -12,6 +12,7 @@ from pawsight_serving.addresses import Address, bind
 from pawsight_serving.errors import AddressUnavailable
 from pawsight_serving.gateway.http.connections import BoundedProtocol, ConnectionLimits
 from pawsight_serving.observability.observation import Observer
+from pawsight_serving.process.periodic import Periodic
 
 if TYPE_CHECKING:
     import socket
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # Enough to write an answer to whoever still reads.
 _ANSWERS_S: Final = 1.0
+# TLS has each side tell the other that it closes, and a caller with an idle connection may not
+# listen.
+_GOODBYES_S: Final = 1.0
 
 
 class HttpServer:
@@ -134,6 +138,20 @@ class _Uvicorn(uvicorn.Server):
         ]
         self.started = True
         self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End as uvicorn does, and wait for no caller that has all of its answers."""
+        hanging_up = Periodic(self._hang_up, _GOODBYES_S, "connections could not be closed")
+        hanging_up.start()
+        try:
+            await super().shutdown(sockets)
+        finally:
+            await hanging_up.stop()
+
+    async def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.hang_up()
 
     def _protocol(self) -> asyncio.Protocol:
         return BoundedProtocol(self.config, self.server_state, self._limits, self._observer)

@@ -286,6 +286,18 @@ async def test_what_has_no_classes_is_refused(stub: Any, output: str, count: int
     assert "Classification answers the output probabilities alone" in (raised.value.details() or "")
 
 
+@pytest.mark.parametrize("count", [{"string_param": "1"}, {"bool_param": True}, {}])
+async def test_a_number_of_classes_of_another_kind_is_refused(
+    stub: Any, count: dict[str, Any]
+) -> None:
+    asked = request(RED, outputs=[{"name": "probabilities"}])
+    asked.outputs[0].parameters["classification"].MergeFrom(oip.InferParameter(**count))
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(asked)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "int64_param" in (raised.value.details() or "")
+
+
 async def test_data_that_comes_twice_is_refused(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.ModelInfer(request(RED, raw_input_contents=[element(BLUE)]))

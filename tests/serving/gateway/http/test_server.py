@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,9 +18,13 @@ from pawsight_serving.gateway.http import server as server_module
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.observability.observation import Observer
+from pawsight_serving.security.tls import Tls
+from tests.serving.certificates import Authority
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.requests import Request
 
 HERE = Address("127.0.0.1", 0)
@@ -63,6 +68,27 @@ async def test_a_request_under_way_is_finished() -> None:
         slow.may_answer.set()
         assert (await under_way).text == "done"
         await asyncio.wait_for(stopping, 5)
+
+
+async def test_a_caller_that_does_not_say_goodbye_holds_up_no_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, authority = Slow(), Authority(tmp_path)
+    slow.may_answer.set()
+    server = HttpServer(slow.app, grace_s=9, tls=Tls(*authority.issue("localhost")))
+    address = await server.start(HERE)
+
+    def ask() -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=authority.file)
+        caller = socket.create_connection((address.host, address.port), timeout=5)
+        encrypted = context.wrap_socket(caller, server_hostname="localhost")
+        encrypted.sendall(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert encrypted.recv(4096).startswith(b"HTTP/1.1 200")
+        return encrypted
+
+    with await asyncio.to_thread(ask):  # it reads no more, and so does not hear of the end
+        await asyncio.wait_for(server.stop(), 5)
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("stalls", ["the answer", "the body"])
