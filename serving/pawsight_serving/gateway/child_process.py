@@ -31,6 +31,7 @@ _ENDING_S: Final = 10.0
 # A process that answers nothing for so long is frozen, and ended.
 _FROZEN_AFTER_S: Final = 15.0
 _LOOK_S: Final = 1.0
+_READ_BYTES: Final = 1024
 # A spare loads its libraries when a start is over, and one that died is not replaced at once:
 # whatever ended it may end the next one too.
 _SPARE_AFTER_S: Final = 5.0
@@ -184,8 +185,7 @@ class ChildProcess:
                 await client.connect(Address.parse(self.announced["address"]))
                 self._reachable.set()
                 self._spare_due_s = time.monotonic() + _SPARE_AFTER_S
-                # The process holds its end open as long as it lives.
-                await self._until_frozen(client, asyncio.ensure_future(said.read()), process)
+                await self._until_frozen(client, said, process)
         finally:
             self._reachable.clear()
             pipe.close()
@@ -205,12 +205,19 @@ class ChildProcess:
             return b""
 
     async def _until_frozen(
-        self, client: Peer, ended: asyncio.Future[bytes], process: LaunchedProcess
+        self, client: Peer, said: asyncio.StreamReader, process: LaunchedProcess
     ) -> None:
-        """Return when the process has ended; one that no longer answers is killed."""
+        """Return when the process has ended; one that no longer lives or answers is killed."""
+        signs = _SignsOfLife(said)
+        ended = asyncio.create_task(signs.hear())
+        was_silent = False
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
-                if client.since_last_answer_s() > _FROZEN_AFTER_S:
+                silent_s = max(client.since_last_answer_s(), signs.since_last_s())
+                # Twice: where both processes were stopped for a while, only this one knows yet that
+                # they are no longer.
+                silent, was_silent = was_silent, silent_s > _FROZEN_AFTER_S
+                if silent and was_silent:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     # What froze this one may have frozen that one too.
@@ -238,3 +245,20 @@ class ChildProcess:
         process, self._next = self._next, None
         if process is not None:
             await asyncio.to_thread(process.discard)
+
+
+class _SignsOfLife:
+    """What a process says once it takes calls: a line every second; see `Parent`."""
+
+    def __init__(self, said: asyncio.StreamReader) -> None:
+        self._said = said
+        self._heard_s = time.monotonic()
+
+    async def hear(self) -> None:
+        """Listen until the process has ended: it holds its end open as long as it lives."""
+        while await self._said.read(_READ_BYTES):
+            self._heard_s = time.monotonic()
+
+    def since_last_s(self) -> float:
+        """Return the seconds for which nothing was heard."""
+        return time.monotonic() - self._heard_s

@@ -1,4 +1,4 @@
-"""A process that another one started: settings in by a pipe, its address out by a pipe."""
+"""A process that another one started: settings in by a pipe, its address and life out by one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Final
 
+from pawsight_serving.process.periodic import Periodic
 from pawsight_serving.process.signals import stop_signal
 
+_SIGN_OF_LIFE_S: Final = 1.0
 _STDOUT: Final = 1
 _STDERR: Final = 2
 
@@ -24,8 +27,11 @@ class Parent:
     def __init__(self) -> None:
         # Left open: its end tells the parent that this process has ended.
         self._announcement = os.dup(_STDOUT)
+        # A parent that does not read for hours stops nobody.
+        os.set_blocking(self._announcement, False)
         os.dup2(_STDERR, _STDOUT)
         self._reader: asyncio.StreamReader | None = None
+        self._signs = Periodic(self._live, _SIGN_OF_LIFE_S, "the parent could not be told")
 
     async def settings(self) -> bytes:
         """Return the settings, as JSON; this process ends where the parent has."""
@@ -53,5 +59,13 @@ class Parent:
                 wait.cancel()
 
     def announce(self, **news: object) -> None:
-        """Report to the parent, in one line of JSON, that calls are taken and where."""
+        """Report to the parent, in one line of JSON, that calls are taken and where.
+
+        From then on it hears every second that the event loop runs, until the process ends.
+        """
         os.write(self._announcement, json.dumps(news).encode() + b"\n")
+        self._signs.start()
+
+    async def _live(self) -> None:
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._announcement, b"\n")

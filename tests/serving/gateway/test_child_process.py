@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,57 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
             await explain(client)
         await ended(frozen)
         assert await sidecar.wait_reachable(30)
+        assert (await explain(client)).model == "tiny"
+    finally:
+        await sidecar.stop(10)
+
+
+class NobodyAsks(ExplainerClient):
+    def since_last_answer_s(self) -> float:
+        return 0.0
+
+
+async def test_a_process_that_nobody_asks_gives_signs_of_life_and_is_replaced_without(
+    settings: ExplainerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "pawsight_serving.gateway.child_process"
+    monkeypatch.setattr(f"{module}._LOOK_S", 0.05)
+    monkeypatch.setattr(f"{module}._FROZEN_AFTER_S", 2.5)
+    client = NobodyAsks()
+    sidecar = ChildProcess(settings)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        first = sidecar.pid
+        assert first is not None
+        await asyncio.sleep(3.0)
+        assert sidecar.pid == first
+        os.kill(first, signal.SIGSTOP)
+        await ended(first)
+        await until(lambda: sidecar.pid != first)
+        assert await sidecar.wait_reachable(30)
+    finally:
+        await sidecar.stop(10)
+        await client.disconnect()
+
+
+async def test_one_that_was_stopped_together_with_its_parent_is_left_alone(
+    settings: ExplainerSettings, client: ExplainerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._LOOK_S", 0.5)
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._FROZEN_AFTER_S", 2.0)
+    sidecar = ChildProcess(settings)
+    sidecar.start(client)
+    try:
+        assert await sidecar.wait_reachable(30)
+        first = sidecar.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        # As if this process had been stopped too: its event loop does nothing.
+        time.sleep(3.0)  # noqa: ASYNC251
+        os.kill(first, signal.SIGCONT)
+        await asyncio.sleep(1.2)
+        assert sidecar.pid == first
         assert (await explain(client)).model == "tiny"
     finally:
         await sidecar.stop(10)

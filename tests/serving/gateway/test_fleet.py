@@ -100,6 +100,19 @@ async def test_workers_share_the_ports_and_count_together(tmp_path: Path) -> Non
     assert workers() == []
 
 
+async def test_a_frozen_worker_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._FROZEN_AFTER_S", 3.0)
+    publish_tiny(tmp_path)
+    async with fleet(repository=tmp_path) as (http, _):
+        frozen = workers()[0]
+        os.kill(frozen, signal.SIGSTOP)
+        async with asyncio.timeout(30):
+            while frozen in workers() or len(workers()) < 2:  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.05)
+        # The kernel sends nothing more to a port that nobody listens on.
+        await ask_often(http, 8)
+
+
 async def test_a_worker_that_cannot_start_ends_the_start(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
