@@ -47,7 +47,6 @@ def run(repository: Path, ports: Ports, trace_endpoint: str | None = None) -> No
         AddressUnavailable, RepositoryInvalid, EngineUnavailable: it cannot start, or it ended.
     """
     start_logging()
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     # Before a minute of installing, not after it.
     read_manifests(repository)
     environment = prepare(click.echo, default_cache())

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
-
-import httpx
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import EngineUnavailable
@@ -98,7 +98,7 @@ class TritonServer:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while not await self._is_ready():
+                while not await asyncio.to_thread(self._is_ready):
                     if self._running().returncode is not None:
                         raise EngineUnavailable(
                             "Triton could not load the models; its log above says why."
@@ -118,14 +118,14 @@ class TritonServer:
             raise RuntimeError("the server was not started")
         return self._process
 
-    async def _is_ready(self) -> bool:
-        # A client of its own for each question: an open connection would hold up Triton's end.
-        async with httpx.AsyncClient(trust_env=False, timeout=_ANSWER_TIMEOUT_S) as client:
+    def _is_ready(self) -> bool:
+        # One for each question: a connection that stays open would hold up Triton's end.
+        with closing(HTTPConnection(*self._http, timeout=_ANSWER_TIMEOUT_S)) as connection:
             try:
-                answer = await client.get(f"http://{self._http}/v2/health/ready")
-            except httpx.HTTPError:
+                connection.request("GET", "/v2/health/ready")
+                return connection.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
                 return False
-        return answer.is_success
 
     @property
     def _region_prefix(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,7 +132,6 @@ def tune(
     number of callers, with perf_analyzer where that runs.
     """
     refuse_unknown(os.environ)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         if latency_ms is not None:
             # Before the minutes of measuring.
