@@ -29,17 +29,19 @@ def parsed(words: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
     assert program == "pawsight"
     command = main.get_command(click.Context(main), name)
     assert command is not None
-    known = {parameter.envvar for parameter in command.params}
-    for variable in environment:
-        if variable not in known:
-            raise click.UsageError(f"{variable} is unknown")
     before = dict(os.environ)
     try:
         os.environ.update(environment)
-        options = command.make_context(name, arguments).params
+        # The context's command, as one may stand in for another until it is called.
+        with command.make_context(name, arguments) as context:
+            options, takes = context.params, context.command.params
     finally:
         os.environ.clear()
         os.environ.update(before)
+    known = {parameter.envvar for parameter in takes}
+    for variable in environment:
+        if variable not in known:
+            raise click.UsageError(f"{variable} is unknown")
     given = {key: value for key, value in options.items() if value is not None}
     if name in SETTINGS:
         SETTINGS[name].model_validate(given)
