@@ -15,7 +15,7 @@ from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.launched_process import LaunchedProcess
 from pawsight_serving.settings import ExplainerSettings
-from tests.serving.gateway.sidecars import DEAF, ended, explain
+from tests.serving.gateway.sidecars import DEAF, ended, explain, running
 from tests.serving.tiny_repository import publish_tiny
 from tests.serving.waiting import until
 
@@ -59,12 +59,8 @@ async def test_a_killed_process_is_back_within_five_seconds(
     settings: ExplainerSettings, client: ExplainerClient
 ) -> None:
     sidecar = ChildProcess(settings)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client) as first:
         assert (await explain(client)).model == "tiny"
-        first = sidecar.pid
-        assert first is not None
         os.kill(first, signal.SIGKILL)
         failed = False
         async with asyncio.timeout(5):
@@ -75,8 +71,6 @@ async def test_a_killed_process_is_back_within_five_seconds(
                 await asyncio.sleep(0.02)
         assert failed
         assert (await explain(client)).model == "tiny"
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_one_that_is_started_again_goes_on_without_a_broken_model(
@@ -86,13 +80,9 @@ async def test_one_that_is_started_again_goes_on_without_a_broken_model(
     graph = tmp_path / "tiny_explain" / "1" / "model.onnx"
     whole = graph.read_bytes()
     sidecar = ChildProcess(settings.model_copy(update={"repository_poll_s": 0.05}))
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client) as first:
         assert (await explain(client, "tiny")).model == "tiny"
         graph.write_bytes(b"broken")
-        first = sidecar.pid
-        assert first is not None
         os.kill(first, signal.SIGKILL)
         await until(lambda: sidecar.pid != first)
         assert await sidecar.wait_reachable(30)
@@ -105,8 +95,6 @@ async def test_one_that_is_started_again_goes_on_without_a_broken_model(
             while not await client.ready("tiny"):  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(0.05)
         assert (await explain(client, "tiny")).model == "tiny"
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_one_that_was_launched_is_the_one_that_is_kept_running(
@@ -114,15 +102,11 @@ async def test_one_that_was_launched_is_the_one_that_is_kept_running(
 ) -> None:
     launched = LaunchedProcess()
     sidecar = ChildProcess(settings, launched=launched)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client):
         assert sidecar.pid == launched.pid
         os.kill(launched.pid, signal.SIGKILL)
         await until(lambda: sidecar.pid != launched.pid)
         assert await sidecar.wait_reachable(30)
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_one_that_was_launched_and_died_is_replaced(
@@ -132,12 +116,8 @@ async def test_one_that_was_launched_and_died_is_replaced(
     os.kill(launched.pid, signal.SIGKILL)
     await until(lambda: not launched.running)
     sidecar = ChildProcess(settings, launched=launched)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client):
         assert sidecar.pid != launched.pid
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_one_that_is_not_needed_is_killed(settings: ExplainerSettings) -> None:
@@ -250,11 +230,7 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
     monkeypatch.setattr(f"{gateway}.explainer_client._FROZEN_AFTER_S", 1.5)
     monkeypatch.setattr(f"{gateway}.child_process._FROZEN_AFTER_S", 4.0)
     sidecar = ChildProcess(settings)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        frozen = sidecar.pid
-        assert frozen is not None
+    async with running(sidecar, client) as frozen:
         os.kill(frozen, signal.SIGSTOP)
         await until(lambda: client.since_last_answer_s() > 1.5)
         assert not client.connected
@@ -263,8 +239,6 @@ async def test_a_frozen_process_is_refused_at_once_and_replaced(
         await ended(frozen)
         assert await sidecar.wait_reachable(30)
         assert (await explain(client)).model == "tiny"
-    finally:
-        await sidecar.stop(10)
 
 
 class NobodyAsks(ExplainerClient):
@@ -280,20 +254,14 @@ async def test_a_process_that_nobody_asks_gives_signs_of_life_and_is_replaced_wi
     monkeypatch.setattr(f"{module}._FROZEN_AFTER_S", 2.5)
     client = NobodyAsks()
     sidecar = ChildProcess(settings)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        first = sidecar.pid
-        assert first is not None
+    async with running(sidecar, client) as first:
         await asyncio.sleep(3.0)
         assert sidecar.pid == first
         os.kill(first, signal.SIGSTOP)
         await ended(first)
         await until(lambda: sidecar.pid != first)
         assert await sidecar.wait_reachable(30)
-    finally:
-        await sidecar.stop(10)
-        await client.disconnect()
+    await client.disconnect()
 
 
 async def test_one_that_was_stopped_together_with_its_parent_is_left_alone(
@@ -302,11 +270,7 @@ async def test_one_that_was_stopped_together_with_its_parent_is_left_alone(
     monkeypatch.setattr("pawsight_serving.gateway.child_process._LOOK_S", 0.5)
     monkeypatch.setattr("pawsight_serving.gateway.child_process._FROZEN_AFTER_S", 2.0)
     sidecar = ChildProcess(settings)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
-        first = sidecar.pid
-        assert first is not None
+    async with running(sidecar, client) as first:
         os.kill(first, signal.SIGSTOP)
         # As if this process had been stopped too: its event loop does nothing.
         time.sleep(3.0)  # noqa: ASYNC251
@@ -314,8 +278,6 @@ async def test_one_that_was_stopped_together_with_its_parent_is_left_alone(
         await asyncio.sleep(1.2)
         assert sidecar.pid == first
         assert (await explain(client)).model == "tiny"
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_one_that_hangs_at_its_start_is_killed_and_started_again(

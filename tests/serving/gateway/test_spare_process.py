@@ -14,7 +14,7 @@ from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.launched_process import LaunchedProcess
 from pawsight_serving.settings import ExplainerSettings
-from tests.serving.gateway.sidecars import DEAF, ended, explain
+from tests.serving.gateway.sidecars import DEAF, ended, explain, running
 from tests.serving.tiny_repository import publish_tiny
 from tests.serving.waiting import until
 
@@ -58,17 +58,13 @@ async def test_a_spare_takes_over_and_is_replaced_in_its_turn(
     settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
 ) -> None:
     sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client):
         await until(lambda: len(spares) == 2)
         os.kill(spares[0].pid, signal.SIGKILL)
         await until(lambda: sidecar.pid == spares[1].pid)
         assert await sidecar.wait_reachable(30)
         assert (await explain(client)).model == "tiny"
         await until(lambda: len(spares) == 3)
-    finally:
-        await sidecar.stop(10)
     for each in spares:
         await ended(each.pid)
 
@@ -77,19 +73,15 @@ async def test_a_spare_that_dies_is_replaced(
     settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
 ) -> None:
     sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client):
         await until(lambda: len(spares) == 2)
         os.kill(spares[1].pid, signal.SIGKILL)
         await until(lambda: len(spares) == 3)
         assert sidecar.pid == spares[0].pid
-    finally:
-        await sidecar.stop(10)
 
 
 async def test_a_spare_never_takes_over_from_one_that_froze(
-    settings: ExplainerSettings, spares: list[LaunchedProcess], monkeypatch: pytest.MonkeyPatch
+    settings: ExplainerSettings, spares: list[LaunchedProcess]
 ) -> None:
     class Silent(ExplainerClient):
         silent_s = 0.0
@@ -103,9 +95,7 @@ async def test_a_spare_never_takes_over_from_one_that_froze(
     client = Silent()
     command = (sys.executable, "-c", DEAF)
     sidecar = ChildProcess(settings, command, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client, grace_s=0):
         await until(lambda: len(spares) == 2)
         # Whatever stops all processes of that name.
         os.kill(spares[1].pid, signal.SIGSTOP)
@@ -114,8 +104,6 @@ async def test_a_spare_never_takes_over_from_one_that_froze(
         await until(lambda: len(spares) == 3)
         assert await sidecar.wait_reachable(30)
         assert sidecar.pid == spares[2].pid
-    finally:
-        await sidecar.stop(0)
 
 
 async def test_a_machine_without_room_for_a_spare_does_without(
@@ -135,11 +123,7 @@ async def test_a_machine_without_room_for_a_spare_does_without(
 
     monkeypatch.setattr("pawsight_serving.gateway.child_process.LaunchedProcess", NoRoom)
     sidecar = ChildProcess(settings, keeps_spare=True)
-    sidecar.start(client)
-    try:
-        assert await sidecar.wait_reachable(30)
+    async with running(sidecar, client):
         await until(lambda: len(tried) > 3)
         assert (await explain(client)).model == "tiny"
-    finally:
-        await sidecar.stop(10)
     assert not spares
