@@ -31,6 +31,8 @@ _ENDING_S: Final = 10.0
 # A process that answers nothing for so long is frozen, and ended.
 _FROZEN_AFTER_S: Final = 15.0
 _LOOK_S: Final = 1.0
+# This process was stopped, or had no processor, where it looks so much later than it looked last.
+_LATE_S: Final = 2.5
 _READ_BYTES: Final = 1024
 # A spare loads its libraries when a start is over, and one that died is not replaced at once:
 # whatever ended it may end the next one too.
@@ -210,14 +212,11 @@ class ChildProcess:
         """Return when the process has ended; one that no longer lives or answers is killed."""
         signs = _SignsOfLife(said)
         ended = asyncio.create_task(signs.hear())
-        was_silent = False
+        awake = _Awake()
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
                 silent_s = max(client.since_last_answer_s(), signs.since_last_s())
-                # Twice: where both processes were stopped for a while, only this one knows yet that
-                # they are no longer.
-                silent, was_silent = was_silent, silent_s > _FROZEN_AFTER_S
-                if silent and was_silent:
+                if min(silent_s, awake.look()) > _FROZEN_AFTER_S:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     # What froze this one may have frozen that one too.
@@ -262,3 +261,18 @@ class _SignsOfLife:
     def since_last_s(self) -> float:
         """Return the seconds for which nothing was heard."""
         return time.monotonic() - self._heard_s
+
+
+class _Awake:
+    """For how long this process was not stopped itself: what it did not hear then says nothing."""
+
+    def __init__(self) -> None:
+        self._since_s = self._looked_s = time.monotonic()
+
+    def look(self) -> float:
+        """Return the seconds since this process last looked late, at each look anew."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s > _LATE_S:
+            self._since_s = now_s
+        self._looked_s = now_s
+        return now_s - self._since_s

@@ -251,11 +251,11 @@ async def test_a_process_that_nobody_asks_gives_signs_of_life_and_is_replaced_wi
 ) -> None:
     module = "pawsight_serving.gateway.child_process"
     monkeypatch.setattr(f"{module}._LOOK_S", 0.05)
-    monkeypatch.setattr(f"{module}._FROZEN_AFTER_S", 2.5)
+    monkeypatch.setattr(f"{module}._FROZEN_AFTER_S", 4.5)
     client = NobodyAsks()
     sidecar = ChildProcess(settings)
     async with running(sidecar, client) as first:
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(5.0)
         assert sidecar.pid == first
         os.kill(first, signal.SIGSTOP)
         await ended(first)
@@ -267,8 +267,9 @@ async def test_a_process_that_nobody_asks_gives_signs_of_life_and_is_replaced_wi
 async def test_one_that_was_stopped_together_with_its_parent_is_left_alone(
     settings: ExplainerSettings, client: ExplainerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pawsight_serving.gateway.child_process._LOOK_S", 0.5)
-    monkeypatch.setattr("pawsight_serving.gateway.child_process._FROZEN_AFTER_S", 2.0)
+    module = "pawsight_serving.gateway.child_process"
+    monkeypatch.setattr(f"{module}._LOOK_S", 0.1)
+    monkeypatch.setattr(f"{module}._FROZEN_AFTER_S", 2.8)
     sidecar = ChildProcess(settings)
     async with running(sidecar, client) as first:
         os.kill(first, signal.SIGSTOP)
