@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.manifest import Graph, Layer, Manifest, Preprocessing
 
@@ -65,8 +66,9 @@ class FakeEngine:
     """Answers from the colours; see `Engine`.
 
     A map holds the share of its class's colour in every place; channel k of a layer holds k. The
-    gradient of dog is one everywhere. What is `soon` comes when it is asked to
-    catch up; what is `withdrawn` goes with the next call. Models that are `unserved` are broken.
+    gradient of dog is one everywhere. What is `soon` comes when it is asked to catch up; what is
+    `withdrawn` goes with the next call. Models that are `unserved` are broken. One that is `away`
+    cannot be reached.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
@@ -75,6 +77,7 @@ class FakeEngine:
     unserved: dict[str, PawsightError] = field(default_factory=dict)
     failure: Exception | None = None
     prepares: bool = False
+    away: bool = False
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,6 +95,10 @@ class FakeEngine:
 
     def faults(self) -> Mapping[str, PawsightError]:
         return self.unserved
+
+    def check_reachable(self) -> None:
+        if self.away:
+            raise EngineUnavailable("The engine is away; try again in a moment.")
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         self.served += [m for m in self.soon if (m.name, m.version) == (name, version)]

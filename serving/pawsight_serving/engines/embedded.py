@@ -85,6 +85,9 @@ class EmbeddedEngine:
         """Return what is wrong with models that are not served; see `Engine.faults`."""
         return self._follower.faults
 
+    def check_reachable(self) -> None:
+        """Do nothing: it is here; see `Engine.check_reachable`."""
+
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at the folder at once; see `Engine.catch_up`."""
         if self._following is not None and self._loaded_versions.get(name, version) is None:

@@ -52,6 +52,12 @@ class Engine(Protocol):
     def faults(self) -> Mapping[str, PawsightError]:
         """Return the models of the repository of which nothing can be served now, and why."""
 
+    def check_reachable(self) -> None:
+        """Raise `EngineUnavailable` where a call would fail at once, so that nothing is prepared.
+
+        An engine in this process is always there.
+        """
+
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Look at once for a version that is not loaded here and that another process has seen.
 

@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2 as messages
 
-from pawsight_serving.engines.triton_errors import is_not_loaded, meant_by
+from pawsight_serving.engines.triton_errors import away, is_not_loaded, meant_by
 from pawsight_serving.engines.triton_following import TritonFollower
 from pawsight_serving.errors import DeadlineExceeded, ModelNotFound
 from pawsight_serving.observability.observation import outgoing
@@ -81,6 +81,15 @@ class TritonEngine:
     def faults(self) -> Mapping[str, PawsightError]:
         """Return what is wrong with models that are not served; see `Engine.faults`."""
         return self._follower.faults
+
+    def check_reachable(self) -> None:
+        """Raise `EngineUnavailable` while no connection comes about.
+
+        A Triton that starts again needs the processor that decoding would take; see
+        `Engine.check_reachable`.
+        """
+        if not self._follower.reachable:
+            raise away()
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """Ask Triton at once, and wait for a version that it is loading; see `Engine.catch_up`."""

@@ -57,6 +57,12 @@ def meant_by(error: AioRpcError) -> PawsightError:
     return kind(sentence)
 
 
+def away() -> PawsightError:
+    """Return the error of a Triton that cannot be reached."""
+    kind, sentence = _AWAY
+    return kind(sentence)
+
+
 def is_not_loaded(error: AioRpcError) -> bool:
     """Whether Triton no longer has the model or the version, or not yet."""
     return (

@@ -102,6 +102,17 @@ class TritonFollower:
         known = {manifest.name for manifest in self._served.manifests}
         return {name: why for name, why in self._served.broken.items() if name not in known}
 
+    @property
+    def reachable(self) -> bool:
+        """Whether a call would be sent, or wait for a connection: in no other state does it fail.
+
+        It is false while the last attempt to connect has failed and the next one has not succeeded.
+        """
+        channel = self._channel
+        return channel is not None and (
+            channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        )
+
     async def start(self) -> None:
         """Connect, read what Triton serves, and follow it from then on.
 

@@ -100,6 +100,7 @@ class Explainer:
             query.check_values(method.shapes, len(pictures))
             drawn = self._renderer.most_bytes(query.drawing, method.shapes)
             self._queue.check_size(len(pictures), method.values_per_picture, drawn)
+            self._engine.check_reachable()
             images = await self._decoder.decode(pictures, manifest.input_size, deadline)
             passes = EnginePasses(self._engine, self._render_threads, manifest.version, deadline)
             async with self._queue.turn():

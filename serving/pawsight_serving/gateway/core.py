@@ -208,6 +208,7 @@ class Gateway:
     ) -> Predictions:
         images: Images
         with self.admission.work(len(pictures), deadline):
+            self._engine.check_reachable()
             if self._engine.prepares and len(pictures) == 1:
                 images = self._decoder.preparing(pictures, manifest.input_size)
             else:

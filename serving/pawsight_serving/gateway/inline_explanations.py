@@ -76,6 +76,7 @@ class InlineExplanations:
             call: the request's id and deadline.
             tensors: whether the values come as tensors, not as maps.
         """
+        self._engine.check_reachable()
         images = await self._decoder.decode(pictures, manifest.input_size, call.deadline)
         passes = EnginePasses(self._engine, self._workers, manifest.version, call.deadline)
         found = await method.explain(images, passes)

@@ -224,12 +224,15 @@ async def test_it_survives_that_triton_dies_and_comes_back(
             # Before its own deadline, which is farther away.
             with pytest.raises(EngineUnavailable, match="try again"):
                 await ask(engine)
+            with pytest.raises(EngineUnavailable, match="try again"):
+                engine.check_reachable()
             assert [m.name for m in engine.manifests()] == ["other", "tiny", "tiny"]
             with running_triton(repository, *ports):
                 async with asyncio.timeout(5):
                     while True:
                         try:
                             assert await ask(engine) == before
+                            engine.check_reachable()
                             break
                         except EngineUnavailable:
                             await asyncio.sleep(0.05)

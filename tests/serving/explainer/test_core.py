@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pawsight_serving.errors import (
+    EngineUnavailable,
     ImageInvalid,
     ImageMissing,
     LayerUnknown,
@@ -54,6 +55,14 @@ async def test_by_default_grad_cam_of_the_last_layer_from_the_hot_graph(
         ("conv2", "cat"),
     ]
     assert explained.predictions.digest == "sha256:" + "a" * 64
+
+
+async def test_nothing_is_decoded_for_an_engine_that_is_away(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.away = True
+    with pytest.raises(EngineUnavailable, match="away"):
+        await explainer.explain(Query(), [b"no picture"], soon())
 
 
 async def test_another_layer_comes_from_the_explain_graph(

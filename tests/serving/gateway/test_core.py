@@ -75,6 +75,17 @@ async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeE
         await gateway.predict("tiny", "", [RED], soon())
 
 
+async def test_nothing_is_decoded_for_an_engine_that_is_away(
+    gateway: Gateway, engine: FakeEngine
+) -> None:
+    engine.away = True
+    with pytest.raises(EngineUnavailable, match="away"):
+        await gateway.predict("tiny", "", [b"no picture"], soon())
+    engine.away = False
+    with pytest.raises(ImageInvalid):
+        await gateway.predict("tiny", "", [b"no picture"], soon())
+
+
 async def test_an_explanation_is_the_sidecars(gateway: Gateway, explainer: FakeExplainer) -> None:
     response = await explained(gateway, Query())
     assert response.request_id == "id"

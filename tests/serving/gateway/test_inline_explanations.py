@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.errors import ImageInvalid
+from pawsight_serving.errors import EngineUnavailable, ImageInvalid
 from pawsight_serving.explanations.methods.registry import find_method
 from pawsight_serving.explanations.queries import Drawing, Query
 from pawsight_serving.gateway.inline_explanations import InlineExplanations
@@ -64,6 +64,17 @@ def test_it_has_what_one_pass_of_the_hot_graph_gives(
 ) -> None:
     name, method = find_method(MANIFEST, query)
     assert own.has(MANIFEST, name, query, method) is has
+
+
+async def test_nothing_is_decoded_for_an_engine_that_is_away(
+    own: InlineExplanations, engine: FakeEngine
+) -> None:
+    name, method = find_method(MANIFEST, Query())
+    engine.away = True
+    with pytest.raises(EngineUnavailable, match="away"):
+        await own.answer(
+            MANIFEST, name, method, [b"no picture"], Call("", Deadline.after(10)), tensors=True
+        )
 
 
 async def test_it_explains_as_the_sidecar_does(own: InlineExplanations, engine: FakeEngine) -> None:

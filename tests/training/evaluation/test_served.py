@@ -45,6 +45,9 @@ class BrightEngine:
     def faults(self) -> Mapping[str, PawsightError]:
         return {}
 
+    def check_reachable(self) -> None:
+        raise AssertionError
+
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         raise AssertionError
 

@@ -176,6 +176,7 @@ class OpenInference:
             if all(source.hot for source, _ in sources):
                 # The explainer's part of a mixed one says nothing of the engine's service time.
                 places.enter_context(self._admission.work(len(sent), call.deadline))
+                self._engine.check_reachable()
             if isinstance(sent, np.ndarray):
                 images = sent
             else:

@@ -129,6 +129,10 @@ class CountingEngine:
         """See `Engine.faults`."""
         return self._engine.faults()
 
+    def check_reachable(self) -> None:
+        """See `Engine.check_reachable`."""
+        self._engine.check_reachable()
+
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:
         """See `Engine.catch_up`."""
         await self._engine.catch_up(name, version, deadline)

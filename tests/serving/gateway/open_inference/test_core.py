@@ -196,6 +196,14 @@ async def test_failures_come_through(
         await open_inference.infer(asked(), call())
 
 
+async def test_nothing_is_decoded_for_an_engine_that_is_away(
+    open_inference: OpenInference, engine: FakeEngine
+) -> None:
+    engine.away = True
+    with pytest.raises(EngineUnavailable, match="away"):
+        await open_inference.infer(asked(pictures=(b"no picture",)), call())
+
+
 async def test_executions_of_both_graphs_are_counted(open_inference: OpenInference) -> None:
     await open_inference.infer(asked("probabilities", "gradcam:conv1"), call())
     for graph in ("tiny", "tiny_explain"):
