@@ -108,7 +108,9 @@ _STATUSES: Final[Mapping[StatusCode, type[errors.PawsightError]]] = {
 }
 # What gRPC itself says, where a server of ours would say what to do.
 _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
-    errors.ServerUnreachable: "No server answers at {url}; check its address and that it runs.",
+    errors.ServerUnreachable: (
+        "No server answers at {url}; check that it runs, and that this is its port for gRPC."
+    ),
     errors.CertificateUntrusted: UNTRUSTED,
     errors.Overloaded: "The server at {url} takes no more now; try again later, or ask for less.",
     errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",

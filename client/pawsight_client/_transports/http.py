@@ -39,7 +39,9 @@ ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
     httpx.InvalidURL: errors.OptionInvalid,
 }
 _SENTENCES: Final = {
-    errors.ServerUnreachable: "No server answers at {url}; check its address and that it runs.",
+    errors.ServerUnreachable: (
+        "No server answers at {url}; check that it runs, and that this is its port for HTTP."
+    ),
     errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
     errors.AnswerInvalid: "The answer of {url} cannot be read; check the server's URL.",
     errors.OptionInvalid: "{url} is not the URL of a server; write http://localhost:8080.",

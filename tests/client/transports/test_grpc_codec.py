@@ -73,6 +73,7 @@ def test_words_for_what_grpc_says_by_itself() -> None:
     assert "try again later" in str(exhausted)
     down = codec.error_of(Failed(grpc.StatusCode.UNAVAILABLE), "grpc://host:1")
     assert "No server answers at grpc://host:1;" in str(down)
+    assert "its port for gRPC" in str(down)
 
 
 def test_the_servers_words_go_before_the_status() -> None:

@@ -52,6 +52,7 @@ def test_no_error_says_the_password_in_a_url() -> None:
     with Client(url, retries=0) as client, pytest.raises(ServerUnreachable) as raised:
         client.models()
     assert str(raised.value).startswith("No server answers at http://127.0.0.1:1;")
+    assert "its port for HTTP" in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
