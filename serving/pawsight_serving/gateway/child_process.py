@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND, LaunchedProcess
+from pawsight_serving.gateway.signs_of_life import SignsOfLife
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +32,6 @@ _ENDING_S: Final = 10.0
 # A process that answers nothing for so long is frozen, and ended.
 _FROZEN_AFTER_S: Final = 15.0
 _LOOK_S: Final = 1.0
-# This process was stopped, or had no processor, where it looks so much later than it looked last.
-_LATE_S: Final = 2.5
-_READ_BYTES: Final = 1024
 # A spare loads its libraries when a start is over, and one that died is not replaced at once:
 # whatever ended it may end the next one too.
 _SPARE_AFTER_S: Final = 5.0
@@ -210,13 +208,11 @@ class ChildProcess:
         self, client: Peer, said: asyncio.StreamReader, process: LaunchedProcess
     ) -> None:
         """Return when the process has ended; one that no longer lives or answers is killed."""
-        signs = _SignsOfLife(said)
+        signs = SignsOfLife(said)
         ended = asyncio.create_task(signs.hear())
-        awake = _Awake()
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
-                silent_s = max(client.since_last_answer_s(), signs.since_last_s())
-                if min(silent_s, awake.look()) > _FROZEN_AFTER_S:
+                if signs.silent_s(client.since_last_answer_s()) > _FROZEN_AFTER_S:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     # What froze this one may have frozen that one too.
@@ -244,35 +240,3 @@ class ChildProcess:
         process, self._next = self._next, None
         if process is not None:
             await asyncio.to_thread(process.discard)
-
-
-class _SignsOfLife:
-    """What a process says once it takes calls: a line every second; see `Parent`."""
-
-    def __init__(self, said: asyncio.StreamReader) -> None:
-        self._said = said
-        self._heard_s = time.monotonic()
-
-    async def hear(self) -> None:
-        """Listen until the process has ended: it holds its end open as long as it lives."""
-        while await self._said.read(_READ_BYTES):
-            self._heard_s = time.monotonic()
-
-    def since_last_s(self) -> float:
-        """Return the seconds for which nothing was heard."""
-        return time.monotonic() - self._heard_s
-
-
-class _Awake:
-    """For how long this process was not stopped itself: what it did not hear then says nothing."""
-
-    def __init__(self) -> None:
-        self._since_s = self._looked_s = time.monotonic()
-
-    def look(self) -> float:
-        """Return the seconds since this process last looked late, at each look anew."""
-        now_s = time.monotonic()
-        if now_s - self._looked_s > _LATE_S:
-            self._since_s = now_s
-        self._looked_s = now_s
-        return now_s - self._since_s
