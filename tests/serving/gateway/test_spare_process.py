@@ -81,8 +81,10 @@ async def test_a_spare_that_dies_is_replaced(
 
 
 async def test_a_spare_never_takes_over_from_one_that_froze(
-    settings: ExplainerSettings, spares: list[LaunchedProcess]
+    settings: ExplainerSettings, spares: list[LaunchedProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._FROZEN_AFTER_S", 5.0)
+
     class Silent(ExplainerClient):
         silent_s = 0.0
 
