@@ -67,8 +67,8 @@ class FakeEngine:
 
     A map holds the share of its class's colour in every place; channel k of a layer holds k. The
     gradient of dog is one everywhere. What is `soon` comes when it is asked to catch up; what is
-    `withdrawn` goes with the next call. Models that are `unserved` are broken. One that is `away`
-    cannot be reached.
+    `withdrawn` goes with the next call. Models that are `unserved` are broken. One that is
+    `unreachable` is never asked.
     """
 
     served: list[Manifest] = field(default_factory=lambda: [manifest()])
@@ -77,7 +77,7 @@ class FakeEngine:
     unserved: dict[str, PawsightError] = field(default_factory=dict)
     failure: Exception | None = None
     prepares: bool = False
-    away: bool = False
+    unreachable: bool = False
     asked: list[tuple[str, str, tuple[str, ...], int]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,7 +97,7 @@ class FakeEngine:
         return self.unserved
 
     def check_reachable(self) -> None:
-        if self.away:
+        if self.unreachable:
             raise EngineUnavailable("The engine is away; try again in a moment.")
 
     async def catch_up(self, name: str, version: str, deadline: Deadline) -> None:

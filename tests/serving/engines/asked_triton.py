@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 async def connected(address: str, *, graphs: Graphs = "all") -> AsyncIterator[TritonEngine]:
     engine = TritonEngine(address, graphs=graphs)
     await engine.start()
-    yield engine
-    await engine.close()
+    try:
+        yield engine
+    finally:
+        await engine.close()
 
 
 async def ask(engine: TritonEngine, level: int = 0, within_s: float = 20) -> float:

@@ -128,6 +128,8 @@ async def test_what_waits_is_run_as_one_batch(engine: TritonEngine, gated: Gate)
     first = await gated.hold(engine)
     waiting = [asyncio.create_task(ask(engine, 9)) for _ in range(6)]
     await heard(engine)
+    # What Triton has read, its threads still have to queue.
+    await asyncio.sleep(0.3)
     gated.open()
     await asyncio.gather(first, *waiting)
     executed = gated.executed()
@@ -244,33 +246,47 @@ async def test_it_survives_that_triton_dies_and_comes_back(
 async def test_a_rollback_fails_no_call_that_names_no_version(
     tmp_path: Path, triton_environment: Environment
 ) -> None:
-    publish_tiny(tmp_path, version="1")
-    publish_tiny(tmp_path, version="2", bias=5.0)
+    for attempt in range(3):
+        repository = tmp_path / str(attempt)
+        publish_tiny(repository, version="1")
+        publish_tiny(repository, version="2", bias=5.0)
+        with running_triton(repository) as triton:
+            try:
+                await asked_through_rollbacks(repository, triton)
+                return
+            except EngineUnavailable:
+                # Now and then this Triton aborts by itself as it unloads a version (an exception
+                # in a thread of its own), which says nothing of calls that it answers.
+                if await asyncio.to_thread(triton.process.wait, 10) == 0:
+                    raise
+    pytest.fail("Triton aborted at each of three rollbacks")
+
+
+async def asked_through_rollbacks(repository: Path, triton: RunningTriton) -> None:
     image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-    answered = []
-    with running_triton(tmp_path) as triton:
-        async with connected(triton.grpc) as engine, asyncio.timeout(60):
+    answered: list[str] = []
+    async with connected(triton.grpc) as engine, asyncio.timeout(60):
 
-            async def newest() -> None:
-                """Ask as the gateway does."""
-                version = find_model(engine.manifests(), "tiny").version
-                answer = await engine.infer(
-                    "tiny", version, image, ["probabilities"], Deadline.after(20)
-                )
-                assert (answer["probabilities"][0, 1] > 0.9) == (version == "2")
-                answered.append(version)
+        async def newest() -> None:
+            """Ask as the gateway does."""
+            version = find_model(engine.manifests(), "tiny").version
+            answer = await engine.infer(
+                "tiny", version, image, ["probabilities"], Deadline.after(20)
+            )
+            assert (answer["probabilities"][0, 1] > 0.9) == (version == "2")
+            answered.append(version)
 
-            roll_back(tmp_path, "tiny")
-            while answered[-20:] != ["1"] * 20:
-                try:
-                    await newest()
-                except VersionNotFound:
-                    await newest()
-            roll_back(tmp_path, "tiny", "2")
-            await engine.catch_up("tiny", "2", Deadline.after(20))
-            while answered[-1] != "2":
-                await engine.catch_up("tiny", "2", Deadline.after(20))
+        roll_back(repository, "tiny")
+        while answered[-20:] != ["1"] * 20:
+            try:
                 await newest()
+            except VersionNotFound:
+                await newest()
+        roll_back(repository, "tiny", "2")
+        await engine.catch_up("tiny", "2", Deadline.after(20))
+        while answered[-1] != "2":
+            await engine.catch_up("tiny", "2", Deadline.after(20))
+            await newest()
 
 
 async def test_before_the_start_nothing_is_served() -> None:

@@ -60,7 +60,7 @@ async def test_by_default_grad_cam_of_the_last_layer_from_the_hot_graph(
 async def test_nothing_is_decoded_for_an_engine_that_is_away(
     explainer: Explainer, engine: FakeEngine
 ) -> None:
-    engine.away = True
+    engine.unreachable = True
     with pytest.raises(EngineUnavailable, match="away"):
         await explainer.explain(Query(), [b"no picture"], soon())
 

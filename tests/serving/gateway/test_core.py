@@ -78,10 +78,10 @@ async def test_the_engines_failure_comes_through(gateway: Gateway, engine: FakeE
 async def test_nothing_is_decoded_for_an_engine_that_is_away(
     gateway: Gateway, engine: FakeEngine
 ) -> None:
-    engine.away = True
+    engine.unreachable = True
     with pytest.raises(EngineUnavailable, match="away"):
         await gateway.predict("tiny", "", [b"no picture"], soon())
-    engine.away = False
+    engine.unreachable = False
     with pytest.raises(ImageInvalid):
         await gateway.predict("tiny", "", [b"no picture"], soon())
 

@@ -70,7 +70,7 @@ async def test_nothing_is_decoded_for_an_engine_that_is_away(
     own: InlineExplanations, engine: FakeEngine
 ) -> None:
     name, method = find_method(MANIFEST, Query())
-    engine.away = True
+    engine.unreachable = True
     with pytest.raises(EngineUnavailable, match="away"):
         await own.answer(
             MANIFEST, name, method, [b"no picture"], Call("", Deadline.after(10)), tensors=True

@@ -199,7 +199,7 @@ async def test_failures_come_through(
 async def test_nothing_is_decoded_for_an_engine_that_is_away(
     open_inference: OpenInference, engine: FakeEngine
 ) -> None:
-    engine.away = True
+    engine.unreachable = True
     with pytest.raises(EngineUnavailable, match="away"):
         await open_inference.infer(asked(pictures=(b"no picture",)), call())
 
