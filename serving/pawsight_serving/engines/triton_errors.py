@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LATE: Final = DeadlineExceeded, "The deadline passed before Triton answered; allow more time."
-_AWAY: Final = EngineUnavailable, "Triton cannot be reached now; try again in a moment."
-_FAILED: Final = EngineUnavailable, "Triton cannot run the model now; try again in a moment."
+_AWAY: Final = "Triton cannot be reached now; try again in a moment."
+_FAILED: Final = "Triton cannot run the model now; try again in a moment."
 
 # Of one status several things may have gone wrong: the first whose words stand in Triton's
 # message is taken.
@@ -34,7 +34,7 @@ _MEANING: Final[tuple[tuple[StatusCode, str, tuple[type[PawsightError], str]], .
         "maximum queue size",
         (Overloaded, "Triton has too many requests in its queue; try again in a moment."),
     ),
-    (StatusCode.UNAVAILABLE, "", _AWAY),
+    (StatusCode.UNAVAILABLE, "", (EngineUnavailable, _AWAY)),
     (
         StatusCode.INVALID_ARGUMENT,
         "",
@@ -53,14 +53,12 @@ def meant_by(error: AioRpcError) -> PawsightError:
         if status is known and words in details.lower():
             return kind(sentence)
     logger.warning("Triton answers %s: %s", status.name, details)
-    kind, sentence = _FAILED
-    return kind(sentence)
+    return EngineUnavailable(_FAILED)
 
 
-def away() -> PawsightError:
+def away() -> EngineUnavailable:
     """Return the error of a Triton that cannot be reached."""
-    kind, sentence = _AWAY
-    return kind(sentence)
+    return EngineUnavailable(_AWAY)
 
 
 def is_not_loaded(error: AioRpcError) -> bool:

@@ -212,7 +212,7 @@ class ChildProcess:
         ended = asyncio.create_task(signs.hear())
         try:
             while not (await asyncio.wait((ended,), timeout=_LOOK_S))[0]:
-                if signs.silent_s(client.since_last_answer_s()) > _FROZEN_AFTER_S:
+                if signs.look(client.since_last_answer_s()) > _FROZEN_AFTER_S:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     # What froze this one may have frozen that one too.

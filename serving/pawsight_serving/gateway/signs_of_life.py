@@ -29,10 +29,11 @@ class SignsOfLife:
         while await self._said.read(_READ_BYTES):
             self._heard_s = time.monotonic()
 
-    def silent_s(self, unanswered_s: float) -> float:
-        """Return the seconds for which the process gave no sign or no answer; ask every second.
+    def look(self, unanswered_s: float) -> float:
+        """Return the seconds for which the process gave no sign or no answer; look every second.
 
-        While this process was stopped itself it heard nothing: that time does not count.
+        A look that comes late tells that this process was stopped itself, and heard nothing: the
+        silence up to then does not count.
 
         Args:
             unanswered_s: for how long it has answered nothing.

@@ -21,11 +21,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def looks(signs: SignsOfLife, clock: Clock, times: int, unanswered_s: float = 0.0) -> float:
+def looks(signs: SignsOfLife, clock: Clock, times: int, unanswered_s: float = 0.0) -> float:
     """Return what the last of several looks says, a second apart."""
     for _ in range(times):
         clock.now_s += 1
-        silent_s = signs.silent_s(unanswered_s)
+        silent_s = signs.look(unanswered_s)
     return silent_s
 
 
@@ -33,20 +33,20 @@ async def test_one_is_silent_without_signs_or_without_answers(clock: Clock) -> N
     said = asyncio.StreamReader()
     signs = SignsOfLife(said)
     hearing = asyncio.create_task(signs.hear())
-    assert await looks(signs, clock, 9) == 9
+    assert looks(signs, clock, 9) == 9
     said.feed_data(b"\n")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert signs.silent_s(0.0) == 0
-    assert signs.silent_s(6.0) == 6
-    assert await looks(signs, clock, 2) == 2
+    assert signs.look(0.0) == 0
+    assert signs.look(6.0) == 6
+    assert looks(signs, clock, 2) == 2
     said.feed_eof()
     await asyncio.wait_for(hearing, 10)
 
 
 async def test_the_time_for_which_this_process_was_stopped_does_not_count(clock: Clock) -> None:
     signs = SignsOfLife(asyncio.StreamReader())
-    await looks(signs, clock, 3)
+    looks(signs, clock, 3)
     clock.now_s += 60
-    assert signs.silent_s(63) == 0
-    assert await looks(signs, clock, 4, unanswered_s=67) == 4
+    assert signs.look(63) == 0
+    assert looks(signs, clock, 4, unanswered_s=67) == 4

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -17,6 +18,16 @@ from tests.serving.grpc_client import (
     trailing,
     watch_health,
 )
+
+if TYPE_CHECKING:
+    from tests.serving.grpc_client import Watch
+
+
+async def health_at_the_end(server: RpcServer, watch: Watch) -> int:
+    # Whoever reads only after the end finds how the call ended, and no message before it.
+    last = asyncio.create_task(next_health(watch))
+    await asyncio.wait_for(server.stop(60), 10)
+    return await last
 
 
 async def test_who_watches_goes_on_hearing_when_another_leaves() -> None:
@@ -41,10 +52,7 @@ async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None
     async with grpc.aio.insecure_channel(str(address)) as channel:
         watch = watch_health(channel, "")
         assert await next_health(watch) == SERVING
-        # Whoever reads only after the end finds how the call ended, and no message before it.
-        last = asyncio.create_task(next_health(watch))
-        await asyncio.wait_for(server.stop(60), 10)
-        assert await last == NOT_SERVING
+        assert await health_at_the_end(server, watch) == NOT_SERVING
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await watch.read()
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -65,10 +73,7 @@ async def test_models_have_a_health_of_their_own() -> None:
         assert await check_health(channel, "") == SERVING
         server.set_models_ready({"whole": True, "broken": True})
         assert await next_health(watch) == SERVING
-        # Whoever reads only after the end finds how the call ended, and no message before it.
-        last = asyncio.create_task(next_health(watch))
-        await asyncio.wait_for(server.stop(60), 10)
-        assert await last == NOT_SERVING
+        assert await health_at_the_end(server, watch) == NOT_SERVING
 
 
 async def test_a_service_that_is_none_is_unknown_to_who_watches_it() -> None:
