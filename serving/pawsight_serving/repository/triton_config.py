@@ -30,6 +30,8 @@ MAX_BATCH: Final = 32
 MAX_EXPLAIN_BATCH: Final = 4
 INSTANCES: Final = 2
 """Of a hot graph: while one computes, the other's batch is gathered and its answers are sent."""
+# A batch of a preferred size is sent off although more wait: smaller ones would be the rule.
+_SMALLEST_PREFERRED: Final = 8
 
 
 def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig:
@@ -68,7 +70,7 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
             )
         ],
         dynamic_batching=triton.ModelDynamicBatching(
-            preferred_batch_size=[size for size in (4, 8, 16, 32) if size <= largest],
+            preferred_batch_size=preferred_batches(largest),
             max_queue_delay_microseconds=0,
         ),
         model_warmup=[_warmup(size, dims) for size in ((1, largest) if is_hot else (1,))],
@@ -81,6 +83,14 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         set_parameters(config, manifests)
     choose_backend(config, versions)
     return config
+
+
+def preferred_batches(largest: int) -> list[int]:
+    """Return the sizes of batch that Triton sends off at once, in rising order."""
+    sizes = [_SMALLEST_PREFERRED]
+    while sizes[-1] < largest:
+        sizes.append(2 * sizes[-1])
+    return [*(size for size in sizes if size < largest), largest]
 
 
 def labels_text(classes: Sequence[str]) -> str:

@@ -7,13 +7,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.repository.triton_config import preferred_batches
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 TUNED_PARAMETER: Final = "tuned"
-_PREFERRED: Final = (4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,7 @@ def apply(config: ModelConfig, setting: Setting) -> None:
     config.max_batch_size = setting.largest_batch
     batching = config.dynamic_batching
     batching.max_queue_delay_microseconds = setting.delay_us
-    smaller = [size for size in _PREFERRED if size < setting.largest_batch]
-    batching.preferred_batch_size[:] = [*smaller, setting.largest_batch]
+    batching.preferred_batch_size[:] = preferred_batches(setting.largest_batch)
     for warm_up in config.model_warmup:
         if warm_up.batch_size > 1:
             warm_up.batch_size = setting.largest_batch

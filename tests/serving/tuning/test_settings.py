@@ -40,7 +40,7 @@ def test_a_batch_of_one_is_tried_without_delay_alone() -> None:
 
 @pytest.mark.parametrize(
     ("largest", "preferred", "warm_ups"),
-    [(1, [1], [1]), (8, [4, 8], [1, 8]), (24, [4, 8, 16, 24], [1, 24])],
+    [(1, [1], [1]), (8, [8], [1, 8]), (24, [8, 16, 24], [1, 24])],
 )
 def test_a_setting_changes_all_that_hangs_on_it(
     config: ModelConfig, largest: int, preferred: list[int], warm_ups: list[int]
