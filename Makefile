@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# uv installs the same wheels as pip, twenty times faster.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# uv installs the same wheels as pip, twenty times faster. Compiled once here, as many a process
+# loads PyTorch, and some environments forbid Python to keep what it compiled.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	--compile-bytecode
 PROTO := serving/pawsight_proto/v1
 
 .DEFAULT_GOAL := help
@@ -49,7 +51,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/serving: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --compile-bytecode --editable '.[serving]'
+	$(INSTALL) --editable '.[serving]'
 	@touch $@
 
 $(VENV)/all: $(VENV)/bin/python pyproject.toml constraints.txt

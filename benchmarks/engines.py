@@ -8,7 +8,7 @@ Three tables for each model of the repository:
    on a GPU too, where there is one. The ratio is to PyTorch eager fp32 with Grad-CAM on the CPU, at
    the same batch.
 2. the embedded engine under 1 and 8 callers, against the best of a bare session over threads,
-   batches and streams; and the memory of its graphs.
+   batches and streams.
 3. the real Triton under 1, 4 and 16 callers, in turns with the best of those bare sessions.
 
 Contenders take turns, so that a noisy machine is noisy for all of them; each figure is a median.
@@ -40,7 +40,6 @@ from pawsight_serving.engines.sharing import Sharing
 from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.execution_providers import Threads, choose_providers
-from pawsight_serving.process.memory import resident_bytes
 from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.catalogue import find_model, newest
 from pawsight_serving.repository.directory import read_graph
@@ -128,11 +127,9 @@ def one_caller(manifest: Manifest, options: argparse.Namespace) -> None:
 def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> Callable[[], int]:
     """Print the second table; return a turn of the best bare session."""
     images = pictures(1, manifest.input_size)
-    before_bytes = resident_bytes()
     with asyncio.Runner() as runner:
         engine = EmbeddedEngine(options.repository, graphs="hot", sharing=Sharing())
         runner.run(engine.start())
-        loaded_mb = (resident_bytes() - before_bytes) / 1e6
 
         def callers(count: int) -> Callable[[], int]:
             async def ask() -> None:
@@ -161,7 +158,6 @@ def engine_under_callers(manifest: Manifest, options: argparse.Namespace) -> Cal
     print(f"who answers, one picture a call unless said           | pictures/s | of {best:.1f}")
     for name, rate in rates.items():
         print(f"{name:53} | {rate.median:10.1f} | {rate.median / best:.2f}")
-    print(f"the embedded engine's hot graphs took {loaded_mb:.0f} MB", flush=True)
     return turns[fastest]
 
 

@@ -161,7 +161,8 @@ def _installer(folder: Path) -> tuple[list[str], list[str]]:
     if uv := shutil.which("uv", path=beside):
         return (
             [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--python", python],
+            # Compiled as pip does: the folder may be read-only when its Python runs.
+            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python],
         )
     return (
         [sys.executable, "-m", "venv", str(folder)],
