@@ -6,7 +6,7 @@ The bare loop is two threads that decode the same JPEG and run the same graph, a
 that needs no server. It is measured before and after each server's figure, in the same run on the
 same cores, and the share is that of the two neighbours' mean. The load generator is a process of
 its own on the same cores. `added p50` is the gateway's p50 for one caller less the bare p50 of one
-thread.
+thread, which is measured before and after it too.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def main() -> None:
         data = picture.read_bytes()
         bare = Bare(options.repository, options.model, data)
         bare.run(THREADS, options.seconds * ROUND_SHARE)
-        _, alone = bare.run(1, options.seconds)
         with gateway("--repository", str(options.repository), *options.options.split()) as served:
-            print(f"{options.model}, {len(data)} bytes of JPEG, bare p50 {alone:.2f} ms")
+            print(f"{options.model}, {len(data)} bytes of JPEG")
             print(HEAD)
             for protocol in options.protocols:
                 for callers in options.callers:
-                    before, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
+                    shortly = options.seconds * ROUND_SHARE
+                    before, alone_before = bare.run(THREADS, shortly)[0], bare.run(1, shortly)[1]
                     seen = load(
                         served,
                         protocol,
@@ -72,17 +72,18 @@ def main() -> None:
                         seconds=options.seconds,
                         timeout=options.timeout,
                     )
-                    after, _ = bare.run(THREADS, options.seconds * ROUND_SHARE)
-                    row(protocol, callers, seen, (before + after) / 2, alone, served)
+                    alone_after, after = bare.run(1, shortly)[1], bare.run(THREADS, shortly)[0]
+                    rate, alone_ms = (before + after) / 2, (alone_before + alone_after) / 2
+                    row(protocol, callers, seen, rate, alone_ms, served)
 
 
 def row(
-    protocol: str, callers: int, seen: dict[str, Any], bare: float, alone: float, served: Gateway
+    protocol: str, callers: int, seen: dict[str, Any], rate: float, alone_ms: float, served: Gateway
 ) -> None:
-    """Print one row."""
-    added = f", added p50 {seen['p50_ms'] - alone:.2f} ms" if callers == 1 else ""
+    """Print one row; the bare loop's rate is of two threads, and its p50 of one alone."""
+    added = f", added p50 {seen['p50_ms'] - alone_ms:.2f} ms" if callers == 1 else ""
     print(
-        f"{protocol:8} | {callers:7} | {seen['per_s']:6.1f} | {seen['per_s'] / bare:5.2f} "
+        f"{protocol:8} | {callers:7} | {seen['per_s']:6.1f} | {seen['per_s'] / rate:5.2f} "
         f"| {seen['p50_ms']:6.1f} | {seen['p99_ms']:6.1f} | {seen['refused_per_s']:9.1f} "
         f"| {seen['refused_p99_ms']:6.1f} | {served.memory_mib():3.0f}{added}",
         flush=True,
