@@ -9,6 +9,9 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 	--compile-bytecode
 PROTO := serving/pawsight_proto/v1
 
+# A run of the tests starts hundreds of processes, each of which would compile Pawsight anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format proto clean
 
