@@ -165,7 +165,7 @@ class ChildProcess:
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
     def _next_or_new(self) -> LaunchedProcess:
-        self._forget_dead_spare()
+        self._drop_lost_spare()
         process, self._next = self._next, None
         return process or self._launch()
 
@@ -225,13 +225,13 @@ class ChildProcess:
 
     def _renew_spare(self, now_s: float) -> None:
         """Launch a spare when it is time to, unless there is one."""
-        self._forget_dead_spare()
+        self._drop_lost_spare()
         if self._next is None and now_s >= self._spare_due_s:
             self._spare_due_s = now_s + _NEXT_SPARE_AFTER_S
             with suppress(OSError):  # a machine without room for it; it is tried again
                 self._next = self._launch()
 
-    def _forget_dead_spare(self) -> None:
+    def _drop_lost_spare(self) -> None:
         if self._next is not None and not self._next.running:
             self._next.discard()
             self._next = None

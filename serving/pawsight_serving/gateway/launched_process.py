@@ -6,6 +6,7 @@ Nothing that takes time is imported here: a program launches one before it loads
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -57,8 +58,12 @@ class LaunchedProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """Whether it has neither ended nor been stopped by a signal."""
+        if self._process.poll() is not None:
+            return False
+        # Left to be seen: the end of a process is taken by `poll` alone.
+        look = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, look) is None
 
     @property
     def output(self) -> IO[bytes] | None:

@@ -69,13 +69,18 @@ async def test_a_spare_takes_over_and_is_replaced_in_its_turn(
         await ended(each.pid)
 
 
-async def test_a_spare_that_dies_is_replaced(
-    settings: ExplainerSettings, client: ExplainerClient, spares: list[LaunchedProcess]
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_spare_that_dies_or_is_stopped_is_replaced(
+    settings: ExplainerSettings,
+    client: ExplainerClient,
+    spares: list[LaunchedProcess],
+    fault: signal.Signals,
 ) -> None:
     sidecar = ChildProcess(settings, keeps_spare=True)
     async with running(sidecar, client):
         await until(lambda: len(spares) == 2)
-        os.kill(spares[1].pid, signal.SIGKILL)
+        os.kill(spares[1].pid, fault)
+        await ended(spares[1].pid)
         await until(lambda: len(spares) == 3)
         assert sidecar.pid == spares[0].pid
 
@@ -99,8 +104,6 @@ async def test_a_spare_never_takes_over_from_one_that_froze(
     sidecar = ChildProcess(settings, command, keeps_spare=True)
     async with running(sidecar, client, grace_s=0):
         await until(lambda: len(spares) == 2)
-        # Whatever stops all processes of that name.
-        os.kill(spares[1].pid, signal.SIGSTOP)
         client.silent_s = 60.0
         await ended(spares[1].pid)
         await until(lambda: len(spares) == 3)
