@@ -61,8 +61,7 @@ def main() -> None:
             print(HEAD)
             for protocol in options.protocols:
                 for callers in options.callers:
-                    shortly = options.seconds * ROUND_SHARE
-                    before, alone_before = bare.run(THREADS, shortly)[0], bare.run(1, shortly)[1]
+                    before = neighbour(bare, callers, options.seconds * ROUND_SHARE)
                     seen = load(
                         served,
                         protocol,
@@ -72,15 +71,21 @@ def main() -> None:
                         seconds=options.seconds,
                         timeout=options.timeout,
                     )
-                    alone_after, after = bare.run(1, shortly)[1], bare.run(THREADS, shortly)[0]
-                    rate, alone_ms = (before + after) / 2, (alone_before + alone_after) / 2
+                    after = neighbour(bare, callers, options.seconds * ROUND_SHARE)
+                    rate, alone_ms = (sum(both) / 2 for both in zip(before, after, strict=True))
                     row(protocol, callers, seen, rate, alone_ms, served)
+
+
+def neighbour(bare: Bare, callers: int, seconds: float) -> tuple[float, float]:
+    """Return the bare loop's rate, and for a lone caller the p50 of one thread, or else 0."""
+    rate, _ = bare.run(THREADS, seconds)
+    return rate, bare.run(1, seconds)[1] if callers == 1 else 0.0
 
 
 def row(
     protocol: str, callers: int, seen: dict[str, Any], rate: float, alone_ms: float, served: Gateway
 ) -> None:
-    """Print one row; the bare loop's rate is of two threads, and its p50 of one alone."""
+    """Print one row; see `neighbour`."""
     added = f", added p50 {seen['p50_ms'] - alone_ms:.2f} ms" if callers == 1 else ""
     print(
         f"{protocol:8} | {callers:7} | {seen['per_s']:6.1f} | {seen['per_s'] / rate:5.2f} "

@@ -61,9 +61,8 @@ class LaunchedProcess:
         """Whether it has neither ended nor been stopped by a signal."""
         if self._process.poll() is not None:
             return False
-        # Left to be seen: the end of a process is taken by `poll` alone.
-        look = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, look) is None
+        only_look = os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | only_look) is None
 
     @property
     def output(self) -> IO[bytes] | None:

@@ -30,8 +30,9 @@ MAX_BATCH: Final = 32
 MAX_EXPLAIN_BATCH: Final = 4
 INSTANCES: Final = 2
 """Of a hot graph: while one computes, the other's batch is gathered and its answers are sent."""
-# A batch of a preferred size is sent off although more wait: smaller ones would be the rule.
-_SMALLEST_PREFERRED: Final = 8
+# Triton sends off a batch of a preferred size although more wait: with smaller ones among them,
+# those would be the rule (ADR 24).
+_PREFERRED_BATCHES: Final = (8, 16, 32, 64)
 
 
 def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig:
@@ -87,10 +88,7 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
 
 def preferred_batches(largest: int) -> list[int]:
     """Return the sizes of batch that Triton sends off at once, in rising order."""
-    sizes = [_SMALLEST_PREFERRED]
-    while sizes[-1] < largest:
-        sizes.append(2 * sizes[-1])
-    return [*(size for size in sizes if size < largest), largest]
+    return [*(size for size in _PREFERRED_BATCHES if size < largest), largest]
 
 
 def labels_text(classes: Sequence[str]) -> str:
