@@ -15,6 +15,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
+from pawsight_serving.gateway.http.lingering import LingeringTransport
 from pawsight_serving.gateway.http.upgrades import UPGRADE, Parser, without_upgrade
 from pawsight_serving.requests.calls import accept_request_id
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     import uvicorn
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from pawsight_serving.errors import PawsightError
@@ -86,6 +88,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._idle_bytes = 0
         # Whether the request that is being parsed would rather speak another protocol.
         self._wants_upgrade = False
+        # Whether its headers have come; fields behind its body are none of them.
+        self._has_headers = False
+        # Whether its answer closes the connection once it has been read.
+        self._closes = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
@@ -126,18 +132,25 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to read a request."""
         super().on_message_begin()
+        self._has_headers = False
         self._since_s = time.perf_counter()
         self._wait(self._limits.header_timeout_s)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; the parser leaves the blanks behind its value, which are none of it."""
-        super().on_header(name, value.rstrip(b" \t"))
+        """Take a header, without the blanks that the parser leaves behind its value.
+
+        A field behind a body in chunks is dropped: whoever stands between, such as a proxy that
+        sets a header, may not have looked at it (RFC 9110, 6.5.1).
+        """
+        if not self._has_headers:
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request, unless its headers are too large."""
         if self.transport.is_closing():
             return
         self._idle_bytes = 0
+        self._has_headers = True
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._limits.max_header_bytes:
             self._refuse_headers()
@@ -151,6 +164,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["state"][BEGAN] = time.perf_counter()
         self._wait(self._limits.body_timeout_s)
         super().on_headers_complete()
+        cycle = self.cycle
+        cycle.transport = LingeringTransport(self.transport, lambda: self._close(cycle))  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -164,6 +179,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._wait(None)
         self._since_s, self._idle_bytes = None, 0
+        if self._closes:
+            self.transport.close()
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -182,6 +199,14 @@ class BoundedProtocol(HttpToolsProtocol):
                 "lengths of its body or of the body's chunks."
             ),
         )
+
+    def _close(self, cycle: RequestResponseCycle) -> None:
+        """Close the connection, once the request that was answered has been read."""
+        self._closes = cycle.more_body
+        if self._closes:
+            self._wait(_LINGER_S)
+        else:
+            self.transport.close()
 
     def _wait(self, timeout_s: float | None) -> None:
         if self._timer is not None:

@@ -146,6 +146,32 @@ async def test_who_was_answered_early_and_goes_on_sending_is_cut() -> None:
         assert answer.startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.1\r\nconnection: close", b"HTTP/1.0"])
+async def test_who_reads_after_sending_all_gets_the_early_answer(head: bytes) -> None:
+    size = 8_000_000  # far more than the system keeps for a reader
+    head = b"POST /at-once " + head + b"\r\nhost: here\r\ncontent-length: %d\r\n\r\n" % size
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head)
+        for _ in range(size // 100_000):
+            writer.write(b"x" * 100_000)
+            await asyncio.wait_for(writer.drain(), 10)
+        writer.write(GET)
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert answer.count(b"HTTP/1.1") == 1
+        writer.close()
+
+
+async def test_who_never_sends_all_is_cut_after_the_early_answer() -> None:
+    close = HALF_A_BODY.replace(b"POST /", b"POST /at-once").replace(
+        b"host", b"connection: close\r\nhost"
+    )
+    async with serving(body_timeout_s=30) as address:
+        answer = await said(address, close)
+        assert answer.startswith(b"HTTP/1.1 413")
+
+
 async def test_more_connections_than_may_be_are_refused_at_once() -> None:
     async with serving(max_connections=2) as address:
         held = [await asyncio.open_connection(*address) for _ in range(2)]
@@ -269,6 +295,21 @@ async def test_what_follows_a_body_in_parts_is_bounded(trailers: bytes) -> None:
         if answer := await said(address, body, trailers):  # who still sends may see a reset
             refused(answer, 431, "REQUEST_INVALID")
     assert [code for _, code in heard.said()] == ["REQUEST_INVALID"]
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.05])
+async def test_what_follows_a_body_in_parts_is_no_header(wait_s: float) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n" + CHUNKED + b"\r\n\r\n"
+    heard = Heard()
+    async with serving(heard) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head + b"4\r\nhalf\r\n0\r\n")
+        await asyncio.sleep(wait_s)
+        writer.write(b"x-request-id: smuggled\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"smuggled" not in answer
+        writer.close()
 
 
 async def test_a_body_in_parts_may_be_longer_than_headers() -> None:
