@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MediaType = Literal["application/json", "image/png", "image/webp", "application/x-npy"]
 
 NPY: Final = "application/x-npy"
-# Of equally welcome ones the first is taken.
+# Of equally welcome ones that are named as closely the first is taken.
 _OFFERED: Final[tuple[MediaType, ...]] = (
     "application/json",
     "image/png",
@@ -20,24 +20,25 @@ _OFFERED: Final[tuple[MediaType, ...]] = (
 
 
 def wanted_media_type(request: Request) -> MediaType:
-    """Return the media type that the `Accept` header prefers.
+    """Return the media type that the `Accept` header prefers (RFC 9110, 12.5.1).
 
-    JSON where it names none of ours, unless it excludes JSON and leaves another one.
+    Of equally welcome ones that which is named more closely. JSON where it welcomes none of ours,
+    unless it excludes JSON and leaves another one.
     """
+    specificity: dict[MediaType, int] = {}
     quality: dict[MediaType, float] = {}
-    named: set[MediaType] = set()
-    for part in request.headers.get("accept", "").lower().split(","):
+    # Lines of one name are one list (RFC 9110, 5.3).
+    for part in ",".join(request.headers.getlist("accept")).lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
         for kind in _OFFERED:
-            if media_range == kind:
+            ranges = ("*/*", f"{kind.partition('/')[0]}/*", kind)
+            if media_range in ranges[specificity.get(kind, 0) :]:
+                specificity[kind] = ranges.index(media_range)
                 quality[kind] = _quality(parameters)
-                named.add(kind)
-            elif media_range == f"{kind.partition('/')[0]}/*" and kind not in named:
-                quality[kind] = _quality(parameters)
-    best = max(_OFFERED, key=lambda kind: quality.get(kind, 0.0))
-    if quality.get(best, 0.0) > 0:
-        return best
-    return next((kind for kind in _OFFERED if kind not in quality), best)
+    welcome = [kind for kind in _OFFERED if quality.get(kind, 0.0) > 0]
+    if welcome:
+        return max(welcome, key=lambda kind: (quality[kind], specificity[kind]))
+    return next((kind for kind in _OFFERED if kind not in quality), _OFFERED[0])
 
 
 def _quality(parameters: list[str]) -> float:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -14,6 +14,8 @@ from swagger_ui_bundle import swagger_ui_path
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
 DOCS_ASSETS: Final = "/docs/assets"
 _POLICY: Final = (
@@ -39,7 +41,7 @@ class Pages:
             _page(folder.joinpath(name).read_text(encoding="utf-8"))
             for name in ("index.html", "docs.html")
         )
-        self.docs_assets = StaticFiles(directory=swagger_ui_path)
+        self.docs_assets = _WholeFiles(directory=swagger_ui_path)
 
     async def index(self, request: Request) -> HTMLResponse:  # noqa: ARG002
         """Return the page that takes a picture and shows the answer."""
@@ -48,6 +50,19 @@ class Pages:
     async def docs(self, request: Request) -> HTMLResponse:  # noqa: ARG002
         """Return the documentation of the HTTP interface."""
         return HTMLResponse(self._docs[0], headers=self._docs[1])
+
+
+class _WholeFiles(StaticFiles):
+    """Files that are not sent in ranges, whose errors Starlette would answer in its own way."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["accept-ranges"] = "none"
+        return response
 
 
 def _page(text: str) -> tuple[str, dict[str, str]]:

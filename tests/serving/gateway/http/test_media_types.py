@@ -19,6 +19,10 @@ JSON, PNG, WEBP, NPY = "application/json", "image/png", "image/webp", "applicati
         ("IMAGE/PNG", PNG),
         ("image/*", PNG),
         ("image/png, */*", PNG),
+        ("image/png;q=0.1, */*", JSON),
+        ("image/png;q=0.9, */*;q=0.8", PNG),
+        ("*/*, image/png;q=0", JSON),
+        ("image/*, */*", PNG),
         ("image/png, application/json", JSON),
         ("application/json;q=0.5, image/png", PNG),
         ("application/json, image/png;q=0.9", JSON),
@@ -42,3 +46,8 @@ JSON, PNG, WEBP, NPY = "application/json", "image/png", "image/webp", "applicati
 def test_the_answer_is_what_the_caller_would_rather_have(accept: str, wanted: str) -> None:
     request = Request({"type": "http", "headers": [(b"accept", accept.encode())]})
     assert wanted_media_type(request) == wanted
+
+
+def test_lines_of_one_name_are_one_list() -> None:
+    lines = [(b"accept", b"text/html"), (b"accept", b"image/png")]
+    assert wanted_media_type(Request({"type": "http", "headers": lines})) == PNG

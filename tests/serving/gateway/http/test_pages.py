@@ -50,6 +50,14 @@ async def test_the_documentation_has_its_assets_here(http: httpx.AsyncClient) ->
         assert (await http.get(f"/{asset}")).status_code == 200
 
 
+@pytest.mark.parametrize("part", ["bytes=0-9", "bytes=5-1", "bytes=99999999-", "items=0-5"])
+async def test_an_asset_is_sent_whole(http: httpx.AsyncClient, part: str) -> None:
+    asset = "/docs/assets/swagger-ui.css"
+    whole, asked = await http.get(asset), await http.get(asset, headers={"range": part})
+    assert (asked.status_code, asked.headers["accept-ranges"]) == (200, "none")
+    assert asked.content == whole.content
+
+
 @pytest.mark.parametrize("path", ["/docs/assets/nope.js", "/docs/assets/../../setup.py"])
 async def test_a_missing_asset_is_an_error_like_any_other(
     http: httpx.AsyncClient, path: str
