@@ -8,6 +8,7 @@ import grpc
 
 from pawsight_serving.errors import Unauthenticated
 from pawsight_serving.observability.observation import identified_as
+from pawsight_serving.rpc.metadata import first_values
 from pawsight_serving.rpc.refusals import refusing
 from pawsight_serving.rpc.request_ids import request_id_of
 from pawsight_serving.security.api_keys import HEADER
@@ -49,7 +50,7 @@ class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
         details: Any = handler_call_details
         if details.method.startswith(OPEN):
             return await continuation(handler_call_details)
-        metadata = dict(details.invocation_metadata or ())
+        metadata = first_values(details.invocation_metadata)
         try:
             name = self._keys.name_of(metadata.get("authorization"), metadata.get(HEADER))
         except Unauthenticated as error:

@@ -20,6 +20,7 @@ from pawsight_serving.requests.calls import (
     task_was_cancelled,
 )
 from pawsight_serving.requests.deadlines import Deadline
+from pawsight_serving.rpc.metadata import first_values
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
 
@@ -124,7 +125,7 @@ def _trailing(call: Call) -> tuple[tuple[str, str], ...]:
 def _observed(
     servicer: Servicer, context: ServicerContext[Any, Any], name: str, *, unbounded: bool = False
 ) -> Iterator[Call]:
-    metadata = dict(context.invocation_metadata() or ())
+    metadata = first_values(context.invocation_metadata())
     request_id = request_id_of(metadata.items())
     if unbounded:
         # A stream has no later moment at which it is sure to be told.

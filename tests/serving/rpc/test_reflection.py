@@ -57,9 +57,19 @@ async def test_services_are_listed_and_each_can_be_described(
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_a_method_is_found_by_its_name(channel: grpc.aio.Channel, version: str) -> None:
+    symbol = f"{SERVICE}.Predict"
+    question = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+    found = (await asked(channel, version, question)).file_descriptor_response
+    names = [FileDescriptorProto.FromString(each).name for each in found.file_descriptor_proto]
+    assert "pawsight_proto/v1/pawsight.proto" in names
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+@pytest.mark.parametrize("symbol", ["no.such.Service", f"{SERVICE}.NoMethod", "Nothing", ""])
 async def test_an_unknown_symbol_is_said_to_be_unknown(
-    channel: grpc.aio.Channel, version: str
+    channel: grpc.aio.Channel, version: str, symbol: str
 ) -> None:
-    question = reflection_pb2.ServerReflectionRequest(file_containing_symbol="no.such.Service")
+    question = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
     error = (await asked(channel, version, question)).error_response
     assert error.error_code == grpc.StatusCode.NOT_FOUND.value[0]
