@@ -12,6 +12,9 @@ from pawsight_serving.explanations.colormap_names import COLORMAPS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_TOP: Final = 2**16 - 1
+MAX_SAMPLES: Final = 2**16 - 1
+MAX_SEED: Final = 2**63 - 1
 ALPHA: Final = 0.75
 """How opaque the strongest evidence is: it still lets a quarter of the picture through."""
 
@@ -61,6 +64,9 @@ class Query:
         faithfulness: whether to measure deletion and insertion.
         drawing: what to draw beside the values; None draws nothing.
         max_values: how many values the answer may have, where its protocol writes them one by one.
+
+    Raises:
+        OptionInvalid: a number is larger than any that can be meant.
     """
 
     model: str = ""
@@ -76,6 +82,11 @@ class Query:
     drawing: Drawing | None = None
     max_values: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, most in (("top", MAX_TOP), ("samples", MAX_SAMPLES), ("seed", MAX_SEED)):
+            if getattr(self, name) > most:
+                raise OptionInvalid(f"Give a `{name}` of at most {most}.")
+
     def check_values(self, shapes: Iterable[Iterable[int]], pictures: int = 1) -> None:
         """Raise `OptionInvalid` where the answer would have more than `max_values`.
 
@@ -88,5 +99,5 @@ class Query:
             raise OptionInvalid(
                 f"The answer has {values} numbers, and at most {self.max_values} are written out; "
                 "ask for fewer layers or channels, send fewer pictures, or ask for raw values: "
-                "over HTTP with `Accept: application/x-npy`, over gRPC with `tensors`."
+                "over HTTP of one layer with `Accept: application/x-npy`, over gRPC with `tensors`."
             )

@@ -23,7 +23,8 @@ def query_of(request: pb.ExplainRequest) -> Query:
     """Return what a request asks.
 
     Raises:
-        OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn.
+        OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn,
+            or a number is larger than any that can be meant.
     """
     if request.rendering not in (pb.RENDERING_UNSPECIFIED, *_FORMATS):
         raise OptionInvalid("Give a `rendering` that is one of: RENDERING_PNG, RENDERING_WEBP.")

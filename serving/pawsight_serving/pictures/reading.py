@@ -75,7 +75,8 @@ def open_picture(
         raise ImageMissing("The picture is empty; send the bytes of a JPEG or PNG file.")
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(
-            f"The picture has {len(data)} bytes; at most {limits.max_bytes} are taken."
+            f"The picture has {len(data)} bytes; at most {limits.max_bytes} are taken; "
+            "send a smaller one."
         )
     check_segments(data)
     try:
@@ -84,7 +85,7 @@ def open_picture(
         if pixels > limits.max_pixels:
             raise ImageTooLarge(
                 f"The picture has {picture.width}x{picture.height} pixels; "
-                f"at most {limits.max_pixels} in all are taken."
+                f"at most {limits.max_pixels} in all are taken; send a smaller one."
             )
         check_tiles(picture, len(data))
         if not is_whole(data, picture.format or ""):
@@ -100,7 +101,8 @@ def open_picture(
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
-            f"The picture has too many pixels; at most {limits.max_pixels} are taken."
+            f"The picture has too many pixels; at most {limits.max_pixels} are taken; "
+            "send a smaller one."
         ) from error
     except Exception as error:  # Pillow's plugins raise what they like
         raise ImageInvalid(

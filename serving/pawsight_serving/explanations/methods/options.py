@@ -34,9 +34,9 @@ def layers_of(manifest: Manifest, query: Query, *, conv_only: bool) -> tuple[Lay
     if query.layer == ALL:
         return manifest.conv_layers if conv_only else manifest.layers
     names = query.layer.split(",")
-    _refuse_twice(names, "layer")
     if query.layer and "" in names:
         raise OptionInvalid("Write the layers with one comma between each, as conv1,conv3.")
+    _refuse_twice(names, "layer")
     return tuple(find_layer(manifest, name, conv_only=conv_only) for name in names)
 
 
@@ -57,10 +57,10 @@ class Targets:
         if query.target == ALL:
             return cls(manifest.classes, manifest.classes)
         names = query.target.split(",")
-        _refuse_twice(names, "target")
         if query.target:
             for name in names:
                 find_target(manifest, name)
+        _refuse_twice(names, "target")
         return cls(tuple(names), manifest.classes)
 
     def shapes(self, sizes: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

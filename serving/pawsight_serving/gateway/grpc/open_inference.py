@@ -28,6 +28,7 @@ from pawsight_serving.gateway.open_inference.classification import check_classif
 from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
+    UINT8,
     InferenceRequest,
     InferenceResult,
     InputTensor,
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 SERVICE: Final[str] = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _SHARED_MEMORY: Final = "shared_memory_region"
 _CLASSIFICATION: Final = "classification"
+_CONTENTS: Final = {BYTES: "bytes_contents", UINT8: "uint_contents"}
+"""The field of typed contents for a datatype."""
 
 
 class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc] # has no types
@@ -174,6 +177,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):  # type: ignore[misc]
                 return oip.ModelStreamInferResponse(infer_response=last)
             response = oip.ModelInferResponse(id=request.id)
             response.parameters["code"].string_param = failure.code
+            response.parameters["request_id"].string_param = call.request_id
             return oip.ModelStreamInferResponse(error_message=str(failure), infer_response=response)
 
         async for response in in_order(requests, answer, self._at_once):
@@ -252,9 +256,16 @@ def _inputs(
 
 
 def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> InputTensor:
-    if len(tensor.contents.ListFields()) > 1:
+    sent = [field.name for field, _ in tensor.contents.ListFields()]
+    if len(sent) > 1:
         raise RequestError(
             f"The input {tensor.name!r} has data in several fields of its contents; send them once."
+        )
+    wanted = _CONTENTS.get(tensor.datatype)
+    if wanted is not None and sent not in ([], [wanted]):
+        raise RequestError(
+            f"The input {tensor.name!r} is {tensor.datatype} and has its data in {sent[0]}; "
+            f"send them in {wanted}."
         )
     shape = tuple(tensor.shape)
     if tensor.datatype == BYTES:

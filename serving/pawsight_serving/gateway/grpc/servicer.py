@@ -122,6 +122,8 @@ class PawsightServicer(PawsightMethods):
         # Here they are needed several times: taken out once.
         pictures = list(request.images)
         with self._gateway.explain_admission.place(sum(map(len, pictures))):
+            # As over HTTP: what is not served has no options.
+            self._gateway.model(request.model, request.version)
             return await self._gateway.explain(
                 query_of(request), pictures, call, tensors=request.tensors
             )

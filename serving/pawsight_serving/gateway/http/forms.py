@@ -27,12 +27,16 @@ async def read_form(
         max_pictures: how many there may be.
 
     Raises:
-        RequestError: it is no such form, it has other parts beside pictures, or too many.
+        RequestError: it is no such form, its boundary is not said, or it has other parts beside
+            pictures, or too many.
         ImageMissing: no picture in it.
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not boundary:
-        raise _broken()
+        raise RequestError(
+            "The Content-Type multipart/form-data has no boundary, which says where the parts "
+            "begin; leave the header to your client."
+        )
     form = _Form(max_pictures)
     try:
         parser = MultipartParser(

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pawsight_serving.errors import OptionInvalid
-from pawsight_serving.explanations.queries import Drawing, Query
+from pawsight_serving.explanations.queries import (
+    MAX_SAMPLES,
+    MAX_SEED,
+    MAX_TOP,
+    Drawing,
+    Query,
+)
 from pawsight_serving.requests.calls import Call
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.settings import MAX_NUMBERS
@@ -62,7 +68,7 @@ class ExplainOptions(BaseModel):
         "the largest mean, strongest first].",
     )
     top: int = Field(
-        0, ge=0, le=65535, description="For activations: so many of the strongest channels."
+        0, ge=0, le=MAX_TOP, description="For activations: so many of the strongest channels."
     )
     overlay: bool = Field(
         True, description="Whether the JSON holds the drawing, `overlay_png`, beside the values."
@@ -86,9 +92,12 @@ class ExplainOptions(BaseModel):
         "on the pixels that the map points at.",
     )
     samples: int = Field(
-        0, ge=0, le=65535, description="Passes of `rise` and `smoothgrad` [default: 512 and 24]."
+        0,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="Passes of `rise` and `smoothgrad` [default: 512 and 24].",
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of `rise` and `smoothgrad`.")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed of `rise` and `smoothgrad`.")
 
     @classmethod
     def of(cls, request: Request) -> ExplainOptions:

@@ -23,6 +23,8 @@ _LENGTH_BYTES: Final = 4
 # Millions of empty ones would hold up every other request.
 _MAX_ELEMENTS: Final = 10_000
 _MAX_UINT8: Final = 255
+MAX_INPUTS: Final = 16
+MAX_OUTPUTS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class InputTensor:
         Of another datatype than UINT8 the numbers are ignored.
 
         Raises:
-            RequestError: not whole numbers from 0 to 255, or rows of different lengths.
+            RequestError: not whole numbers from 0 to 255, rows of different lengths, or nested
+                otherwise than `shape` says.
         """
         if datatype != UINT8:
             return cls(name, datatype, shape, ())
@@ -68,6 +71,11 @@ class InputTensor:
         whole = values.dtype.kind in "iu"
         if values.size and not (whole and values.min() >= 0 and values.max() <= _MAX_UINT8):
             raise _not_pixels(name)
+        if values.ndim > 1 and _lengths(values.shape) != _lengths(shape):
+            raise RequestError(
+                f"The data of the input {name!r} are nested as {list(values.shape)}, and its shape "
+                f"says {list(shape)}; send data and shape that agree."
+            )
         return cls(name, datatype, shape, values.astype(np.uint8).ravel())
 
 
@@ -77,6 +85,9 @@ class InferenceRequest:
 
     `outputs` may be empty, for all of the model's own. `strongest` says of how many classes those
     outputs are to tell that are asked for by classification.
+
+    Raises:
+        RequestError: more inputs or outputs than any model has.
     """
 
     model: str
@@ -84,6 +95,11 @@ class InferenceRequest:
     inputs: Sequence[InputTensor]
     outputs: Sequence[str] = ()
     strongest: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, most in (("inputs", MAX_INPUTS), ("outputs", MAX_OUTPUTS)):
+            if len(getattr(self, what)) > most:
+                raise RequestError(f"The request has more than {most} {what}; send fewer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,11 @@ class InferenceResult:
     model: str
     version: str
     outputs: Sequence[OutputTensor | ClassesTensor]
+
+
+def _lengths(shape: Sequence[int]) -> list[int]:
+    """Return a shape's dimensions without those of one, which order nothing."""
+    return [length for length in shape if length != 1]
 
 
 def _not_pixels(name: str) -> RequestError:

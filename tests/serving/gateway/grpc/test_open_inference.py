@@ -178,6 +178,8 @@ async def test_a_streams_answers_keep_order_and_ids_and_fail_alone(
     assert probabilities(one.infer_response).argmax() == 1
     assert probabilities(three.infer_response).argmax() == 0
     assert (one.error_message, three.error_message) == ("", "")
+    failed = two.infer_response.parameters["request_id"].string_param
+    assert failed == dict(await call.trailing_metadata())["x-request-id"]
     assert "not a readable picture" in two.error_message
     assert two.infer_response.parameters["code"].string_param == "IMAGE_INVALID"
 
@@ -314,6 +316,39 @@ async def test_data_in_two_typed_fields_is_refused(stub: Any) -> None:
         await stub.ModelInfer(request(inputs=[given]))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "send them once" in (raised.value.details() or "")
+
+
+@pytest.mark.parametrize(
+    ("datatype", "contents", "wanted"),
+    [("UINT8", {"int_contents": [0]}, "uint"), ("BYTES", {"uint_contents": [0]}, "bytes")],
+)
+async def test_data_in_another_datatypes_field_is_refused(
+    stub: Any, datatype: str, contents: Any, wanted: str
+) -> None:
+    given = oip.ModelInferRequest.InferInputTensor(
+        name="image", datatype=datatype, shape=[1], contents=contents
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(request(inputs=[given]))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert f"send them in {wanted}_contents" in (raised.value.details() or "")
+
+
+@pytest.mark.parametrize(("what", "most"), [("inputs", 16), ("outputs", 256)])
+async def test_as_many_inputs_and_outputs_as_over_http(stub: Any, what: str, most: int) -> None:
+    many = request(RED)
+    kinds = {
+        "inputs": oip.ModelInferRequest.InferInputTensor,
+        "outputs": oip.ModelInferRequest.InferRequestedOutputTensor,
+    }
+    getattr(many, what).extend([kinds[what](name="probabilities")] * (most + 1))
+    many.raw_input_contents.extend([b""] * (len(many.inputs) - len(many.raw_input_contents)))
+    for tensor in many.inputs:
+        tensor.ClearField("contents")
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ModelInfer(many)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert f"more than {most} {what}; send fewer" in (raised.value.details() or "")
 
 
 async def test_a_name_of_any_length_keeps_its_status(stub: Any) -> None:

@@ -100,6 +100,24 @@ async def test_the_callers_errors_are_the_contracts(
     assert trailing(raised.value)["pawsight-code"] == code
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (pb.ExplainRequest(model="x", colormap="jet", images=[RED]), "NOT_FOUND"),
+        (pb.ExplainRequest(colormap="jet", images=[RED]), "INVALID_ARGUMENT"),
+        (pb.ExplainRequest(seed=2**64 - 1, images=[RED]), "INVALID_ARGUMENT"),
+        (pb.ExplainRequest(top=2**16, images=[RED]), "INVALID_ARGUMENT"),
+        (pb.ExplainRequest(samples=2**16, images=[RED]), "INVALID_ARGUMENT"),
+    ],
+)
+async def test_what_is_asked_is_refused_as_over_http(
+    stub: PawsightAsyncStub, request_: pb.ExplainRequest, status: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.Explain(request_)
+    assert raised.value.code() is grpc.StatusCode[status]
+
+
 async def test_the_transports_own_limit_is_resource_exhausted(stub: PawsightAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.Predict(pb.PredictRequest(images=[b"x" * 20_001]))

@@ -86,3 +86,8 @@ async def test_a_form_that_is_none_of_ours(body: bytes, error: type[PawsightErro
 async def test_a_form_without_its_boundary(content_type: str) -> None:
     with pytest.raises(RequestError, match="multipart"):
         await read(part("image", b"x") + END, content_type)
+
+
+async def test_who_writes_the_header_by_hand_is_told_what_it_lacks() -> None:
+    with pytest.raises(RequestError, match=r"has no boundary.*leave the header to your client"):
+        await read(part("image", b"x") + END, "multipart/form-data")

@@ -37,10 +37,18 @@ def test_pixels_in_binary_form() -> None:
     assert np.asarray(tensor.elements).tolist() == [0, 127, 255]
 
 
-@pytest.mark.parametrize("numbers", [[0, 1, 254, 255], [[0, 1], [254, 255]]])
+@pytest.mark.parametrize(
+    "numbers", [[0, 1, 254, 255], [[0, 1], [254, 255]], [[[0, 1], [254, 255]]]]
+)
 def test_pixels_as_numbers_are_flat(numbers: list[Any]) -> None:
-    tensor = InputTensor.from_numbers("image", "UINT8", (4,), numbers)
+    tensor = InputTensor.from_numbers("image", "UINT8", (1, 2, 2), numbers)
     assert np.asarray(tensor.elements).tolist() == [0, 1, 254, 255]
+
+
+def test_pixels_nested_otherwise_than_the_shape_says_are_not_put_in_another_order() -> None:
+    channels_first = np.zeros((1, 3, 2, 2), np.uint8).tolist()
+    with pytest.raises(RequestError, match=r"nested as \[1, 3, 2, 2\].* says \[1, 2, 2, 3\]"):
+        InputTensor.from_numbers("image", "UINT8", (1, 2, 2, 3), channels_first)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,28 @@ from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.open_inference.classification import check_classification
 from pawsight_serving.gateway.open_inference.image import IMAGE
 from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
-from pawsight_serving.gateway.open_inference.tensors import BYTES, InferenceRequest, InputTensor
+from pawsight_serving.gateway.open_inference.tensors import (
+    BYTES,
+    MAX_INPUTS,
+    MAX_OUTPUTS,
+    InferenceRequest,
+    InputTensor,
+)
 from pawsight_serving.settings import MAX_JSON_DEPTH, MAX_NUMBERS
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 _SHAPE: Final = (
     '{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["<base64>"]}]}'
 )
+_FITTING: Final = {
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "greater_than_equal": "a whole number from 0 on",
+    "list_type": "an array",
+    "model_type": "an object",
+}
+"""What fits, by pydantic's name of the error."""
 
 
 class _Open(BaseModel):
@@ -87,8 +102,8 @@ class InferBody(_Open):
 
     id: str | None = None
     parameters: RequestParameters | None = None
-    inputs: list[Input] = Field(max_length=16)
-    outputs: Annotated[list[Output], Field(max_length=256)] | None = None
+    inputs: list[Input] = Field(max_length=MAX_INPUTS)
+    outputs: Annotated[list[Output], Field(max_length=MAX_OUTPUTS)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +180,21 @@ def _parse(text: bytes, max_depth: int) -> InferBody:
     try:
         return InferBody.model_validate(document)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        what = (
-            f"The JSON's {place} is missing or does not fit" if place else "The JSON is no object"
-        )
-        raise RequestError(f"{what}; send {_SHAPE}.") from error
+        raise _unfit(error) from error
+
+
+def _unfit(error: ValidationError) -> RequestError:
+    """Return what is wrong with the JSON, and what to send instead."""
+    problem = error.errors()[0]
+    place, kind = ".".join(map(str, problem["loc"])), problem["type"]
+    if not place:
+        return RequestError(f"The JSON is no object; send {_SHAPE}.")
+    if kind == "too_long":
+        most = problem["ctx"]["max_length"]
+        return RequestError(f"The request has more than {most} {place}; send fewer.")
+    if kind in _FITTING:
+        return RequestError(f"The JSON's {place} does not fit; send {_FITTING[kind]} there.")
+    return RequestError(f"The JSON's {place} is missing or does not fit; send {_SHAPE}.")
 
 
 def _strongest(output: Output) -> int:

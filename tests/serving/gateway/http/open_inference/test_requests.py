@@ -180,7 +180,29 @@ def test_a_body_that_is_not_json(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
-    [(b"[]", "The JSON is no object; send {"), (b"{}", "The JSON's inputs is missing or does not")],
+    [
+        (b"[]", "The JSON is no object; send {"),
+        (b"{}", "The JSON's inputs is missing or does not"),
+        (b'{"id": 7, "inputs": []}', "The JSON's id does not fit; send a string there."),
+        (b'{"inputs": {}}', "The JSON's inputs does not fit; send an array there."),
+        (b'{"inputs": [1]}', "The JSON's inputs.0 does not fit; send an object there."),
+        (
+            b'{"inputs": [], "parameters": {"binary_data_output": "true"}}',
+            "The JSON's parameters.binary_data_output does not fit; send true or false there.",
+        ),
+        (
+            b'{"inputs": [], "outputs": [{"name": "a", "parameters": {"classification": "1"}}]}',
+            "The JSON's outputs.0.parameters.classification does not fit; send a whole number",
+        ),
+        (
+            b'{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [-1]}]}',
+            "The JSON's inputs.0.shape.0 does not fit; send a whole number from 0 on there.",
+        ),
+        (
+            b'{"inputs": [], "outputs": [%s]}' % b",".join([b'{"name": "a"}'] * 257),
+            "The request has more than 256 outputs; send fewer.",
+        ),
+    ],
 )
 def test_what_is_wrong_with_the_json_is_said(body: bytes, sentence: str) -> None:
     with pytest.raises(RequestError) as raised:
