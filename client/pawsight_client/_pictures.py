@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from pawsight_client._errors import DependencyMissing, ImageInvalid, ImageUnreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from PIL import Image
 
 
@@ -26,6 +28,9 @@ Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | P
 
 # Of other modes than a PNG's, what keeps their transparency.
 _NEAREST: Final = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+# A TIFF's tags: how many bits a value has, and whether zero is black or white.
+_BITS: Final = 258
+_PHOTOMETRIC: Final = 262
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -99,12 +104,27 @@ def _saveable(picture: Image.Image) -> Image.Image:
     if picture.mode in {"I", "F"}:
         # Nothing says which of their values is white.
         raise ImageInvalid("The PIL image has 32 bits a channel; send it with 8 or 16.")
+    if picture.mode.startswith("I;16") and (levels := _levels(getattr(picture, "tag_v2", {}))):
+        return picture.convert("I").point(levels, "L")
     if picture.mode in _PNG_MODES:
         return picture
     if picture.mode.startswith("I;16"):
         # By way of 32 bits: Pillow converts no 16 bits into others.
         return picture.convert("I").convert("I;16")
     return picture.convert(_NEAREST.get(picture.mode, "RGB"))
+
+
+def _levels(tags: Mapping[int, Any]) -> list[int]:
+    """Return the grey of 8 bits that the server makes of a TIFF's values, which a PNG has not.
+
+    Nothing where they are as a PNG's: of 16 bits, and white the highest.
+    """
+    (bits,), white_is_zero = tags.get(_BITS, (16,)), tags.get(_PHOTOMETRIC) == 0
+    if bits == 16 and not white_is_zero:
+        return []
+    most = 2**bits - 1
+    levels = [min(255, round(value / (most / 255))) for value in range(2**16)]
+    return [255 - level for level in levels] if white_is_zero else levels
 
 
 def _file(image: Image.Image, **options: Image.Exif) -> bytes:

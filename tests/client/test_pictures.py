@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 
 from pawsight_client import DependencyMissing, ImageInvalid, ImageUnreadable
 from pawsight_client._pictures import encode
+from pawsight_serving.pictures.reading import open_picture
+from tests.tiffs import deep_grey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +114,15 @@ def test_16_bit_images_of_either_byte_order_lose_nothing(mode: str) -> None:
     pixels = np.array([[0, 300, 65535]], ">u2" if mode == "I;16B" else "<u2")
     sent = Image.open(io.BytesIO(encode(Image.frombytes(mode, (3, 1), pixels.tobytes()))))
     assert np.array_equal(np.asarray(sent), pixels)
+
+
+@pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
+def test_deep_grey_of_a_tiff_is_what_the_server_sees_in_the_file(
+    bits: int, zero_is_white: bool
+) -> None:
+    file = deep_grey(bits, zero_is_white=zero_is_white)
+    sent = open_picture(encode(Image.open(io.BytesIO(file))))
+    assert np.array_equal(np.asarray(sent), np.asarray(open_picture(file)))
 
 
 @pytest.mark.parametrize(("mode", "straight"), [("La", "LA"), ("RGBa", "RGBA"), ("PA", "RGBA")])

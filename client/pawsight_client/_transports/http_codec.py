@@ -58,7 +58,14 @@ def read(operation: Operation[T], status: int, headers: Mapping[str, str], body:
         raise _error(status, headers, body)
     try:
         result: T = _forms(operation).read(json.loads(body))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise errors.AnswerInvalid(
             "The answer is not from a Pawsight gateway; check the server's URL."
         ) from error
@@ -122,7 +129,7 @@ def _error(status: int, headers: Mapping[str, str], body: bytes) -> errors.Pawsi
         said = json.loads(body)
         code, message = str(said["code"]), str(said["error"])
         request_id = str(said.get("request_id") or request_id)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         pass  # not the gateway's words but those of something before it
     return errors.server_error(
         code,

@@ -104,8 +104,23 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise click.ClickException("The disk is full; free some space.") from error
+
+
 class LazyGroup(click.Group):
     """Lists its commands without importing them."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments, and print the group's own help where that is asked for."""
+        with _full_disk_told():
+            return super().make_context(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands' names, in the table's order."""
@@ -140,17 +155,13 @@ class LazyGroup(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
-            with _ended_by_signals():
+            with _ended_by_signals(), _full_disk_told():
                 return super().invoke(ctx)
         except ModuleNotFoundError:
             if ctx.invoked_subcommand is None:
                 raise
             with _package_named(ctx.invoked_subcommand):
                 raise
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise click.ClickException("The disk is full; free some space.") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

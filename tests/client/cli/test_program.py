@@ -263,10 +263,11 @@ def test_a_name_that_is_no_text_is_printed_as_it_came(command: Path) -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
-def test_an_output_that_is_full_is_told_in_a_sentence() -> None:
+@pytest.mark.parametrize("arguments", [["predict", "--help"], ["--help"], ["--version"]])
+def test_an_output_that_is_full_is_told_in_a_sentence(arguments: list[str]) -> None:
     with FULL.open("wb") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "pawsight_client", "predict", "--help"],
+            [sys.executable, "-m", "pawsight_client", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,

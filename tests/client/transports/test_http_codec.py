@@ -39,7 +39,17 @@ QUESTIONS: list[Operation[object]] = [
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: type(question).__name__)
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"predictions": []}', b'{"models": [1]}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"predictions": []}',
+        b'{"models": [1]}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 def test_an_answer_that_is_none(question: Operation[object], body: bytes) -> None:
     with pytest.raises(AnswerInvalid):
