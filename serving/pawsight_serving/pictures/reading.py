@@ -30,6 +30,14 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # Of a TIFF: how many bits a value has, and whether the lowest is black or white.
 _BITS: Final = ExifTags.Base.BitsPerSample
 _PHOTOMETRIC: Final = ExifTags.Base.PhotometricInterpretation
+# Whether its values have signs, and whether its colours lie apart.
+_SAMPLE_FORMAT: Final = ExifTags.Base.SampleFormat
+_SIGNED: Final = 2
+_PLANES: Final = ExifTags.Base.PlanarConfiguration
+_APART: Final = 2
+_BYTE: Final = 8
+
+_OF_32_BITS: Final = frozenset({"I", "F"})
 
 # What turns a picture upright, by EXIF's orientation.
 _TURNS: Final = {
@@ -88,6 +96,7 @@ def open_picture(
                 f"at most {limits.max_pixels} in all are taken; send a smaller one."
             )
         check_tiles(picture, len(data))
+        _check_samples(picture)
         if not is_whole(data, picture.format or ""):
             raise ImageInvalid("The picture ends too early; send the whole file.")
         if at_least is not None:
@@ -132,6 +141,21 @@ def decode_picture(
     return np.asarray(squashed, dtype=np.uint8)
 
 
+def _check_samples(picture: Image.Image) -> None:
+    """Refuse a TIFF whose values Pillow reads as others, without an error."""
+    if not isinstance(picture, TiffImageFile) or picture.mode in _OF_32_BITS:
+        return
+    if _SIGNED in picture.tag_v2.get(_SAMPLE_FORMAT, ()):
+        raise ImageInvalid("The picture's values have signs; send it with values from zero on.")
+    bits = picture.tag_v2.get(_BITS, (_BYTE,))
+    is_raw = any(tile.codec_name == "raw" for tile in picture.tile)
+    if is_raw and picture.tag_v2.get(_PLANES) == _APART and len(bits) > 1 and max(bits) > _BYTE:
+        raise ImageInvalid(
+            "The picture's colours lie apart, uncompressed and with more than 8 bits; "
+            "send it with 8, compressed, or with its colours together."
+        )
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     """Return the picture as its EXIF says that it was held.
 
@@ -158,7 +182,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         opaque = picture.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
         return Image.alpha_composite(white, opaque).convert("RGB")
-    if picture.mode in {"I", "F"}:
+    if picture.mode in _OF_32_BITS:
         # Nothing says which of their values is white.
         raise ImageInvalid("The picture has 32 bits a channel; send it with 8 or 16.")
     return picture if picture.mode == "RGB" else picture.convert("RGB")

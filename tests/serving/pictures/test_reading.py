@@ -18,6 +18,7 @@ from PIL import Image
 from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
 from pawsight_serving.pictures.reading import PictureLimits, decode_picture, open_picture
 from tests.photographs import cat_jpeg
+from tests.tiffs import deep_grey, tiff
 
 EXIF_ORIENTATION = 0x0112
 
@@ -170,17 +171,21 @@ def test_deep_grey_takes_few_bytes_a_pixel() -> None:
 
 @pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
 def test_deep_grey_tiffs_keep_their_levels(bits: int, zero_is_white: bool) -> None:
-    levels = [0, 2**bits // 3]
-    stored = [2**bits - 1 - level for level in levels] if zero_is_white else levels
-    if bits == 12:
-        pixels = ((stored[0] << 12) | stored[1]).to_bytes(3)
-    else:
-        pixels = struct.pack("<HH", *stored)
-    entries = [(256, 2), (257, 1), (258, bits), (259, 1), (262, 0 if zero_is_white else 1)]
-    entries += [(273, 8 + 2 + 12 * 8 + 4), (277, 1), (279, len(pixels))]
-    directory = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in entries)
-    tiff = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + pixels
-    np.testing.assert_allclose(np.asarray(open_picture(tiff))[0, :, 0], [0, 85], atol=1)
+    grey = np.asarray(open_picture(deep_grey(bits, zero_is_white=zero_is_white)))
+    np.testing.assert_allclose(grey[0, :, 0], [0, 85], atol=1)
+
+
+def test_colours_that_lie_apart_are_read_or_refused_and_never_mistaken() -> None:
+    eight = tiff(2, [8] * 3, [b"\x0a\x14", b"\x1e\x28", b"\x32\x3c"], {262: 2, 284: 2})
+    assert np.asarray(open_picture(eight)).tolist() == [[[10, 30, 50], [20, 40, 60]]]
+    sixteen = tiff(2, [16] * 3, [bytes(4)] * 3, {262: 2, 284: 2})
+    with pytest.raises(ImageInvalid, match="colours lie apart"):
+        open_picture(sixteen)
+
+
+def test_values_with_signs_are_refused() -> None:
+    with pytest.raises(ImageInvalid, match="values have signs"):
+        open_picture(tiff(2, [8], [b"\xff\x01"], {339: 2}))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])

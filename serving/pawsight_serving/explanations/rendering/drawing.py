@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
+from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explanations.rendering.colormap import ACTIVATION, HEAT
 from pawsight_serving.explanations.rendering.grid import draw_grid, grid_size
 from pawsight_serving.explanations.rendering.overlay import draw_overlay
@@ -29,6 +30,7 @@ _ACTIVATIONS: Final = 3
 """Dimensions of activation maps; those of a class are of two."""
 # Fast rather than small: a drawing is looked at once, and its caller waits for it.
 _WEBP: Final[dict[str, Any]] = {"quality": 85, "method": 1}
+_WEBP_SIDE: Final = 2**14 - 1
 
 
 class Painter:
@@ -72,6 +74,7 @@ class Painter:
 
         Raises:
             ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+            OptionInvalid: a drawing is larger than its format takes.
         """
         return [self._file(self._draw(explanation)) for explanation in explanations]
 
@@ -82,6 +85,7 @@ class Painter:
 
         Raises:
             ImageMissing, ImageTooLarge, ImageInvalid: as `open_picture`.
+            OptionInvalid: the sheet is larger than its format takes.
         """
         maps = [each.maps for each in explanations if isinstance(each.maps, ClassMap)]
         if not maps:
@@ -120,6 +124,11 @@ class Painter:
     def _file(self, drawn: Image.Image) -> bytes:
         if self._drawing.format == "PNG":
             return encode_png(drawn)
+        if max(drawn.size) > _WEBP_SIDE:
+            raise OptionInvalid(
+                f"The drawing has {drawn.width}x{drawn.height} pixels, and WebP takes at most "
+                f"{_WEBP_SIDE} a side; ask for PNG, or for fewer layers or channels."
+            )
         file = io.BytesIO()
         drawn.save(file, self._drawing.format, **_WEBP)
         return file.getvalue()

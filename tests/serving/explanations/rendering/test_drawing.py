@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explanations.queries import Drawing
 from pawsight_serving.explanations.rendering.drawing import Painter, most_bytes
 from pawsight_serving.explanations.results import ActivationMaps, ChannelMap, ClassMap, Explanation
@@ -75,6 +76,15 @@ def test_the_format_is_the_one_asked_for(kind: Literal["PNG", "WEBP"]) -> None:
     (explanation,) = [Explanation(HEAT)]
     sheet = painter(picture(), Drawing(kind, sheet=True)).sheet([explanation], "tiny 1", CAT)
     assert Image.open(io.BytesIO(sheet)).format == kind
+
+
+def test_what_webp_cannot_hold_is_refused() -> None:
+    maps = ActivationMaps("conv1", [ChannelMap(i, np.eye(3, dtype=np.float32)) for i in range(64)])
+    explanations = [Explanation(maps)] * 16
+    with pytest.raises(OptionInvalid, match="WebP takes at most 16383 a side; ask for PNG"):
+        painter(picture(), Drawing("WEBP")).sheet(explanations, "a model", CAT)
+    png = Image.open(io.BytesIO(painter(picture()).sheet(explanations, "a model", CAT)))
+    assert max(png.size) > 16383
 
 
 def test_colours_and_alpha_are_heeded() -> None:
