@@ -81,6 +81,16 @@ def test_every_layer_gets_a_sheet(finished_run: Run, tmp_path: Path) -> None:
     assert [path.name for path in paths] == [f"conv{number}.png" for number in range(1, 5)]
     with Image.open(paths[0]) as sheet:
         assert sheet.size == (46 * 2 + 4, 46)
-    (tmp_path / "file").touch()
+    paths[0].unlink()
+    paths[0].mkdir()
     with pytest.raises(RecipeInvalid, match="cannot be written"):
-        list(write_filters(finished_run.model(), tmp_path / "file", ["conv1"], 1, steps=1))
+        list(write_filters(finished_run.model(), tmp_path / "f", ["conv1"], 1, steps=1))
+
+
+def test_a_file_in_the_folders_place_is_told_before_the_work(
+    finished_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("pawsight_training.filters.maximise_filters")
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeInvalid, match=r"file cannot be made a folder \(File exists\)"):
+        list(write_filters(finished_run.model(), tmp_path / "file"))

@@ -137,17 +137,26 @@ def write_filters(
     Raises:
         RecipeInvalid: no such layer, or the folder cannot be written.
     """
+    _make_folder(out)
     for layer in layers or conv_layers(net):
         module = dict(net.features.named_children()).get(layer)
         channels = module.out_channels if isinstance(module, nn.Conv2d) else 1
         pictures = maximise_filters(net, layer, range(min(count, channels)), **options)
         path = out / f"{layer}.png"
         try:
-            out.mkdir(parents=True, exist_ok=True)
             Image.fromarray(grid(pictures)).save(path)
         except OSError as error:
             raise RecipeInvalid(f"{path} cannot be written ({error.strerror}).") from error
         yield path
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeInvalid(
+            f"{out} cannot be made a folder ({error.strerror}); name another one."
+        ) from error
 
 
 def grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
