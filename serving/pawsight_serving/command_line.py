@@ -13,6 +13,7 @@ from pawsight_serving.addresses import collector_url
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.gateway.launched_process import LaunchedProcess
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
+from pawsight_serving.process.announcing import announce
 from pawsight_serving.security.api_keys import NAME, add_line, make_key
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from pawsight_serving.triton_server.ports import Ports
@@ -60,7 +61,7 @@ def explainer(settings: ExplainerSettings) -> None:
     """Serve explanations alone, to gateways."""
     from pawsight_serving.explainer import main
 
-    _run(lambda: main.run(settings, click.echo))
+    _run(lambda: main.run(settings, announce))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 from pydantic import BaseModel, ValidationError
 
 from pawsight_serving.addresses import Address
@@ -128,9 +129,16 @@ def _metavar(field: FieldInfo) -> str:
     return _METAVARS[given]
 
 
+def _given_by(name: str) -> str:
+    """Return where a setting's value came from: its variable or its flag."""
+    context = click.get_current_context(silent=True)
+    source = None if context is None else context.get_parameter_source(name)
+    return _variable(name) if source is ParameterSource.ENVIRONMENT else _flag(name)
+
+
 def _sentence(error: ValidationError) -> str:
     problem = error.errors()[0]
-    flags = [_flag(str(name)) for name in problem["loc"][:1]]
+    given = [_given_by(str(name)) for name in problem["loc"][:1]]
     what = "it must be a number above zero"
     if problem["type"] == "value_error":
         what = str(problem["ctx"]["error"])
@@ -140,4 +148,4 @@ def _sentence(error: ValidationError) -> str:
         what = f"it must be at most {problem['ctx']['le']}"
     elif problem["type"] == "literal_error":
         what = f"it must be {problem['ctx']['expected']}"
-    return f"{': '.join([*flags, what])}."
+    return f"{': '.join([*given, what])}."

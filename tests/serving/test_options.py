@@ -58,6 +58,14 @@ def test_a_bad_value_ends_with_one_sentence(arguments: list[str], sentence: str)
     assert result.output.splitlines()[-1] == f"Error: {sentence}"
 
 
+def test_a_bad_value_of_a_variable_names_the_variable() -> None:
+    settings, result = run(PAWSIGHT_WORKERS="x")
+    assert settings is None
+    assert "PAWSIGHT_WORKERS: it must be a whole number above zero." in result.output
+    _, result = run("--workers", "y", PAWSIGHT_WORKERS="x")
+    assert "--workers: it must be" in result.output
+
+
 def test_an_unknown_variable_is_an_error_that_names_the_closest() -> None:
     settings, result = run(PAWSIGHT_TIMEOUT="3")
     assert settings is None

@@ -119,6 +119,12 @@ class Follower:
             # A folder that is away, such as a volume, takes nothing out of service.
             self._warnings.warn({"": f"what is loaded stays: {error}"})
             return
+        if self._seen is not None and not any(listed.values()):
+            # Most likely the empty place that a volume is mounted on.
+            self._warnings.warn(
+                {"": f"what is loaded stays: {nothing_published(self._repository)}"}
+            )
+            return
         self._passing = {}
         told: dict[str, str] = {}
         wanted: dict[Key, LoadedVersion] = {}
@@ -134,7 +140,8 @@ class Follower:
                 )
             elif wrong := await self._load_each(versions, wanted):
                 kept[name] = wrong
-        self._loaded_versions.change(wanted, kept, time.monotonic())
+        for name, version in self._loaded_versions.change(wanted, kept, time.monotonic()):
+            logger.info("%s version %s is no longer served", name, version)
         self.faults = {
             name: wrong
             for name, wrong in kept.items()

@@ -49,8 +49,8 @@ class LoadedVersions:
 
     def change(
         self, wanted: Mapping[Key, LoadedVersion], kept: Collection[str], now_s: float
-    ) -> None:
-        """Serve what is wanted, in one step.
+    ) -> list[Key]:
+        """Serve what is wanted, in one step; return what was served before and no longer is.
 
         Args:
             wanted: every version that is to be served; what is not in it is on its way out.
@@ -59,12 +59,14 @@ class LoadedVersions:
         """
         gone = {key: found for key, found in self._served.items() if key not in wanted}
         stay = {key: found for key, found in gone.items() if key[0] in kept}
-        for key in gone.keys() - stay.keys():
+        withdrawn = [key for key in gone if key not in stay]
+        for key in withdrawn:
             self._leaving[key] = (gone[key], now_s + self._grace_s)
         self._served = {**stay, **wanted}
         for key in self._served:
             self._leaving.pop(key, None)
         self._list()
+        return withdrawn
 
     def drop_expired(self, now_s: float) -> bool:
         """Release versions whose time is over; True where there were any."""

@@ -57,7 +57,8 @@ def load_version(
         sharing: how calls share the processor; the `_explain` graph runs each by itself.
 
     Raises:
-        RepositoryInvalid: a graph is not what was published, or is of another engine.
+        RepositoryInvalid: a graph is not what was published, has not the outputs that the manifest
+            names, or is of another engine.
         EngineUnavailable: a graph cannot be loaded or run, or gives what is no number.
     """
     sessions: dict[str, GraphSession] = {}
@@ -85,6 +86,11 @@ def load_version(
             raise EngineUnavailable(
                 f"The engine cannot load {graph} version {manifest.version}. {error}"
             ) from error
+        if not sessions[graph].has_shapes(published.outputs):
+            raise RepositoryInvalid(
+                f"{graph} version {manifest.version} has not the outputs that its manifest names; "
+                "export the model again."
+            )
         logger.info(
             "loaded %s version %s on %s", graph, manifest.version, sessions[graph].providers[0]
         )

@@ -13,7 +13,7 @@ from pawsight_serving.errors import EngineUnavailable, OptionInvalid
 from pawsight_serving.execution_providers import GPU_PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,11 +70,25 @@ class GraphSession:
             ) from error
         self._session = session
         self.providers: tuple[str, ...] = tuple(session.get_providers())
-        self.output_names = tuple(each.name for each in session.get_outputs())
+        self._shapes = {each.name: each.shape[1:] for each in session.get_outputs()}
+        self.output_names = tuple(self._shapes)
 
     def gives(self, outputs: Sequence[str]) -> bool:
         """Return whether the graph has all these outputs."""
         return set(outputs) <= set(self.output_names)
+
+    def has_shapes(self, outputs: Mapping[str, Sequence[int]]) -> bool:
+        """Return whether the graph has outputs of these shapes, without the batch."""
+        return all(
+            name in self._shapes
+            and len(self._shapes[name]) == len(shape)
+            # A dimension that the file does not say is a name, or nothing.
+            and all(
+                said == length or not isinstance(said, int)
+                for said, length in zip(self._shapes[name], shape, strict=True)
+            )
+            for name, shape in outputs.items()
+        )
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> Outputs:
         """Return outputs of a batch, by name.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
 import uvloop
 
 from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.serving_summary import ServingSummary
 from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.process.announcing import announce
 from pawsight_serving.process.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.process.signals import stop_signal
 from pawsight_serving.process.stopping import hearing, unless_stopped
@@ -47,7 +47,7 @@ def run(settings: GatewaySettings, launched: LaunchedProcess | None = None) -> N
     if settings.workers > 1:
         from pawsight_serving.gateway.fleet import serve_fleet
 
-        uvloop.run(serve_fleet(settings, stop_signal, click.echo, launched=launched))
+        uvloop.run(serve_fleet(settings, stop_signal, announce, launched=launched))
         return
     sidecar = None
     if settings.explainer is None:
@@ -56,7 +56,7 @@ def run(settings: GatewaySettings, launched: LaunchedProcess | None = None) -> N
             # It has its graphs to load, while this process still loads its libraries.
             launched.settle(for_sidecar)
         sidecar = ChildProcess(for_sidecar, launched=launched, keeps_spare=True)
-    uvloop.run(serve(settings, engine_of(settings), stop_signal, click.echo, sidecar))
+    uvloop.run(serve(settings, engine_of(settings), stop_signal, announce, sidecar))
 
 
 def _check_repository(settings: GatewaySettings) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pawsight_serving.observability.libtiff import silence_libtiff
+from pawsight_serving.observability.lossy_handler import LossyHandler
 
 if TYPE_CHECKING:
     from pawsight_serving.settings import LogFormat
@@ -27,7 +28,7 @@ def start_logging(log_format: LogFormat = "text") -> None:
     silence_libtiff()
     # And those of gRPC's core, such as of each TLS handshake that fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    handler = logging.StreamHandler()
+    handler = LossyHandler()
     handler.setFormatter(
         JsonLines()
         if log_format == "json"

@@ -103,6 +103,8 @@ def verify(repository: Path, name: str) -> None:
     Exit status 1 where anything is not what was published.
     """
     found = verify_repository(repository, name)
+    if not found:
+        raise nothing_published(repository)
     for each in found:
         for fault in each.faults:
             click.echo(f"{each}: {fault}", err=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST_FILE = "manifest.json"
+_MAX_VERSION = 2**63 - 1
 
 
 def read_manifests(
@@ -103,7 +104,7 @@ def version_folders(root: Path, graph: str) -> list[str]:
     """
     try:
         folders = (root / graph).iterdir()
-        return sorted((f.name for f in folders if f.name.isdecimal() and f.is_dir()), key=int)
+        return sorted((f.name for f in folders if _is_version(f.name) and f.is_dir()), key=int)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except PermissionError as error:
@@ -117,6 +118,11 @@ def version_folders(root: Path, graph: str) -> list[str]:
         ) from error
 
 
+def _is_version(name: str) -> bool:
+    """Return whether a folder's name is a version: a number that fits Triton's 64 bits."""
+    return name.isascii() and name.isdecimal() and int(name) <= _MAX_VERSION
+
+
 def read_manifest(root: Path, name: str, version: str) -> Manifest:
     """Return one version's manifest.
 
@@ -128,7 +134,8 @@ def read_manifest(root: Path, name: str, version: str) -> Manifest:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise RepositoryInvalid(
-            f"The manifest of {name} version {version} cannot be read; export the model again."
+            f"The manifest of {name} version {version} {_wrong_with(error)}; "
+            "export the model again."
         ) from error
     if (manifest.name, manifest.version) != (name, version):
         raise RepositoryInvalid(
@@ -136,6 +143,13 @@ def read_manifest(root: Path, name: str, version: str) -> Manifest:
             f"{manifest.version}; folders of a repository must not be renamed."
         )
     return manifest
+
+
+def _wrong_with(error: OSError | ValidationError) -> str:
+    problem = None if isinstance(error, OSError) else error.errors()[0]
+    if problem is not None and problem["type"] == "value_error":
+        return f"contradicts itself: {problem['ctx']['error']}"
+    return "cannot be read"
 
 
 def graph_path(root: Path, manifest: Manifest, graph: str) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 EXPLAIN_SUFFIX = "_explain"
 PYTHON_FILE = "model.py"
 """What Triton's Python backend runs; it lies beside the graph."""
+_FEWEST_CLASSES: Final = 2
 
 
 class _Frozen(BaseModel):
@@ -83,6 +84,19 @@ class Manifest(_Frozen):
     calibration: dict[str, str | int | float] | None = None
     training_run: dict[str, str | int | float] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.graphs.keys() != {self.name, self.explain_name}:
+            raise ValueError(f"it is not of the graphs {self.name} and {self.explain_name}")
+        if len(set(self.classes)) != len(self.classes) or len(self.classes) < _FEWEST_CLASSES:
+            raise ValueError("its classes are not several, each named once")
+        if not self.conv_layers:
+            raise ValueError("it names no convolutional layer")
+        for graph, published in self.graphs.items():
+            if published.outputs.get("probabilities") != (len(self.classes),):
+                raise ValueError(f"{graph} has not one probability for each of its classes")
+        return self
 
     @property
     def explain_name(self) -> str:

@@ -125,10 +125,13 @@ def read_config(text: str, graph: str) -> triton.ModelConfig:
     """Return the configuration in the text of a graph's `config.pbtxt`.
 
     Raises:
-        RepositoryInvalid: it is none.
+        RepositoryInvalid: it is none, or says nothing, as a full disk leaves a file.
     """
     try:
-        return text_format.Parse(text, triton.ModelConfig())
+        config = text_format.Parse(text, triton.ModelConfig())
+        if not config.ByteSize():
+            raise text_format.ParseError("it is empty")
+        return config
     except text_format.ParseError as error:
         raise RepositoryInvalid(
             f"The configuration of {graph} cannot be read; export the model again."

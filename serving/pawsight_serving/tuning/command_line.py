@@ -23,7 +23,7 @@ from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.repository.triton_config import CONFIG_FILE
 from pawsight_serving.tuning.configuration import check_writable, write_best
 from pawsight_serving.tuning.measurements import best
-from pawsight_serving.tuning.report import HEADER, plot, row
+from pawsight_serving.tuning.report import HEADER, check_plot, plot, row
 from pawsight_serving.tuning.settings import candidates
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def tune(
         if latency_ms is not None:
             # Before the minutes of measuring.
             check_writable(repository, name)
+        plot_path = plot_path or Path(f"tune-{name}.png")
+        check_plot(plot_path)
         with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
             sweep = Sweep(instances, batches, delays_us, callers, measure_s, limit_s)
             trials = _search(name, repository, sweep, own_client=own_client)
@@ -146,7 +148,7 @@ def tune(
         finally:
             # Whether or not there was a best one: it shows what there is.
             with _told_when_stopped("the plot was not drawn"):
-                _draw(name, plot_path or Path(f"tune-{name}.png"), trials, latency_ms)
+                _draw(name, plot_path, trials, latency_ms)
     except PawsightError as error:
         raise click.ClickException(str(error)) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.errors import ConfigurationInvalid
 from pawsight_serving.tuning.measurements import best
 
 if TYPE_CHECKING:
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
 HEADER: Final = "instances  largest batch  delay ms  callers  pictures/s   p50 ms   p99 ms"
 
 
+_FORMATS: Final = (".png", ".pdf", ".svg")
+
+
+def check_plot(path: Path) -> None:
+    """Find out before anything is measured whether a plot could be written there.
+
+    Raises:
+        ConfigurationInvalid: it could not.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigurationInvalid(
+            f"A plot is a file of {', '.join(_FORMATS)}; name one of these with --plot."
+        )
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationInvalid(
+            f"There is no folder {path.absolute().parent} for the plot; name another with --plot."
+        )
+
+
 def row(trial: Trial) -> str:
     """Return a trial as a line under `HEADER`."""
     setting, load = trial.setting, trial.load
@@ -26,7 +46,7 @@ def row(trial: Trial) -> str:
 
 
 def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | None) -> None:
-    """Draw each setting's way through throughput and p99 as callers grow, as a PNG."""
+    """Draw each setting's way through throughput and p99 as callers grow."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter

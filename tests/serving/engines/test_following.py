@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+import json
 import logging
 import shutil
 from types import SimpleNamespace
@@ -272,6 +273,50 @@ async def test_a_folder_that_is_away_takes_nothing_out_of_service(
     publish_tiny(away, version="2", bias=5.0)
     move(away, repository)
     await until(lambda: listed(engine)[-1] == "tiny 2")
+
+
+@pytest.mark.parametrize("left", [[], ["lost+found"]])
+async def test_an_empty_folder_in_its_place_takes_nothing_out_of_service(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture, left: list[str]
+) -> None:
+    away = repository.with_name(f"{repository.name}.away")
+    await asyncio.to_thread(move, repository, away)
+    for folder in ("", *left):
+        (repository / folder).mkdir()
+    await until(lambda: "what is loaded stays" in caplog.text)
+    await asyncio.sleep(3 * POLL_S)
+    assert listed(engine) == ["tiny 1"]
+    assert caplog.text.count("holds no published model") == 1
+    await asyncio.to_thread(shutil.rmtree, repository)
+    await asyncio.to_thread(move, away, repository)
+    publish_tiny(repository, version="2")
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+
+
+async def test_what_is_withdrawn_is_told(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    publish_tiny(repository, version="2")
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+    roll_back(repository, "tiny")
+    await until(lambda: "tiny version 2 is no longer served" in caplog.text)
+    assert "tiny version 1 is no longer served" not in caplog.text
+
+
+async def test_a_graph_without_what_its_manifest_names_is_refused(
+    repository: Path, engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_tiny(repository, version="2")
+    await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+    file = repository / "tiny" / "2" / "manifest.json"
+    said = json.loads(file.read_text())
+    said["classes"].append("bird")
+    for graph in said["graphs"].values():
+        graph["outputs"]["probabilities"] = [3]
+    file.write_text(json.dumps(said))
+    await until(lambda: "tiny version 2 has not the outputs that its manifest names" in caplog.text)
+    assert await dog(engine, "2") == 0.5
 
 
 async def test_other_policies_are_followed_too(repository: Path) -> None:

@@ -65,8 +65,9 @@ def test_a_model_without_its_configuration_is_listed_beside_the_others(repositor
     ]
 
 
-def test_an_empty_repository_is_one_sentence(tmp_path: Path) -> None:
-    listed = run(tmp_path, "list")
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_an_empty_repository_is_one_sentence(tmp_path: Path, command: str) -> None:
+    listed = run(tmp_path, command)
     assert listed.exit_code == 1
     assert "holds no published model" in listed.output
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,6 +35,13 @@ def test_what_is_being_written_is_no_version(tmp_path: Path) -> None:
     publish_tiny(tmp_path)
     (tmp_path / "tiny" / ".2.part").mkdir()
     (tmp_path / "tiny" / "3").mkdir()
+    assert published_versions(tmp_path, "tiny") == ["1"]
+
+
+@pytest.mark.parametrize("name", ["9" * 20, "\N{FULLWIDTH DIGIT TWO}", "1.5", "-1"])
+def test_what_triton_cannot_count_is_no_version(tmp_path: Path, name: str) -> None:
+    publish_tiny(tmp_path)
+    shutil.copytree(tmp_path / "tiny" / "1", tmp_path / "tiny" / name)
     assert published_versions(tmp_path, "tiny") == ["1"]
 
 

@@ -70,6 +70,12 @@ def test_a_foreign_models_configuration_has_no_manifests() -> None:
     assert configured_manifests(triton.ModelConfig(name="resnet")) == []
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing"])
+def test_a_configuration_that_says_nothing_is_none(text: str) -> None:
+    with pytest.raises(RepositoryInvalid, match="configuration of tiny cannot be read"):
+        read_config(text, "tiny")
+
+
 def test_what_cannot_be_read_is_named(versions: list[Manifest]) -> None:
     with pytest.raises(RepositoryInvalid, match="configuration of tiny"):
         read_config("max_batch_size: many", "tiny")

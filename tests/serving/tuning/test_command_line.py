@@ -122,10 +122,25 @@ def test_what_could_not_be_written_is_refused_before_it_is_measured(
     assert len(measured) == (status == 0)
 
 
+@pytest.mark.parametrize("name", ["nowhere/plot.png", "plot.bmpx", "plot"])
+def test_a_plot_that_could_not_be_written_is_refused_before_it_is_measured(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delattr(module, "_search")
+    done = tune(repository, "--plot", str(repository.parent / name))
+    assert done.exit_code == 1
+    assert "with --plot" in done.output
+
+
 @pytest.mark.usefixtures("measured")
-def test_a_plot_that_cannot_be_written_costs_no_measurement(repository: Path) -> None:
-    nowhere = str(repository.parent / "nowhere" / "plot.png")
-    done = tune(repository, "--latency-ms", "10", "--plot", nowhere)
+def test_a_plot_that_cannot_be_written_costs_no_measurement(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "plot", full)
+    done = tune(repository, "--latency-ms", "10", "--plot", str(repository.parent / "plot.png"))
     assert done.exit_code == 1
     assert "name another file with --plot" in done.output
     assert "tuned" in read_graph_config(repository, "tiny").parameters
