@@ -5,17 +5,17 @@ uvicorn leaves these bounds to a proxy in front of it; Pawsight does not need on
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
 from pawsight_serving.gateway.http.lingering import LingeringTransport
+from pawsight_serving.gateway.http.pipelining import PipelineFlow
+from pawsight_serving.gateway.http.refusals import refusal
 from pawsight_serving.gateway.http.upgrades import UPGRADE, Parser, without_upgrade
 from pawsight_serving.requests.calls import accept_request_id
 
@@ -37,6 +37,8 @@ REFUSED_WITH: Final = "refused"
 
 # A caller that is refused early may still be sending; it should see why.
 _LINGER_S: Final = 2.0
+# Parsed at once: more could hold more requests than may wait in one connection.
+_PIECE: Final = 4096
 _CODING: Final = b"transfer-encoding"
 _BODY: Final = frozenset({b"content-length", _CODING})
 
@@ -92,10 +94,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_headers = False
         # Whether its answer closes the connection once it has been read.
         self._closes = False
+        # What came while requests wait, and is not parsed yet.
+        self._held = b""
+        # A refusal that waits until the requests before it are answered.
+        self._due: bytes | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
         super().connection_made(transport)
+        self.flow = PipelineFlow(transport, self.pipeline)
         self.parser = Parser(self, self._begin_again)
         self._wait(self._limits.header_timeout_s)
         if len(self.connections) > self._limits.max_connections:
@@ -119,7 +126,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and refuse headers without end."""
-        if self.transport.is_closing():
+        self._held += data
+        self._parse_held()
+
+    def _parse_held(self) -> None:
+        """Parse what came, while no request waits for its turn: the rest may hold thousands."""
+        held, self._held = self._held, b""
+        for start in range(0, len(held), _PIECE):
+            if self.pipeline and not self._is_over:
+                self._held = held[start:]
+                return
+            self._parse(held[start : start + _PIECE])
+
+    def _parse(self, data: bytes) -> None:
+        if self._is_over:
             return
         self._idle_bytes += len(data)
         super().data_received(data)
@@ -147,7 +167,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request, unless its headers are too large."""
-        if self.transport.is_closing():
+        if self._is_over:
             return
         self._idle_bytes = 0
         self._has_headers = True
@@ -162,7 +182,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.BAD_REQUEST, RequestError(wrong))
             return
         self.scope["state"][BEGAN] = time.perf_counter()
-        self._wait(self._limits.body_timeout_s)
+        # While others are answered first, nobody waits for its body.
+        self._wait(None if self._answers_are_due() else self._limits.body_timeout_s)
         super().on_headers_complete()
         cycle = self.cycle
         cycle.transport = LingeringTransport(self.transport, lambda: self._close(cycle))  # type: ignore[assignment]
@@ -170,7 +191,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._idle_bytes = 0
-        if not self.transport.is_closing():
+        if not self._is_over:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -181,14 +202,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since_s, self._idle_bytes = None, 0
         if self._closes:
             self.transport.close()
-        if not self.transport.is_closing():
+        if not self._is_over:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the answer; a caller still sending the request has little time left for it."""
-        if self.cycle.more_body:
-            self._wait(_LINGER_S)
+        """End an answer, and begin the next one that is due.
+
+        A caller who is still sending the request that was answered has little time left for it.
+        """
+        was_last = not self.pipeline
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if not was_last:
+            if not self.pipeline and self.cycle.more_body and self._due is None:
+                self._wait(self._limits.body_timeout_s)
+        elif self._due is not None:
+            self.transport.write(self._due)
+            self.transport.close()
+        elif self.cycle.more_body:
+            self._wait(_LINGER_S)
+        self._parse_held()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's words
         """Refuse what the parser cannot read."""
@@ -219,6 +253,9 @@ class BoundedProtocol(HttpToolsProtocol):
             # Nothing of a request has come; an answer may be under way to the one before.
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
+        elif self._answers_are_due():
+            # Whoever waits for an answer need not have sent the next request.
+            self._wait(self._limits.header_timeout_s)
         elif self._is_cycles_request() and self.cycle.response_started:
             self.transport.close()
         else:
@@ -248,6 +285,17 @@ class BoundedProtocol(HttpToolsProtocol):
             return "A request of HTTP/1.1 has one Host header; send it once."
         return None
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more is read: the connection closes, or does so after a refusal."""
+        return self.transport.is_closing() or self._due is not None
+
+    def _answers_are_due(self) -> bool:
+        """Return whether requests before the one that is being read have not been answered."""
+        if self._is_cycles_request():
+            return any(cycle is self.cycle for cycle, _ in self.pipeline)
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _is_cycles_request(self) -> bool:
         """Return whether the request that is being read is the one that was last handed on."""
         return self.cycle is not None and self.cycle.scope is self.scope
@@ -262,22 +310,19 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _refuse(self, status: HTTPStatus, error: PawsightError) -> None:
-        """Answer without the application, and close the connection."""
-        if self.transport.is_closing():
+        """Answer without the application, in the request's turn, and close the connection."""
+        if self._is_over:
             return
-        request_id = self._tell(error)
-        body = orjson.dumps({"error": str(error), "code": error.code, "request_id": request_id})
-        after_s = error.retry_after_s
-        retry = b"" if after_s is None else b"retry-after: %d\r\n" % math.ceil(after_s)
-        self.transport.write(
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
-            "x-content-type-options: nosniff\r\n".encode()
-            + retry
-            + b"connection: close\r\n\r\n"
-            + body
-        )
-        self.transport.close()
+        answer = refusal(status, error, self._tell(error))
+        if not self._answers_are_due():
+            self.transport.write(answer)
+            self.transport.close()
+            return
+        self._due = answer
+        self._wait(None)
+        if self._is_cycles_request():
+            # Of those that wait it is the last one that came.
+            self.pipeline.popleft()
 
     def _tell(self, error: PawsightError) -> str:
         """Report the refusal to the observer, once, and return the request's id."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from pawsight_serving.addresses import Address
-from pawsight_serving.gateway.http.connections import ConnectionLimits
+from pawsight_serving.gateway.http.connections import BoundedProtocol, ConnectionLimits
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.observability.observation import Observer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HERE = Address("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked"
+SLOW = GET.replace(b"GET /", b"GET /slowly")
 HALF_A_BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"
 
 
@@ -36,10 +38,16 @@ async def at_once(request: Request) -> PlainTextResponse:
     return PlainTextResponse("refused", 413)
 
 
+async def slowly(request: Request) -> PlainTextResponse:
+    await asyncio.sleep(0.4)
+    return PlainTextResponse("slow")
+
+
 APP = Starlette(
     routes=[
         Route("/", answer, methods=["GET", "POST"]),
         Route("/at-once", at_once, methods=["POST"]),
+        Route("/slowly", slowly),
     ]
 )
 
@@ -71,6 +79,10 @@ async def said(address: Address, *sent: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+def statuses(answers: bytes) -> list[int]:
+    return list(map(int, re.findall(rb"HTTP/1.1 (\d{3}) ", answers)))
 
 
 def refused(answer: bytes, status: int, code: str) -> str:
@@ -378,3 +390,69 @@ async def test_blanks_behind_a_header_are_none_of_its_value() -> None:
     async with serving() as address:
         sent = b"connection: close\r\nx-request-id: mine \t\r\nhost"
         assert b"x-request-id: mine\r\n" in await said(address, GET.replace(b"host", sent))
+
+
+async def test_answers_come_in_the_order_of_their_requests() -> None:
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(SLOW + GET * 5 + HALF_A_BODY + b" more")
+        said = await asyncio.wait_for(reader.readuntil(b"half more"), 10)
+        assert said.count(b"HTTP/1.1 200") == 7
+        assert said.index(b"slow") < said.index(b"done")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("behind", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (GET.replace(b"host: here", b"no: host"), 400),
+        (HALF_A_BODY.replace(b"content-length: 9", b"transfer-encoding: gzip"), 400),
+        (GET.replace(b"here", b"x" * 900), 431),
+        (HALF_A_BODY.replace(b"content-length: 9", CHUNKED)[:-4] + b"no length\r\n", 400),
+    ],
+)
+async def test_a_refusal_comes_after_the_answers_that_are_due(behind: bytes, status: int) -> None:
+    heard = Heard()
+    async with serving(heard, max_header_bytes=600) as address:
+        answer = await said(address, SLOW + GET + behind + GET)
+        assert statuses(answer) == [200, 200, status]
+        assert answer.index(b"slow") < answer.index(b"done")
+    assert sorted(code for _, code in heard.said()) == ["OK", "OK", "REQUEST_INVALID"]
+
+
+async def test_who_waits_for_an_answer_need_not_have_sent_the_next_request() -> None:
+    async with serving(header_timeout_s=0.1, body_timeout_s=0.3) as address:
+        for begun in (b"GET / HT", HALF_A_BODY):
+            # Its own time begins with its turn.
+            assert statuses(await said(address, SLOW + begun)) == [200, 408]
+
+
+async def test_a_body_behind_another_request_has_all_of_its_time() -> None:
+    async with serving(body_timeout_s=30) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET + HALF_A_BODY)
+        assert await asyncio.wait_for(reader.readuntil(b"done"), 10)
+        await asyncio.sleep(2.5)
+        writer.write(b" more")
+        assert await asyncio.wait_for(reader.readuntil(b"half more"), 10)
+        writer.close()
+
+
+async def test_a_caller_queues_no_requests_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    queued: list[int] = []
+    parse = BoundedProtocol._parse
+
+    def counting(protocol: BoundedProtocol, data: bytes) -> None:
+        parse(protocol, data)
+        queued.append(len(protocol.pipeline))
+
+    monkeypatch.setattr(BoundedProtocol, "_parse", counting)
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(SLOW + GET * 5_000 + HALF_A_BODY + b" more")
+        for _ in range(5_000):
+            await asyncio.wait_for(reader.readuntil(b"done"), 10)
+        await asyncio.wait_for(reader.readuntil(b"half more"), 10)
+        writer.close()
+    assert max(queued) <= 4096 // len(GET) + 1
