@@ -9,6 +9,11 @@ from typing import Final
 
 from pawsight_client._errors import OptionInvalid
 
+# Where Debian and Red Hat gather them, should OpenSSL look elsewhere.
+_AUTHORITIES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+)
 UNTRUSTED: Final = (
     "The certificate of {url} is not trusted, or not for that host; give the file of the authority "
     "that signed it (Tls(ca=...), --ca), and the host's name as the certificate has it."
@@ -49,7 +54,7 @@ class Tls:
         return context
 
     def contents(self) -> tuple[bytes | None, bytes | None, bytes | None]:
-        """Return what is in `ca`, `key` and `certificate`.
+        """Return what is in `ca`, `key` and `certificate`; without `ca`, whom the machine trusts.
 
         Raises:
             OptionInvalid: as `context`.
@@ -57,6 +62,12 @@ class Tls:
         self.context()
         ca, key, certificate = (
             None if path is None else Path(path).read_bytes()
-            for path in (self.ca, self.key, self.certificate)
+            for path in (self.ca or _machines_authorities(), self.key, self.certificate)
         )
         return ca, key, certificate
+
+
+def _machines_authorities() -> Path | None:
+    """Return the file of whom the machine trusts, which gRPC would not look at by itself."""
+    known = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
+    return next((Path(path) for path in known if path and Path(path).is_file()), None)

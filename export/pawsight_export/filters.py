@@ -36,6 +36,10 @@ def stage_filters(
         grids = grids_in(filters, layers)
     except RepositoryInvalid as error:
         raise PublicationFailed(str(error)) from error
+    except OSError as error:
+        raise PublicationFailed(
+            f"The pictures of filters in {filters} cannot be read ({error.strerror})."
+        ) from error
     for layer, grid in grids.items():
         target = filters_path(staged, name, version, layer)
         target.parent.mkdir(exist_ok=True, parents=True)

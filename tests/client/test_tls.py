@@ -90,3 +90,11 @@ def test_another_hosts_certificate(flavour: Any, secure: str, authority: Authori
 def test_the_authority_can_be_named(flavour: Any, secure: str, authority: Authority) -> None:
     with flavour(secure, tls=Tls(authority.file)) as client, pytest.raises(RouteNotFound):
         client.models()
+
+
+def test_without_one_it_is_whom_the_machine_trusts(
+    secure: str, authority: Authority, monkeypatch: pytest.MonkeyPatch, flavour: Any
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with flavour(secure) as client, pytest.raises(RouteNotFound):
+        client.models()

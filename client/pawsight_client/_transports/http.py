@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections import deque
@@ -38,6 +39,8 @@ ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
     httpx.CookieConflict: errors.AnswerInvalid,
     httpx.InvalidURL: errors.OptionInvalid,
 }
+# So long is the name kept that the server means where none is given; over gRPC it decides itself.
+_DEFAULT_MODEL_S: Final = 10.0
 _SENTENCES: Final = {
     errors.ServerUnreachable: (
         "No server answers at {url}; check that it runs, and that this is its port for HTTP."
@@ -72,7 +75,7 @@ class AsyncHttpTransport:
         self.url = _without_password(url)
         with _errors_named(self.url):
             self._http = httpx.AsyncClient(**_settings(url, api_key, tls))
-        self._default_model = ""
+        self._default_model, self._asked_s = "", -math.inf
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
         ends_s = time.monotonic() + timeout_s
@@ -86,14 +89,16 @@ class AsyncHttpTransport:
     async def _of_model(self, operation: Operation[T], ends_s: float) -> T:
         if not codec.lacks_model(operation):
             return await self._exchange(operation, ends_s)
-        if not (default := self._default_model):
-            served = await self._exchange(ListModels(), ends_s)
-            default = self._default_model = codec.default_model(served)
-        try:
-            return await self._exchange(codec.with_model(operation, default), ends_s)
-        except errors.ModelNotFound:
-            self._default_model = ""  # it is no longer served; the next call asks for the new one
-            raise
+        if self._default_model and time.monotonic() - self._asked_s < _DEFAULT_MODEL_S:
+            # Where it is no longer served, another one is the default.
+            with contextlib.suppress(errors.ModelNotFound):
+                return await self._exchange(
+                    codec.with_model(operation, self._default_model), ends_s
+                )
+        served = await self._exchange(ListModels(), ends_s)
+        self._default_model = codec.default_model(served)
+        self._asked_s = time.monotonic()
+        return await self._exchange(codec.with_model(operation, self._default_model), ends_s)
 
     async def _exchange(self, operation: Operation[T], ends_s: float) -> T:
         remaining_s = max(0.001, ends_s - time.monotonic())

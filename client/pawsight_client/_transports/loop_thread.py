@@ -39,7 +39,9 @@ class LoopThread:
             ClientClosed: `stop` was called, before or meanwhile.
         """
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+            # Under one lock: what is handed over while the loop ends would never be done.
+            with self._starting:
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
         except ClientClosed:
             coroutine.close()
             raise
@@ -59,18 +61,17 @@ class LoopThread:
                 self._thread.join()
 
     def _started(self) -> asyncio.AbstractEventLoop:
-        with self._starting:
-            if self._stopped:
-                raise _closed()
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_run, args=[self._loop], name="pawsight-client", daemon=True
-                )
-                self._thread.start()
-                # A client that nobody closed takes its thread along when it is collected.
-                self._end = weakref.finalize(self, _stop, self._loop)
-            return self._loop
+        if self._stopped:
+            raise _closed()
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=_run, args=[self._loop], name="pawsight-client", daemon=True
+            )
+            self._thread.start()
+            # A client that nobody closed takes its thread along when it is collected.
+            self._end = weakref.finalize(self, _stop, self._loop)
+        return self._loop
 
 
 def _closed() -> ClientClosed:

@@ -20,12 +20,14 @@ Figures = dict[str, float | str]
 
 
 def other_precisions(checked: CheckedModel, manifests: Sequence[Manifest]) -> list[CheckedModel]:
-    """Return the published models of the same weights in another precision."""
+    """Return the published models of the same weights in another precision, which run here."""
     own = checked.manifest
     return [
         CheckedModel(checked.repository, each)
         for each in manifests
-        if each.weights_sha256 == own.weights_sha256 and each.precision != own.precision
+        if each.weights_sha256 == own.weights_sha256
+        and each.precision != own.precision
+        and each.engine != "tensorrt"
     ]
 
 

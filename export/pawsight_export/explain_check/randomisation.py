@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import onnx
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+_KERNELS: Final = 4
+"""Dimensions of a convolution's weights."""
 
 
 def cascade(
@@ -89,10 +92,19 @@ def _randomise(models: Sequence[onnx.ModelProto], layer: str, chance: np.random.
         for tensor in model.graph.initializer:
             # The exporter has folded a weight of another shape where the graph wants it so.
             values = numpy_helper.to_array(tensor)
-            if values.size == weights.size and np.array_equal(values.ravel(), weights.ravel()):
-                replaced = drawn.reshape(values.shape)
-                tensor.CopyFrom(numpy_helper.from_array(replaced, tensor.name))
+            for form in (np.ravel, _turned):
+                if values.size == weights.size and np.array_equal(
+                    values.ravel(), form(weights).ravel()
+                ):
+                    replaced = np.ascontiguousarray(form(drawn)).reshape(values.shape)
+                    tensor.CopyFrom(numpy_helper.from_array(replaced, tensor.name))
+                    break
         _refresh_channel_weights(model, weights, drawn)
+
+
+def _turned(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a convolution's kernels as the way back has them, and other weights as they are."""
+    return weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] if weights.ndim == _KERNELS else weights
 
 
 def _refresh_channel_weights(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import tempfile
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -100,12 +101,14 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def set_range(self, start_index: int, end_index: int) -> None:
         """Hand out the pictures from `start_index` to before `end_index`."""
         self._chosen = self._pictures[start_index:end_index]
-        self._starts = iter(range(0, len(self._chosen), _BATCH))
+        # Batches of one size: the calibrator makes one array of a range's.
+        self._step = math.gcd(len(self._chosen), _BATCH) or 1
+        self._starts = iter(range(0, len(self._chosen), self._step))
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         """Return the next batch; None after the last."""
         start = next(self._starts, None)
-        return None if start is None else {"image": self._chosen[start : start + _BATCH]}
+        return None if start is None else {"image": self._chosen[start : start + self._step]}
 
 
 @contextmanager

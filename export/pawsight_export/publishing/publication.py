@@ -20,7 +20,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
-from pawsight_serving.repository.directory import published_versions, read_manifest
+from pawsight_serving.repository.directory import is_version, published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
 from pawsight_serving.repository.served import read_graph_config, served_versions
@@ -59,7 +59,7 @@ def next_version(repository: Path, name: str) -> str:
     for graph in (name, name + EXPLAIN_SUFFIX):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             found = (repository / graph).iterdir()
-            taken += [int(each.name) for each in found if each.name.isdecimal()]
+            taken += [int(each.name) for each in found if is_version(each.name)]
     return str(max(taken) + 1)
 
 

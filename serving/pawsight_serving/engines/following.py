@@ -11,6 +11,7 @@ import asyncio
 import logging
 import math
 import time
+import traceback
 from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.engines.listing import list_served, state_of, state_of_version
@@ -205,6 +206,7 @@ class Follower:
                 load_version, self._repository, manifest, self._graphs, self._sharing
             )
         except Exception as error:
+            _forget_frames(error)
             if is_transient(error):
                 what = f"{manifest.name} version {manifest.version} could not be loaded"
                 self._passing[what] = f"{what}, and is tried again: {root_cause(error)!r}"
@@ -217,3 +219,14 @@ class Follower:
         # A session is made of several copies of its weights, and keeps one.
         await asyncio.to_thread(give_back)
         return loaded
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Let go of what the functions held that failed: a graph's bytes, and sessions of its parts.
+
+    The error is kept as long as its version is refused, and the next try may need that memory.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__

@@ -6,7 +6,9 @@ import io
 import logging
 import os
 import select
-from typing import Final
+import stat
+from contextlib import suppress
+from typing import Any, Final
 
 # A pipe that takes anything takes so much at once (POSIX, `PIPE_BUF`; Linux has a page).
 _PIECE: Final = 4096
@@ -22,11 +24,19 @@ class LossyHandler(logging.StreamHandler):  # type: ignore[type-arg]
     def __init__(self) -> None:
         super().__init__()
         self._dropped = 0
+        self._pipe = _opened_again(self.stream)
+
+    def close(self) -> None:
+        """Close the pipe, where it was opened again."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+        super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, unless that would have to wait."""
         try:
-            descriptor = self.stream.fileno()
+            descriptor = self.stream.fileno() if self._pipe is None else self._pipe
         except (AttributeError, io.UnsupportedOperation, ValueError):
             # Something else stands in its place, such as a test's own.
             super().emit(record)
@@ -47,10 +57,28 @@ class LossyHandler(logging.StreamHandler):  # type: ignore[type-arg]
         for start in range(0, len(line), _PIECE):
             if not writable.poll(0):
                 return False
-            os.write(descriptor, line[start : start + _PIECE])
+            piece = line[start : start + _PIECE]
+            try:
+                if os.write(descriptor, piece) < len(piece):
+                    return False
+            except BlockingIOError:
+                # Another process of ours has filled it meanwhile.
+                return False
         return True
 
     @staticmethod
     def _told(dropped: int) -> logging.LogRecord:
         said = "%d lines of the log were dropped: whoever reads it did not take them"
         return logging.LogRecord(__name__, logging.WARNING, "", 0, said, (dropped,), None)
+
+
+def _opened_again(stream: Any) -> int | None:
+    """Return a pipe opened once more, so as not to wait for it; None where it is something else.
+
+    As it was opened it is shared with other programs, which may want to wait.
+    """
+    with suppress(AttributeError, OSError, ValueError):
+        descriptor = stream.fileno()
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+    return None

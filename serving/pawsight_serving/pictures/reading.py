@@ -25,6 +25,8 @@ from pawsight_serving.pictures.truncation import is_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+DECODING: Final = 2
+"""Of the pixels that a file gives: raise it with them, as training keeps what was decoded."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 # Of a TIFF: how many bits a value has, and whether the lowest is black or white.

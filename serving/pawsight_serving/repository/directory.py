@@ -104,7 +104,7 @@ def version_folders(root: Path, graph: str) -> list[str]:
     """
     try:
         folders = (root / graph).iterdir()
-        return sorted((f.name for f in folders if _is_version(f.name) and f.is_dir()), key=int)
+        return sorted((f.name for f in folders if is_version(f.name) and f.is_dir()), key=int)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except PermissionError as error:
@@ -118,7 +118,7 @@ def version_folders(root: Path, graph: str) -> list[str]:
         ) from error
 
 
-def _is_version(name: str) -> bool:
+def is_version(name: str) -> bool:
     """Return whether a folder's name is a version: a number that fits Triton's 64 bits."""
     return name.isascii() and name.isdecimal() and int(name) <= _MAX_VERSION
 

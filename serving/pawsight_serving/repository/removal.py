@@ -6,6 +6,8 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from pawsight_serving.repository.directory import is_version
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -16,7 +18,7 @@ _REMAINS: Final = re.compile(r"\.\d+\.(part|removed)")
 def remove_others(graph: Path, kept: Collection[str]) -> None:
     """Remove the versions of a graph's folder that are not kept."""
     for folder in sorted(graph.iterdir()):
-        if folder.is_dir() and folder.name.isdecimal() and folder.name not in kept:
+        if folder.is_dir() and is_version(folder.name) and folder.name not in kept:
             removed = graph / f".{folder.name}.removed"
             folder.rename(removed)
             shutil.rmtree(removed)

@@ -78,18 +78,35 @@ def _model(root: Path, name: str) -> Iterator[Verified]:
             yield Verified(name, version, (str(error),))
             continue
         manifests.append(manifest)
-        yield Verified(name, version, tuple(_version(root, manifest)))
-    yield Verified(name, "", tuple(_shared(root, name, manifests)))
+        yield Verified(name, version, _readable(_version(root, manifest)))
+    yield Verified(name, "", _readable(_shared(root, name, manifests)))
+
+
+def _readable(faults: Iterator[str]) -> tuple[str, ...]:
+    """Return faults; what cannot be read for somebody's want of rights, or a disk's, is one too."""
+    found: list[str] = []
+    try:
+        found.extend(faults)
+    except OSError as error:
+        found.append(f"a file of it cannot be read ({error.strerror})")
+    return tuple(found)
+
+
+def _copies(root: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield what is wrong with the manifest's copies: both graphs have one."""
+    copies = set()
+    for name in manifest.graphs:
+        copy = root / name / manifest.version / MANIFEST_FILE
+        if copy.is_file():
+            copies.add(copy.read_bytes())
+        else:
+            yield f"{name}/{manifest.version}/{MANIFEST_FILE} is missing"
+    if len(copies) > 1:
+        yield "the manifests of its two graphs differ"
 
 
 def _version(root: Path, manifest: Manifest) -> Iterator[str]:
-    copies = {
-        (root / graph / manifest.version / MANIFEST_FILE).read_bytes()
-        for graph in manifest.graphs
-        if (root / graph / manifest.version / MANIFEST_FILE).is_file()
-    }
-    if len(copies) != 1:
-        yield "the manifests of its two graphs differ"
+    yield from _copies(root, manifest)
     for name, graph in manifest.graphs.items():
         folder = root / name / manifest.version
         expected = {graph.file: graph.sha256, **graph.files}

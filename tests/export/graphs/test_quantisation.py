@@ -88,6 +88,14 @@ def test_it_answers_nearly_as_the_float_graph(
         assert 0.98 < correlation < 1
 
 
+@pytest.mark.parametrize("method", ["percentile", "entropy"])
+@pytest.mark.parametrize("count", [3, 10, 33])
+def test_any_number_of_pictures_calibrates_by_any_method(
+    graph: onnx.ModelProto, pictures: np.ndarray, method: Method, count: int
+) -> None:
+    assert quantise(graph, pictures[:count], method).graph.node
+
+
 def test_any_number_of_pictures_calibrates(graph: onnx.ModelProto, pictures: np.ndarray) -> None:
     """Also one that fills no batch, and one batch more than is held at once."""
     few, many = (

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import shutil
+import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -291,6 +292,24 @@ async def test_an_empty_folder_in_its_place_takes_nothing_out_of_service(
     await asyncio.to_thread(move, away, repository)
     publish_tiny(repository, version="2")
     await until(lambda: listed(engine) == ["tiny 1", "tiny 2"])
+
+
+@pytest.mark.parametrize("fault", [RepositoryInvalid("Broken."), MemoryError()])
+async def test_a_version_that_could_not_be_loaded_holds_no_memory(
+    repository: Path, engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    loaded: list[weakref.ref[np.ndarray]] = []
+
+    def fail(*_: object) -> None:
+        graph = np.zeros(8)
+        loaded.append(weakref.ref(graph))
+        raise EngineUnavailable("It cannot be loaded.") from fault
+
+    monkeypatch.setattr(module, "load_version", fail)
+    publish_tiny(repository, version="2")
+    await until(lambda: bool(loaded))
+    await until(lambda: all(each() is None for each in loaded))
+    assert listed(engine) == ["tiny 1"]
 
 
 async def test_what_is_withdrawn_is_told(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pawsight_serving.errors import ModelNotFound
+from pawsight_serving.repository import verification
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
@@ -57,6 +58,10 @@ def test_what_was_published_is_whole(repository: Path) -> None:
         (
             lambda root: (root / "tiny_explain" / "2" / "model.onnx").unlink(),
             "tiny version 2: tiny_explain/2/model.onnx is missing",
+        ),
+        (
+            lambda root: (root / "tiny_explain" / "2" / "manifest.json").unlink(),
+            "tiny version 2: tiny_explain/2/manifest.json is missing",
         ),
         (
             lambda root: (root / "tiny" / "labels.txt").write_bytes(b"\xff"),
@@ -128,3 +133,11 @@ def test_a_folder_that_may_not_be_looked_into_is_a_fault(
     (fault,) = [found for found in verify(repository) if found.faults]
     assert fault.name == "lost+found"
     assert "may not look into" in fault.faults[0]
+
+
+def test_what_may_not_be_read_is_a_fault(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(verification, "_sha256", forbidden)
+    assert "tiny version 1: a file of it cannot be read (Permission denied)" in faults(repository)

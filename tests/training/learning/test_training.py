@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pawsight_training.errors import RecipeInvalid, RunInvalid, TrainingInterrupted
-from pawsight_training.learning.training import train
+from pawsight_training.learning.training import _moving_average, train
 from pawsight_training.machine import Machine
 from pawsight_training.runs.history import History
 from pawsight_training.runs.run import load_run
@@ -104,6 +104,17 @@ def test_three_classes_are_learnt_too(
     three = replace(data, classes=("a", "b", "c"), splits=splits)
     run = train(make_job("scratch", three), tmp_path / "run")
     assert run.model()(torch.zeros(1, 3, 46, 46)).shape == (1, 3)
+
+
+def test_a_moving_average_wears_nothing_away() -> None:
+    average = _moving_average(0.998)
+    constant = torch.tensor([123.675, 116.28, 103.53, 58.395])
+    kept = constant.clone()
+    for _ in range(1_000):
+        kept = average(kept, constant, 0)
+    assert torch.equal(kept, constant)
+    moved = average(torch.tensor([1.0]), torch.tensor([2.0]), 0)
+    assert moved.item() == pytest.approx(1.002)
 
 
 def test_it_stops_early_when_nothing_gets_better(

@@ -49,7 +49,9 @@ def evaluate_served(repository: Path, manifest: Manifest, split: Split) -> Evalu
         from pawsight_serving.engines.embedded import EmbeddedEngine
     except ModuleNotFoundError as error:
         raise _missing() from error
-    return asyncio.run(_evaluate(EmbeddedEngine(repository, graphs="hot"), manifest, split))
+    # Other models may be broken, or another engine's.
+    engine = EmbeddedEngine(repository, graphs="hot", without_broken=True)
+    return asyncio.run(_evaluate(engine, manifest, split))
 
 
 async def _evaluate(engine: Engine, manifest: Manifest, split: Split) -> Evaluation:

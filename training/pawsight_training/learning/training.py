@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from pawsight_training.data.loading import Batches
@@ -26,8 +26,10 @@ from pawsight_training.runs.run import HISTORY, Run, load_run
 from pawsight_training.runs.run_folder import sole_training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from torch import Tensor
 
     from pawsight_training.learning.job import Job
 
@@ -71,7 +73,7 @@ def _trainer(job: Job, out: Path, history: History) -> pl.Trainer:
     on_terminal = sys.stdout.isatty()
     callbacks: list[pl.Callback] = [history, *checkpointing(out, job)]
     if recipe.average:
-        callbacks.append(EMAWeightAveraging(decay=recipe.average))
+        callbacks.append(WeightAveraging(avg_fn=_moving_average(recipe.average)))
     if recipe.patience:
         stop = EarlyStopping(
             "validation_accuracy",
@@ -123,6 +125,18 @@ def _clear_errors(out: Path) -> Iterator[None]:
             f"The run cannot be written to {out} ({error.strerror}); "
             "mend that, and go on with --resume."
         ) from error
+
+
+def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the exponential moving average, which leaves alone what does not change.
+
+    Rounding would wear constants away, such as those of the normalisation, and frozen weights.
+    """
+
+    def average(before: Tensor, now: Tensor, _: Tensor | int) -> Tensor:
+        return torch.where(before == now, before, decay * before + (1 - decay) * now)
+
+    return average
 
 
 @contextmanager
