@@ -38,7 +38,7 @@ REFUSED_WITH: Final = "refused"
 # A caller that is refused early may still be sending; it should see why.
 _LINGER_S: Final = 2.0
 # Parsed at once: more could hold more requests than may wait in one connection.
-_PIECE: Final = 4096
+_PIECE: Final = 16 * 1024
 _CODING: Final = b"transfer-encoding"
 _BODY: Final = frozenset({b"content-length", _CODING})
 

@@ -455,4 +455,4 @@ async def test_a_caller_queues_no_requests_without_end(monkeypatch: pytest.Monke
             await asyncio.wait_for(reader.readuntil(b"done"), 10)
         await asyncio.wait_for(reader.readuntil(b"half more"), 10)
         writer.close()
-    assert max(queued) <= 4096 // len(GET) + 1
+    assert max(queued) <= 16 * 1024 // len(GET) + 1
