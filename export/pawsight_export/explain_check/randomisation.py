@@ -93,9 +93,7 @@ def _randomise(models: Sequence[onnx.ModelProto], layer: str, chance: np.random.
             # The exporter has folded a weight of another shape where the graph wants it so.
             values = numpy_helper.to_array(tensor)
             for form in (np.ravel, _turned):
-                if values.size == weights.size and np.array_equal(
-                    values.ravel(), form(weights).ravel()
-                ):
+                if np.array_equal(values.ravel(), form(weights).ravel()):
                     replaced = np.ascontiguousarray(form(drawn)).reshape(values.shape)
                     tensor.CopyFrom(numpy_helper.from_array(replaced, tensor.name))
                     break

@@ -25,8 +25,8 @@ from pawsight_serving.pictures.truncation import is_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DECODING: Final = 2
-"""Of the pixels that a file gives: raise it with them, as training keeps what was decoded."""
+DECODER_VERSION: Final = 2
+"""Raise it where a file gives other pixels than before: training keeps what it has decoded."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 # Of a TIFF: how many bits a value has, and whether the lowest is black or white.

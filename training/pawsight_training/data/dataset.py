@@ -14,7 +14,7 @@ import numpy as np
 import PIL
 
 from pawsight_serving.errors import RequestError
-from pawsight_serving.pictures.reading import DECODING, decode_picture
+from pawsight_serving.pictures.reading import DECODER_VERSION, decode_picture
 from pawsight_training.data.folders import SPLITS, PictureFile, check_classes, list_pictures
 from pawsight_training.data.unreadable import reason
 from pawsight_training.errors import DataInvalid
@@ -172,7 +172,7 @@ def _load_split(
 
 
 def _key(files: Sequence[PictureFile], input_size: tuple[int, int]) -> str:
-    digest = hashlib.sha256(f"{input_size} {PIL.__version__} {DECODING}".encode())
+    digest = hashlib.sha256(f"{input_size} {PIL.__version__} {DECODER_VERSION}".encode())
     for file in files:
         try:
             status = file.path.stat()

@@ -22,7 +22,6 @@ class LingeringTransport:
     """
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self._transport = transport
         self.close = close
         self.write = transport.write
         self.is_closing = transport.is_closing
