@@ -24,6 +24,8 @@ class LossyHandler(logging.StreamHandler):  # type: ignore[type-arg]
     def __init__(self) -> None:
         super().__init__()
         self._dropped = 0
+        # Of a line that was taken up to here.
+        self._rest = b""
         self._pipe = _opened_again(self.stream)
 
     def close(self) -> None:
@@ -50,26 +52,35 @@ class LossyHandler(logging.StreamHandler):  # type: ignore[type-arg]
             self.handleError(record)
 
     def _write(self, descriptor: int, record: logging.LogRecord) -> bool:
-        """Write a record; False where it could not be written, or not to its end."""
+        """Write a record, or its beginning; False where nothing of it was taken."""
+        # The next line begins where the one before it has ended.
+        self._rest = self._rest[_taken(descriptor, self._rest) :]
+        if self._rest:
+            return False
         line = f"{self.format(record)}{self.terminator}".encode(errors="backslashreplace")
-        writable = select.poll()
-        writable.register(descriptor, select.POLLOUT)
-        for start in range(0, len(line), _PIECE):
-            if not writable.poll(0):
-                return False
-            piece = line[start : start + _PIECE]
-            try:
-                if os.write(descriptor, piece) < len(piece):
-                    return False
-            except BlockingIOError:
-                # Another process of ours has filled it meanwhile.
-                return False
-        return True
+        taken = _taken(descriptor, line)
+        if taken:
+            self._rest = line[taken:]
+        return taken > 0
 
     @staticmethod
     def _told(dropped: int) -> logging.LogRecord:
         said = "%d lines of the log were dropped: whoever reads it did not take them"
         return logging.LogRecord(__name__, logging.WARNING, "", 0, said, (dropped,), None)
+
+
+def _taken(descriptor: int, line: bytes) -> int:
+    """Write a line as far as it is taken at once, and return how many bytes were."""
+    writable = select.poll()
+    writable.register(descriptor, select.POLLOUT)
+    taken = 0
+    while taken < len(line) and writable.poll(0):
+        try:
+            taken += os.write(descriptor, line[taken : taken + _PIECE])
+        except BlockingIOError:
+            # Another process of ours has filled it meanwhile.
+            break
+    return taken
 
 
 def _opened_again(stream: Any) -> int | None:

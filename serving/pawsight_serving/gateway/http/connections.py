@@ -96,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._closes = False
         # What came while requests wait, and is not parsed yet.
         self._held = b""
-        # A refusal that waits until the requests before it are answered.
+        # The last answer: a refusal, which may wait until the requests before it are answered.
         self._due: bytes | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -218,8 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self.pipeline and self.cycle.more_body and self._due is None:
                 self._wait(self._limits.body_timeout_s)
         elif self._due is not None:
-            self.transport.write(self._due)
-            self.transport.close()
+            self._part(self._due)
         elif self.cycle.more_body:
             self._wait(_LINGER_S)
         self._parse_held()
@@ -287,7 +286,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing more is read: the connection closes, or does so after a refusal."""
+        """Whether what comes is dropped: the connection closes, or does so after a refusal."""
         return self.transport.is_closing() or self._due is not None
 
     def _answers_are_due(self) -> bool:
@@ -313,16 +312,25 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer without the application, in the request's turn, and close the connection."""
         if self._is_over:
             return
-        answer = refusal(status, error, self._tell(error))
+        self._due = refusal(status, error, self._tell(error))
         if not self._answers_are_due():
-            self.transport.write(answer)
-            self.transport.close()
+            self._part(self._due)
             return
-        self._due = answer
         self._wait(None)
         if self._is_cycles_request():
             # Of those that wait it is the last one that came.
             self.pipeline.popleft()
+
+    def _part(self, answer: bytes) -> None:
+        """Send the last answer; what may still come is read for a while, so that it arrives."""
+        self.transport.write(answer)
+        if self._since_s is None or self._is_cycles_request():
+            self.transport.close()
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._since_s = None
+        self._wait(_LINGER_S)
 
     def _tell(self, error: PawsightError) -> str:
         """Report the refusal to the observer, once, and return the request's id."""
