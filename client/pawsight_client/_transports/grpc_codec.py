@@ -185,6 +185,8 @@ def _read_prediction(answer: pb.PredictResponse | pb.ExplainResponse) -> Predict
 def _read_explanations(answer: pb.ExplainResponse) -> tuple[Explanation, ...]:
     prediction = _read_prediction(answer)
     sheet = answer.sheets[0] if answer.sheets else b""
+    if not answer.explanations:
+        raise ValueError("an answer without an explanation")
     return tuple(_read_explanation(each, prediction, sheet) for each in answer.explanations)
 
 
@@ -232,7 +234,8 @@ def _read_map(message: pb.Map) -> Map:
     values, width = tuple(message.values), message.width
     if len(values) != message.height * width:
         raise ValueError("a map's values do not fit its size")
-    return tuple(values[row * width : (row + 1) * width] for row in range(message.height))
+    # Counted by its values: rows of nothing could be any number.
+    return tuple(values[start : start + width] for start in range(0, len(values), width or 1))
 
 
 def _read_model(model: pb.Model) -> Model:

@@ -97,10 +97,25 @@ def test_an_answer_without_a_prediction() -> None:
         codec.read_streamed(pb.PredictStreamResponse(id="0"))
 
 
-def test_a_map_that_does_not_fit_its_size() -> None:
-    answer = pb.ExplainResponse(
+def explained(*maps: pb.Map) -> pb.ExplainResponse:
+    return pb.ExplainResponse(
         predictions=[pb.Prediction(label="cat")],
-        explanations=[pb.Explanation(map=pb.Map(height=2, width=2, values=[1.0]))],
+        explanations=[pb.Explanation(map=each) for each in maps],
     )
+
+
+def test_a_map_that_does_not_fit_its_size() -> None:
+    answer = explained(pb.Map(height=2, width=2, values=[1.0]))
     with pytest.raises(AnswerInvalid):
         codec.read(codec.form_of(Explain(b"data")), answer)
+
+
+def test_an_answer_without_an_explanation() -> None:
+    with pytest.raises(AnswerInvalid):
+        codec.read(codec.form_of(Explain(b"data")), explained())
+
+
+def test_rows_of_nothing_are_not_made_however_many_they_are_said_to_be() -> None:
+    answer = explained(pb.Map(height=2**31 - 1, width=0))
+    (explanation,) = codec.read(codec.form_of(Explain(b"data")), answer)
+    assert explanation.map == ()
