@@ -38,6 +38,7 @@ ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
     httpx.StreamError: errors.AnswerInvalid,
     httpx.CookieConflict: errors.AnswerInvalid,
     httpx.InvalidURL: errors.OptionInvalid,
+    UnicodeError: errors.OptionInvalid,  # of a host's name that no name on the net can be
 }
 # So long is the name kept that the server means where none is given; over gRPC it decides itself.
 _DEFAULT_MODEL_S: Final = 10.0

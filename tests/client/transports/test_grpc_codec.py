@@ -68,6 +68,16 @@ def test_a_message_over_the_transports_limit_is_not_asked_again() -> None:
     assert type(codec.error_of(failed, "grpc://host:1")) is ImageTooLarge
 
 
+def test_an_answer_over_the_transports_limit_is_not_taken_for_a_picture() -> None:
+    failed = Failed(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "Stream removed (CLIENT: Received message larger than max (5 vs. 4))",
+    )
+    error = codec.error_of(failed, "grpc://host:1")
+    assert type(error) is AnswerInvalid
+    assert "too large" in str(error)
+
+
 def test_words_for_what_grpc_says_by_itself() -> None:
     exhausted = codec.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED), "grpc://host:1")
     assert "try again later" in str(exhausted)
@@ -93,6 +103,8 @@ def test_the_servers_words_go_before_the_status() -> None:
 def test_an_answer_without_a_prediction() -> None:
     with pytest.raises(AnswerInvalid):
         codec.read(codec.form_of(Predict(b"data")), pb.PredictResponse())
+    with pytest.raises(AnswerInvalid):
+        codec.read(codec.form_of(Predict(b"data")), None)
     with pytest.raises(AnswerInvalid):
         codec.read_streamed(pb.PredictStreamResponse(id="0"))
 

@@ -55,6 +55,11 @@ def test_there_are_errors_to_name() -> None:
     assert len(FOREIGN) > 20
 
 
+def test_a_name_that_no_host_can_have_is_told(flavour: Any) -> None:
+    with flavour("http://xn--a") as client, pytest.raises(OptionInvalid, match="is not the URL"):
+        client.models()
+
+
 def test_no_error_says_the_password_in_a_url() -> None:
     url = "http://name:secret@127.0.0.1:1"
     with Client(url, retries=0) as client, pytest.raises(ServerUnreachable) as raised:
