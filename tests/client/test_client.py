@@ -246,10 +246,10 @@ def test_predict_many_waits_no_longer_than_told(client: Any, twin: Twin) -> None
 def test_a_picture_that_is_asked_again_has_no_more_time_for_it(client: Any, twin: Twin) -> None:
     twin.held.clear()
     twin.failures.append(OVERLOADED)
-    hold_again = threading.Timer(0.5, twin.held.set)
-    hold_again.start()
+    release = threading.Timer(0.5, twin.held.set)
+    release.start()
     list(client.predict_many([b"cat"], timeout_s=5))
-    hold_again.join()
+    release.join()
     assert twin.seen[-1]["timeout_s"] < 4.6
 
 
