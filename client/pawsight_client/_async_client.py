@@ -27,6 +27,7 @@ from pawsight_client._operations import (
     check_single,
     joined,
     listed,
+    single,
 )
 from pawsight_client._pictures import Picture, encode
 from pawsight_client._results import Explanation, Model, Prediction
@@ -108,8 +109,7 @@ class AsyncClient:
             samples=samples,
             seed=seed,
         )
-        (explanation,) = await self._ask(operation, timeout_s)
-        return explanation
+        return single(await self._ask(operation, timeout_s))
 
     async def explain_all(
         self,
@@ -165,8 +165,7 @@ class AsyncClient:
             top=top,
             overlay=overlay,
         )
-        (explanation,) = await self._ask(operation, timeout_s)
-        return explanation
+        return single(await self._ask(operation, timeout_s))
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """As `Client.models`."""
@@ -274,20 +273,23 @@ class AsyncClient:
     ) -> Prediction:
         if isinstance(sent, PawsightError):
             raise sent
+        attempts = Attempts(self._policy, timeout_s)
         try:
             with self._closing.named():
                 return await stream.get()
         except PawsightError as error:
-            return await self._ask(sent, timeout_s, failed=error)
+            return await self._attempt(sent, attempts, error)
 
-    async def _ask(
+    async def _ask(self, operation: Operation[T], timeout_s: float | None) -> T:
+        limit_s = self._limit_s(timeout_s, operation.default_timeout_s)
+        return await self._attempt(operation, Attempts(self._policy, limit_s))
+
+    async def _attempt(
         self,
         operation: Operation[T],
-        timeout_s: float | None,
-        *,
+        attempts: Attempts,
         failed: PawsightError | None = None,
     ) -> T:
-        attempts = Attempts(self._policy, self._limit_s(timeout_s, operation.default_timeout_s))
         while True:
             if failed:
                 await asyncio.sleep(attempts.pause_s(failed))

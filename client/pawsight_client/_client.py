@@ -27,6 +27,7 @@ from pawsight_client._operations import (
     check_single,
     joined,
     listed,
+    single,
 )
 from pawsight_client._pictures import Picture, encode
 from pawsight_client._results import Explanation, Model, Prediction
@@ -143,8 +144,7 @@ class Client:
             samples=samples,
             seed=seed,
         )
-        (explanation,) = self._ask(operation, timeout_s)
-        return explanation
+        return single(self._ask(operation, timeout_s))
 
     def explain_all(
         self,
@@ -228,8 +228,7 @@ class Client:
             top=top,
             overlay=overlay,
         )
-        (explanation,) = self._ask(operation, timeout_s)
-        return explanation
+        return single(self._ask(operation, timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """Return the models that are served."""
@@ -341,20 +340,23 @@ class Client:
     ) -> Prediction:
         if isinstance(sent, PawsightError):
             raise sent
+        attempts = Attempts(self._policy, timeout_s)
         try:
             with self._closing.named():
                 return stream.get()
         except PawsightError as error:
-            return self._ask(sent, timeout_s, failed=error)
+            return self._attempt(sent, attempts, error)
 
-    def _ask(
+    def _ask(self, operation: Operation[T], timeout_s: float | None) -> T:
+        limit_s = self._limit_s(timeout_s, operation.default_timeout_s)
+        return self._attempt(operation, Attempts(self._policy, limit_s))
+
+    def _attempt(
         self,
         operation: Operation[T],
-        timeout_s: float | None,
-        *,
+        attempts: Attempts,
         failed: PawsightError | None = None,
     ) -> T:
-        attempts = Attempts(self._policy, self._limit_s(timeout_s, operation.default_timeout_s))
         while True:
             if failed:
                 time.sleep(attempts.pause_s(failed))

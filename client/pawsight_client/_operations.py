@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pawsight_client._errors import OptionInvalid
+from pawsight_client._errors import AnswerInvalid, OptionInvalid
 from pawsight_client._results import Explanation, Model, Prediction
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Explain(Operation[tuple[Explanation, ...]]):
         names = ("model", "version", "method", "layer", "target", "colormap")
         _check_text(**{name: getattr(self, name) for name in names})
         if not all(isinstance(each, Integral) and 0 <= each < 2**32 for each in self.channels):
-            raise OptionInvalid("Channels are whole numbers from 0.")
+            raise OptionInvalid(f"Channels are whole numbers from 0, and below {2**32}.")
         for name, most in (("top", 2**16), ("samples", 2**16), ("seed", 2**63)):
             value = getattr(self, name)
             if not (isinstance(value, Integral) and 0 <= int(value) < most):
@@ -123,6 +123,19 @@ def check_single(*, layer: str, target: str = "") -> None:
     _check_text(layer=layer, target=target)
     if any(name == ALL or "," in name for name in (layer, target)):
         raise OptionInvalid("Ask for several layers or targets with explain_all.")
+
+
+def single(explanations: tuple[Explanation, ...]) -> Explanation:
+    """Return the explanation of an answer to a question for one.
+
+    Raises:
+        AnswerInvalid: it holds several.
+    """
+    if len(explanations) != 1:
+        raise AnswerInvalid(
+            "The answer holds more explanations than were asked for; check the server's version."
+        )
+    return explanations[0]
 
 
 def joined(option: str, names: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TRANSIENT: Final = (Overloaded, Unavailable)
 # Sockets take zero for "do not wait at all", and say that nobody answers.
 _LEAST_S: Final = 0.001
-_MOST_S: Final = 1e6
+MOST_TIMEOUT_S: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def check_timeout(timeout_s: float) -> float:
         )
     if timeout_s <= 0:
         raise DeadlineExceeded("No time is left to ask; allow more.")
-    if not timeout_s <= _MOST_S:
-        raise OptionInvalid(f"timeout_s must be a number of seconds, at most {_MOST_S:.0f}.")
+    if not timeout_s <= MOST_TIMEOUT_S:
+        raise OptionInvalid(f"timeout_s must be a number of seconds, at most {MOST_TIMEOUT_S:.0f}.")
     return float(timeout_s)
 
 

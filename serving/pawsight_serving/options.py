@@ -142,6 +142,8 @@ def _sentence(error: ValidationError) -> str:
     what = "it must be a number above zero"
     if problem["type"] == "value_error":
         what = str(problem["ctx"]["error"])
+    elif problem["type"] == "finite_number":
+        what = "it must be a finite number above zero"
     elif problem["type"] in {"int_parsing", "int_from_float"}:
         what = "it must be a whole number above zero"
     elif problem["type"] == "less_than_equal":

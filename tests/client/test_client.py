@@ -243,6 +243,16 @@ def test_predict_many_waits_no_longer_than_told(client: Any, twin: Twin) -> None
         list(client.predict_many([b"cat"] * 3, timeout_s=0.2))
 
 
+def test_a_picture_that_is_asked_again_has_no_more_time_for_it(client: Any, twin: Twin) -> None:
+    twin.held.clear()
+    twin.failures.append(OVERLOADED)
+    release = threading.Timer(0.5, twin.held.set)
+    release.start()
+    list(client.predict_many([b"cat"], timeout_s=5))
+    release.join()
+    assert twin.seen[-1]["timeout_s"] < 4.6
+
+
 @pytest.mark.parametrize("failure", [OVERLOADED, UNAVAILABLE])
 def test_what_passes_is_retried(client: Any, twin: Twin, failure: Failure) -> None:
     twin.failures.extend([failure, failure])

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from pawsight_client import OptionInvalid
-from pawsight_client._operations import Explain, GetModel, Predict, check_many, joined, listed
+from pawsight_client import AnswerInvalid, Explanation, OptionInvalid
+from pawsight_client._operations import (
+    Explain,
+    GetModel,
+    Predict,
+    check_many,
+    joined,
+    listed,
+    single,
+)
 
 # Bytes of a command line that are no text come as such characters.
 NO_TEXT = "\udc80"
@@ -81,6 +89,13 @@ def test_names_are_a_list(names: Any) -> None:
     assert joined("targets", ()) == ""
     with pytest.raises(OptionInvalid, match="layers must be a list of names"):
         joined("layers", names)
+
+
+def test_one_explanation_is_not_several() -> None:
+    one = cast("Explanation", object())
+    assert single((one,)) is one
+    with pytest.raises(AnswerInvalid, match="more explanations than were asked for"):
+        single((one, one))
 
 
 def test_many_passes_may_take_longer() -> None:

@@ -39,6 +39,7 @@ def test_values_are_typed() -> None:
         (["--http", "nowhere"], "--http: it must be HOST:PORT."),
         (["--timeout-s", "soon"], "--timeout-s: it must be a number above zero."),
         (["--timeout-s", "0"], "--timeout-s: it must be a number above zero."),
+        (["--timeout-s", "inf"], "--timeout-s: it must be a finite number above zero."),
         (
             ["--engine-cores", "many"],
             "--engine-cores: it must be 'all' or 'one'.",

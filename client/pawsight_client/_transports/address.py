@@ -43,6 +43,13 @@ def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) 
     return AsyncHttpTransport(url, api_key, _tls(url, tls))
 
 
+def without_password(url: str) -> str:
+    """Return what may be said of the URL: it ends in logs."""
+    scheme, slashes, rest = url.partition("//")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 def _grpc_target(url: str) -> str | None:
     try:
         parts = urlsplit(url)
@@ -56,8 +63,9 @@ def _grpc_target(url: str) -> str | None:
         or parts.fragment
         or (parts.scheme.startswith("grpc") and parts.path not in ("", "/"))
     ):
+        shown = without_password(url) if isinstance(url, str) else url
         raise OptionInvalid(
-            f"{url!r} is not the URL of a server; "
+            f"{shown!r} is not the URL of a server; "
             "write grpc://localhost:50051 or http://localhost:8080."
         )
     if parts.scheme not in ("grpc", "grpcs"):

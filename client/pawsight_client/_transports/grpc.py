@@ -12,6 +12,7 @@ import grpc.aio
 from pawsight_client._transports import grpc_codec as codec
 from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
 from pawsight_client._transports.loopback import is_loopback
+from pawsight_client._transports.protocol import MOST_ANSWER_BYTES
 from pawsight_proto.v1.pawsight_pb2_grpc import PawsightStub
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.max_receive_message_length", 256 * 1024 * 1024),
+    ("grpc.max_receive_message_length", MOST_ANSWER_BYTES),
 )
 
 

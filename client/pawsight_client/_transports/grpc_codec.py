@@ -52,7 +52,7 @@ def form_of(operation: Operation[T]) -> Form[T]:
     return _FORMS[type(operation)]
 
 
-def read(form: Form[T], answer: Message) -> T:
+def read(form: Form[T], answer: Message | None) -> T:
     """Return the result in an answer.
 
     Raises:
@@ -60,7 +60,8 @@ def read(form: Form[T], answer: Message) -> T:
     """
     try:
         return form.read(answer)
-    except ValueError as error:
+    # Of a call that ends well without an answer, gRPC gives None.
+    except (AttributeError, ValueError) as error:
         raise errors.AnswerInvalid(
             "The answer is not from a Pawsight gateway; check the server's version."
         ) from error
@@ -114,6 +115,7 @@ _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
     errors.CertificateUntrusted: UNTRUSTED,
     errors.Overloaded: "The server at {url} takes no more now; try again later, or ask for less.",
     errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
+    errors.AnswerInvalid: "The answer of {url} is too large; check the server's URL.",
     errors.ImageTooLarge: "The picture is larger than the server takes in one message; send less.",
 }
 
@@ -130,7 +132,8 @@ def error_of(failed: RpcError, url: str) -> errors.PawsightError:
     code = said.get("pawsight-code", "")
     otherwise = _STATUSES.get(status, errors.InternalError)
     if status is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
-        otherwise = errors.ImageTooLarge
+        # Which side refused the message stands before it.
+        otherwise = errors.AnswerInvalid if "CLIENT: " in message else errors.ImageTooLarge
     if status is StatusCode.UNAVAILABLE and any(word in message for word in _UNTRUSTED):
         otherwise = errors.CertificateUntrusted
     if not code:
@@ -185,6 +188,8 @@ def _read_prediction(answer: pb.PredictResponse | pb.ExplainResponse) -> Predict
 def _read_explanations(answer: pb.ExplainResponse) -> tuple[Explanation, ...]:
     prediction = _read_prediction(answer)
     sheet = answer.sheets[0] if answer.sheets else b""
+    if not answer.explanations:
+        raise ValueError("an answer without an explanation")
     return tuple(_read_explanation(each, prediction, sheet) for each in answer.explanations)
 
 
@@ -232,7 +237,8 @@ def _read_map(message: pb.Map) -> Map:
     values, width = tuple(message.values), message.width
     if len(values) != message.height * width:
         raise ValueError("a map's values do not fit its size")
-    return tuple(values[row * width : (row + 1) * width] for row in range(message.height))
+    # Counted by its values: rows of nothing could be any number.
+    return tuple(values[start : start + width] for start in range(0, len(values), width or 1))
 
 
 def _read_model(model: pb.Model) -> Model:

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -95,11 +96,12 @@ class _Line:
         self._requests.put(request)
 
     def get(self, identity: str) -> pb.PredictStreamResponse:
+        ends_s = time.monotonic() + self._timeout_s
         while identity not in self._arrived:
             if self.broken:
                 raise self.broken
             try:
-                answer = self._arriving.get(timeout=self._timeout_s)
+                answer = self._arriving.get(timeout=max(0.0, ends_s - time.monotonic()))
             except queue.Empty:
                 answer = _late()
             if isinstance(answer, errors.PawsightError):
@@ -170,10 +172,11 @@ class _AsyncLine:
         self._requests.put_nowait(request)
 
     async def get(self, identity: str) -> pb.PredictStreamResponse:
+        ends_s = time.monotonic() + self._timeout_s
         while identity not in self._arrived:
             if self.broken:
                 raise self.broken
-            answer = await self._next()
+            answer = await self._next(ends_s - time.monotonic())
             if isinstance(answer, errors.PawsightError):
                 self.broken = answer
                 await self.close()
@@ -194,15 +197,16 @@ class _AsyncLine:
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
 
-    async def _next(self) -> pb.PredictStreamResponse | errors.PawsightError:
+    async def _next(self, timeout_s: float) -> pb.PredictStreamResponse | errors.PawsightError:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await self._call.read()
         except TimeoutError:
             return _late()
         except grpc.RpcError as error:
             return _end_of(error, self._url)
-        return _ended() if answer is grpc.aio.EOF else answer
+        # At the end comes EOF, and for bytes that are no message, None.
+        return answer if isinstance(answer, pb.PredictStreamResponse) else _ended()
 
     async def _write(self) -> None:
         # Why a call has ended is said to its reader.

@@ -10,23 +10,23 @@ import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
-from pawsight_client._tls import UNTRUSTED
+from pawsight_client._tls import UNTRUSTED, Tls
 from pawsight_client._transports import http_codec as codec
+from pawsight_client._transports.address import without_password
 from pawsight_client._transports.loop_thread import LoopThread
 from pawsight_client._transports.loopback import is_loopback
+from pawsight_client._transports.protocol import MOST_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pawsight_client._operations import Operation, Predict, T
     from pawsight_client._results import Prediction
-    from pawsight_client._tls import Tls
 
 # The nearest ancestor that is listed decides; a test walks all of httpx's errors.
 ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
@@ -38,6 +38,7 @@ ERRORS: Final[dict[type[Exception], type[errors.PawsightError]]] = {
     httpx.StreamError: errors.AnswerInvalid,
     httpx.CookieConflict: errors.AnswerInvalid,
     httpx.InvalidURL: errors.OptionInvalid,
+    UnicodeError: errors.OptionInvalid,  # of a host's name that no name on the net can be
 }
 # So long is the name kept that the server means where none is given; over gRPC it decides itself.
 _DEFAULT_MODEL_S: Final = 10.0
@@ -72,9 +73,8 @@ class AsyncHttpTransport:
     """The asynchronous transport."""
 
     def __init__(self, url: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self.url = _without_password(url)
-        with _errors_named(self.url):
-            self._http = httpx.AsyncClient(**_settings(url, api_key, tls))
+        self.url = without_password(url)
+        self._http = _http(url, api_key, tls)
         self._default_model, self._asked_s = "", -math.inf
 
     async def send(self, operation: Operation[T], timeout_s: float) -> T:
@@ -103,14 +103,23 @@ class AsyncHttpTransport:
     async def _exchange(self, operation: Operation[T], ends_s: float) -> T:
         remaining_s = max(0.001, ends_s - time.monotonic())
         with _errors_named(self.url):
-            response = await self._http.request(**_arguments(operation, remaining_s))
-        return codec.read(operation, response.status_code, response.headers, response.content)
+            async with self._http.stream(**_arguments(operation, remaining_s)) as response:
+                body = bytearray()
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > MOST_ANSWER_BYTES:
+                        raise errors.AnswerInvalid(
+                            f"The answer of {self.url} is too large; check the server's URL."
+                        )
+        return codec.read(operation, response.status_code, response.headers, bytes(body))
 
     def open_stream(self, timeout_s: float, in_flight: int) -> AsyncHttpStream:  # noqa: ARG002
         return AsyncHttpStream(self, timeout_s)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        # A loop that has ended took its connections along.
+        with contextlib.suppress(RuntimeError):
+            await self._http.aclose()
 
 
 class AsyncHttpStream:
@@ -129,9 +138,12 @@ class AsyncHttpStream:
     async def get(self) -> Prediction:
         return await self._waiting.popleft()
 
-    async def close(self) -> None:
+    def give_up(self) -> None:
         for task in self._waiting:
             task.cancel()
+
+    async def close(self) -> None:
+        self.give_up()
         await asyncio.gather(*self._waiting, return_exceptions=True)
 
 
@@ -186,26 +198,30 @@ class HttpStream:
         return self._loop.run(self._stream.get())
 
     def close(self) -> None:
-        # What was under way has ended with a client that is closed.
-        with contextlib.suppress(errors.ClientClosed):
-            self._loop.run(self._stream.close())
+        # Garbage is collected by any thread, even by the loop's, which cannot wait for itself.
+        self._loop.call_soon(self._stream.give_up)
 
 
-def _without_password(url: str) -> str:
-    """Return what may be said of the URL: it ends in logs."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _settings(url: str, api_key: str | None, tls: Tls | None) -> dict[str, Any]:
-    return {
-        "verify": True if tls is None else tls.context(),
-        "base_url": url,
-        "trust_env": not is_loopback(url),
+def _http(url: str, api_key: str | None, tls: Tls | None) -> httpx.AsyncClient:
+    shown = without_password(url)
+    with _errors_named(shown):
+        parsed = httpx.URL(url)
+    settings: dict[str, Any] = {
+        "verify": (tls or Tls()).context(),
+        # Apart from the URL, which httpx logs.
+        "base_url": shown,
+        "auth": (parsed.username, parsed.password) if parsed.userinfo else None,
         "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
         # So long may an attempt to connect take over gRPC too.
         "timeout": httpx.Timeout(None, connect=5.0),
     }
+    try:
+        return httpx.AsyncClient(trust_env=not is_loopback(url), **settings)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise errors.OptionInvalid(
+            "The proxy that the environment names cannot be used (HTTP_PROXY, HTTPS_PROXY, "
+            "ALL_PROXY, NO_PROXY); mend it, or unset it."
+        ) from error
 
 
 def _arguments(operation: Operation[Any], timeout_s: float) -> dict[str, Any]:

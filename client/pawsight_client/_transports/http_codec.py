@@ -62,12 +62,14 @@ def read(operation: Operation[T], status: int, headers: Mapping[str, str], body:
         AttributeError,
         IndexError,
         KeyError,
+        OverflowError,
         RecursionError,
         TypeError,
         ValueError,
     ) as error:
         raise errors.AnswerInvalid(
-            "The answer is not from a Pawsight gateway; check the server's URL."
+            "The answer is not from a Pawsight gateway; check the server's URL.",
+            request_id=headers.get("x-request-id", ""),
         ) from error
     return result
 
@@ -127,8 +129,10 @@ def _error(status: int, headers: Mapping[str, str], body: bytes) -> errors.Pawsi
     request_id = headers.get("x-request-id", "")
     try:
         said = json.loads(body)
-        code, message = str(said["code"]), str(said["error"])
-        request_id = str(said.get("request_id") or request_id)
+        # Other programs put numbers, objects or nothing there.
+        if isinstance(said["code"], str) and isinstance(said["error"], str):
+            code, message = said["code"], said["error"]
+            request_id = str(said.get("request_id") or request_id)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         pass  # not the gateway's words but those of something before it
     return errors.server_error(
@@ -209,16 +213,19 @@ def _read_prediction(answer: Json) -> Prediction:
 def _read_explanations(answer: Json) -> tuple[Explanation, ...]:
     prediction = _read_prediction(answer)
     sheet = _read_drawing((answer.get("sheets") or [""])[0])
+    if not answer["explanations"]:
+        raise ValueError("an answer without an explanation")
     return tuple(_read_explanation(each, prediction, sheet) for each in answer["explanations"])
 
 
 def _read_explanation(explanation: Json, prediction: Prediction, sheet: bytes) -> Explanation:
+    height, width = int(explanation["height"]), int(explanation["width"])
     channels = tuple(
         Channel(
             int(c["channel"]),
             float(c["mean"]),
             float(c["max"]),
-            _read_map(c["map"]),
+            _read_map(c["map"], height, width),
             float(c.get("zeros", 0.0)),
         )
         for c in explanation.get("channels") or ()
@@ -228,12 +235,12 @@ def _read_explanation(explanation: Json, prediction: Prediction, sheet: bytes) -
         method=str(explanation["method"]),
         layer=str(explanation["layer"]),
         target=str(explanation.get("target") or ""),
-        height=int(explanation["height"]),
-        width=int(explanation["width"]),
+        height=height,
+        width=width,
         evidence=bool(explanation["evidence"]),
         digest=str(explanation["digest"]),
         prediction=prediction,
-        map=_read_map(explanation.get("map") or ()),
+        map=_read_map(explanation.get("map") or (), height, width),
         channels=channels,
         overlay_png=_read_drawing(explanation.get("overlay_png") or ""),
         weights_sha256=str(explanation.get("weights_sha256") or ""),
@@ -254,7 +261,9 @@ def _read_curve(curve: Json) -> Curve:
     return Curve(float(curve["area"]), tuple(map(float, curve["probabilities"])))
 
 
-def _read_map(rows: Sequence[Sequence[float]]) -> Map:
+def _read_map(rows: Sequence[Sequence[float]], height: int, width: int) -> Map:
+    if rows and [len(row) for row in rows] != [width] * height:
+        raise ValueError("a map's values do not fit its size")
     # JSON has the shortest digits of a float32; gRPC brings the same numbers as they are.
     return tuple(tuple(array("f", row)) for row in rows)
 

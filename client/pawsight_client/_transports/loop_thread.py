@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pawsight_client._errors import ClientClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -51,6 +51,12 @@ class LoopThread:
             raise _closed() from error
         finally:
             future.cancel()
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Have the loop's thread call something, without waiting for it or for a lock."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed already
+                self._loop.call_soon_threadsafe(callback)
 
     def stop(self) -> None:
         """Cancel what is under way, and end the thread."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from pawsight_client._operations import Operation, Predict, T
     from pawsight_client._results import Prediction
+
+MOST_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""No answer is larger: what sends more is no gateway, and would fill the caller's memory."""
 
 
 class PictureStream(Protocol):

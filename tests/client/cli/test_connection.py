@@ -56,6 +56,15 @@ def test_the_timeout_is_passed_on(
     assert 2 < twin.seen[0]["timeout_s"] < 3.1
 
 
+@pytest.mark.parametrize("seconds", ["0", "inf", "1e9", "soon"])
+def test_a_timeout_that_no_clock_counts_is_told_by_its_flag(
+    run: Callable[..., Result], cat: Path, seconds: str
+) -> None:
+    result = run("predict", cat, "--timeout", seconds)
+    assert result.exit_code == 2
+    assert "Invalid value for '--timeout'" in result.stderr
+
+
 def test_the_environment_names_the_timeout_too(
     run: Callable[..., Result],
     url: str,

@@ -63,6 +63,13 @@ def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
         open_transport(url, None)
 
 
+@pytest.mark.parametrize("url", ["htp://me:secret@host", "http://me:secret@host:99999"])
+def test_a_url_that_is_refused_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(OptionInvalid, match="is not the URL of a server") as raised:
+        open_transport(url, None)
+    assert "secret" not in str(raised.value)
+
+
 def test_neither_is_what_is_no_text() -> None:
     with pytest.raises(OptionInvalid, match="3 is not the URL of a server"):
         open_transport(3, None)  # type: ignore[arg-type]

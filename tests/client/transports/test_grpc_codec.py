@@ -68,6 +68,16 @@ def test_a_message_over_the_transports_limit_is_not_asked_again() -> None:
     assert type(codec.error_of(failed, "grpc://host:1")) is ImageTooLarge
 
 
+def test_an_answer_over_the_transports_limit_is_not_taken_for_a_picture() -> None:
+    failed = Failed(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "Stream removed (CLIENT: Received message larger than max (5 vs. 4))",
+    )
+    error = codec.error_of(failed, "grpc://host:1")
+    assert type(error) is AnswerInvalid
+    assert "too large" in str(error)
+
+
 def test_words_for_what_grpc_says_by_itself() -> None:
     exhausted = codec.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED), "grpc://host:1")
     assert "try again later" in str(exhausted)
@@ -94,13 +104,30 @@ def test_an_answer_without_a_prediction() -> None:
     with pytest.raises(AnswerInvalid):
         codec.read(codec.form_of(Predict(b"data")), pb.PredictResponse())
     with pytest.raises(AnswerInvalid):
+        codec.read(codec.form_of(Predict(b"data")), None)
+    with pytest.raises(AnswerInvalid):
         codec.read_streamed(pb.PredictStreamResponse(id="0"))
 
 
-def test_a_map_that_does_not_fit_its_size() -> None:
-    answer = pb.ExplainResponse(
+def explained(*maps: pb.Map) -> pb.ExplainResponse:
+    return pb.ExplainResponse(
         predictions=[pb.Prediction(label="cat")],
-        explanations=[pb.Explanation(map=pb.Map(height=2, width=2, values=[1.0]))],
+        explanations=[pb.Explanation(map=each) for each in maps],
     )
+
+
+def test_a_map_that_does_not_fit_its_size() -> None:
+    answer = explained(pb.Map(height=2, width=2, values=[1.0]))
     with pytest.raises(AnswerInvalid):
         codec.read(codec.form_of(Explain(b"data")), answer)
+
+
+def test_an_answer_without_an_explanation() -> None:
+    with pytest.raises(AnswerInvalid):
+        codec.read(codec.form_of(Explain(b"data")), explained())
+
+
+def test_rows_of_nothing_are_not_made_however_many_they_are_said_to_be() -> None:
+    answer = explained(pb.Map(height=2**31 - 1, width=0))
+    (explanation,) = codec.read(codec.form_of(Explain(b"data")), answer)
+    assert explanation.map == ()

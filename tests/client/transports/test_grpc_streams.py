@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from pawsight_client import AsyncClient, Client, ImageTooLarge, ServerUnreachable
+from pawsight_client import (
+    AsyncClient,
+    Client,
+    DeadlineExceeded,
+    ImageTooLarge,
+    ServerUnreachable,
+)
 from pawsight_client._operations import Predict
 from pawsight_client._transports.grpc_streams import AsyncGrpcStream, GrpcStream
 from pawsight_proto.v1 import pawsight_pb2 as pb
@@ -123,6 +129,65 @@ async def test_an_asynchronous_stream_ends_with_its_status_too(answered: bool) -
         await stream.get()
     await stream.close()
     assert call.ended_uncancelled is answered
+
+
+class OfOthers:
+    """A call whose server goes on answering pictures that nobody sent."""
+
+    def __init__(self, requests: Iterator[pb.PredictStreamRequest] | None = None) -> None:
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[pb.PredictStreamResponse]:
+        while not self._cancelled.wait(0.02):
+            yield pb.PredictStreamResponse(id="another")
+
+    async def write(self, request: pb.PredictStreamRequest) -> None:
+        pass
+
+    async def read(self) -> pb.PredictStreamResponse:
+        await asyncio.sleep(0.02)
+        return pb.PredictStreamResponse(id="another")
+
+    async def done_writing(self) -> None:
+        pass
+
+    async def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.CANCELLED
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+@pytest.mark.timeout(10)
+def test_answers_to_other_pictures_are_no_reason_to_wait_longer() -> None:
+    stream = GrpcStream(OfOthers, "grpc://host:1", timeout_s=0.2)
+    stream.put(Predict(b"cat"))
+    with pytest.raises(DeadlineExceeded):
+        stream.get()
+    stream.close()
+
+
+@pytest.mark.timeout(10)
+async def test_nor_are_they_to_an_asynchronous_stream() -> None:
+    stream = AsyncGrpcStream(OfOthers, "grpc://host:1", timeout_s=0.2)
+    await stream.put(Predict(b"cat"))
+    with pytest.raises(DeadlineExceeded):
+        await stream.get()
+    await stream.close()
+
+
+async def test_bytes_that_are_no_message_end_a_stream() -> None:
+    """For such, gRPC reads None."""
+
+    class Garbled(OfOthers):
+        async def read(self) -> Any:
+            return None
+
+    stream = AsyncGrpcStream(Garbled, "grpc://host:1", timeout_s=10)
+    await stream.put(Predict(b"cat"))
+    with pytest.raises(ServerUnreachable):
+        await stream.get()
+    await stream.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import socketserver
@@ -9,17 +10,24 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+import zlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from pawsight_client import (
+    AnswerInvalid,
+    AsyncClient,
     Client,
     DeadlineExceeded,
     ImageInvalid,
+    OptionInvalid,
     ServerUnreachable,
 )
+from pawsight_client._transports import http
 from pawsight_client._transports.http import ERRORS
 from tests.client.twin import NOT_A_PICTURE
 
@@ -45,6 +53,11 @@ def named(kind: type[Exception]) -> type[PawsightError] | None:
 
 def test_there_are_errors_to_name() -> None:
     assert len(FOREIGN) > 20
+
+
+def test_a_name_that_no_host_can_have_is_told(flavour: Any) -> None:
+    with flavour("http://xn--a") as client, pytest.raises(OptionInvalid, match="is not the URL"):
+        client.models()
 
 
 def test_no_error_says_the_password_in_a_url() -> None:
@@ -129,6 +142,84 @@ with Client({http_url!r}) as client:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert said.stdout == "cat\n"
+
+
+@pytest.mark.timeout(30)
+def test_a_stream_may_be_collected_in_the_loops_own_thread(http_url: str) -> None:
+    with Client(http_url) as client:
+        answers = client.predict_many([b"cat"] * 8, in_flight=2)
+        next(answers)
+        cycle: list[object] = [answers]
+        cycle.append(cycle)
+        del answers, cycle
+        transport: Any = client._transport
+        transport._loop.call_soon(gc.collect)
+        assert client.predict(b"dog").label == "dog"
+
+
+def test_a_client_may_be_closed_when_its_loop_has_ended(http_url: str) -> None:
+    client = AsyncClient(http_url)
+    assert asyncio.run(client.predict(b"cat")).label == "cat"
+    with warnings.catch_warnings():
+        # What the ended loop did not close, it warns of when it is collected.
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(client.close())
+        gc.collect()
+
+
+def test_the_password_in_a_url_is_sent_and_not_logged(
+    http_url: str, twin: Twin, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with Client(http_url.replace("//", "//me:%73ecret@")) as client:
+        client.predict(b"cat")
+    assert twin.seen[0]["authorization"] == "Basic " + b64encode(b"me:secret").decode()
+    assert "POST http" in caplog.text
+    assert "ecret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:9"), ("HTTP_PROXY", "ftp://a"), ("NO_PROXY", "::1/128")],
+)
+def test_a_proxy_that_cannot_be_used_is_told(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(OptionInvalid, match="proxy that the environment names"):
+        Client("http://example.invalid")
+
+
+def test_files_for_tls_do_not_matter_where_there_is_none(
+    flavour: Any, http_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/none.pem")
+    with flavour(http_url) as client:
+        assert client.predict(b"cat").label == "cat"
+
+
+class Endless(socketserver.StreamRequestHandler):
+    """Answers with zeros that unpack to far more than was sent, without an end."""
+
+    def handle(self) -> None:
+        packed = zlib.compressobj(wbits=31)
+        with contextlib.suppress(OSError):  # the client has seen enough
+            self.request.recv(65536)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+            while True:
+                self.request.sendall(packed.compress(bytes(2**20)))
+
+
+def test_an_answer_has_an_end(flavour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MOST_ANSWER_BYTES", 2**24)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with flavour(url) as client, pytest.raises(AnswerInvalid, match="too large"):
+            client.models()
+        server.shutdown()
+        thread.join()
 
 
 def test_pictures_given_up_on_are_not_logged(

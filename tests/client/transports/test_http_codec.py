@@ -96,6 +96,20 @@ def test_the_request_id_may_stand_in_the_headers_alone() -> None:
     assert raised.value.request_id == "request-1"
 
 
+def test_an_answer_that_is_none_keeps_its_request_id() -> None:
+    with pytest.raises(AnswerInvalid) as raised:
+        read(ListModels(), 200, {"x-request-id": "request-1"}, b"")
+    assert raised.value.request_id == "request-1"
+
+
+@pytest.mark.parametrize("code", [None, 5, {"name": "IMAGE_INVALID"}])
+def test_words_of_other_programs_are_not_taken_for_the_servers(code: object) -> None:
+    body = json.dumps({"error": None, "code": code}).encode()
+    with pytest.raises(RequestError, match="answered with HTTP status 400") as raised:
+        read(ListModels(), 400, {}, body)
+    assert raised.value.code == "REQUEST_INVALID"
+
+
 def test_options_that_are_not_given_are_not_sent() -> None:
     request = write(Explain(b"data", "m"))
     assert request.path == "/v1/models/m:explain"
@@ -147,7 +161,8 @@ def test_no_default_model(names: list[str], told: str) -> None:
         default_model(served(*names))
 
 
-def test_maps_are_the_float32_that_grpc_brings() -> None:
+def explained(**differently: object) -> bytes:
+    """Return the answer to a request for an explanation."""
     explanation: dict[str, object] = {
         "method": "m",
         "layer": "l",
@@ -155,9 +170,34 @@ def test_maps_are_the_float32_that_grpc_brings() -> None:
         "width": 2,
         "evidence": True,
     }
-    explanation |= {"digest": "d", "map": [[0.1, 2]]}
+    explanation |= {"digest": "d", "map": [[0.1, 2]], **differently}
     prediction = {"label": "cat", "score": 1.0, "probabilities": {"cat": 1.0}}
     answer: dict[str, object] = {"model": "m", "version": "1", "digest": "d", "request_id": "r"}
     answer |= {"predictions": [prediction], "explanations": [explanation]}
-    (read_back,) = read(Explain(b"data", "m"), 200, {}, json.dumps(answer).encode())
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    "differently",
+    [
+        {"height": float("inf")},
+        {"map": [[10**400, 2]]},
+        {"map": [[0.1], [2]]},
+        {"map": [[0.1, 2]] * 2},
+        {"channels": [{"channel": 0, "mean": 1, "max": 1, "map": [[1]]}]},
+    ],
+)
+def test_numbers_that_do_not_fit(differently: dict[str, object]) -> None:
+    with pytest.raises(AnswerInvalid):
+        read(Explain(b"data", "m"), 200, {}, explained(**differently))
+
+
+def test_an_answer_without_an_explanation() -> None:
+    answer = {**json.loads(explained()), "explanations": []}
+    with pytest.raises(AnswerInvalid):
+        read(Explain(b"data", "m"), 200, {}, json.dumps(answer).encode())
+
+
+def test_maps_are_the_float32_that_grpc_brings() -> None:
+    (read_back,) = read(Explain(b"data", "m"), 200, {}, explained())
     assert read_back.map == ((struct.unpack("<f", struct.pack("<f", 0.1))[0], 2.0),)

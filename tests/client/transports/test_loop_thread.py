@@ -78,3 +78,46 @@ def test_a_loop_that_nobody_stopped_ends_when_it_is_collected() -> None:
     gc.collect()
     thread.join(timeout=10)
     assert not thread.is_alive()
+
+
+def test_what_is_handed_over_beside_the_stop_is_not_waited_for_forever(loop: LoopThread) -> None:
+    """Without the lock, a coroutine could reach a loop that has run for the last time."""
+    handing_over, stopping = threading.Event(), threading.Event()
+    outcome: list[str] = []
+
+    class Slow(LoopThread):
+        def _started(self) -> asyncio.AbstractEventLoop:
+            started = super()._started()
+            if threading.current_thread() is asking:
+                handing_over.set()
+                stopping.wait(0.5)
+            return started
+
+    slow = Slow()
+    asking = threading.Thread(target=lambda: outcome.append(asked(slow)))
+    slow.run(name_of_thread())
+    asking.start()
+    assert handing_over.wait(timeout=10)
+    slow.stop()
+    stopping.set()
+    asking.join(timeout=10)
+    assert not asking.is_alive()
+    assert outcome in (["pawsight-client"], ["closed"])
+
+
+def asked(loop: LoopThread) -> str:
+    try:
+        return loop.run(name_of_thread())
+    except ClientClosed:
+        return "closed"
+
+
+def test_the_loop_can_be_told_something_without_waiting(loop: LoopThread) -> None:
+    told = threading.Event()
+    loop.call_soon(told.set)
+    assert not told.is_set()  # it has not begun: nothing is under way
+    loop.run(name_of_thread())
+    loop.call_soon(told.set)
+    assert told.wait(timeout=10)
+    loop.stop()
+    loop.call_soon(told.clear)
