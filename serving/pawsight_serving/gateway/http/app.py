@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.gateway.http.answers import Json
@@ -21,6 +21,7 @@ from pawsight_serving.gateway.http.open_inference.endpoints import OpenInference
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.pages import DOCS_ASSETS, Pages
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
+from pawsight_serving.gateway.http.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -50,3 +50,9 @@ async def test_a_slash_at_the_end_is_another_route(http: httpx.AsyncClient, path
     answer = await http.get(path, headers={"host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (404, "ROUTE_NOT_FOUND")
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1/models", "/v2", "/openapi.json"])
+async def test_a_line_feed_at_the_end_is_another_route(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"{path}%0A")
+    assert (answer.status_code, answer.json()["code"]) == (404, "ROUTE_NOT_FOUND")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
 
 from pawsight_serving.errors import (
     EngineUnavailable,
@@ -21,6 +20,7 @@ from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import HEADER_LENGTH, read_request
 from pawsight_serving.gateway.http.options import open_call, without_options
+from pawsight_serving.gateway.http.routing import Route
 from pawsight_serving.gateway.open_inference import descriptions
 
 if TYPE_CHECKING:
