@@ -63,12 +63,18 @@ def apply(config: ModelConfig, setting: Setting) -> None:
     batching = config.dynamic_batching
     batching.max_queue_delay_microseconds = setting.delay_us
     batching.preferred_batch_size[:] = preferred_batches(setting.largest_batch)
-    for warm_up in config.model_warmup:
-        if warm_up.batch_size > 1:
-            warm_up.batch_size = setting.largest_batch
-            warm_up.name = f"batch of {setting.largest_batch}"
-    if setting.largest_batch == 1:
-        del config.model_warmup[1:]
+    if config.model_warmup:
+        _warm_up_largest(config)
+
+
+def _warm_up_largest(config: ModelConfig) -> None:
+    """Warm up the largest batch behind the first warm-up, which is of a single picture."""
+    del config.model_warmup[1:]
+    if config.max_batch_size > 1:
+        largest = config.model_warmup.add()
+        largest.CopyFrom(config.model_warmup[0])
+        largest.batch_size = config.max_batch_size
+        largest.name = f"batch of {config.max_batch_size}"
 
 
 def remember(config: ModelConfig, setting: Setting, measured: dict[str, float]) -> None:

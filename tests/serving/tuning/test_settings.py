@@ -58,6 +58,15 @@ def test_a_setting_changes_all_that_hangs_on_it(
     assert config.dynamic_batching.default_queue_policy.SerializeToString() == before
 
 
+def test_a_model_that_was_tuned_to_single_pictures_warms_up_batches_again(
+    config: ModelConfig,
+) -> None:
+    fresh = config.__deepcopy__()
+    apply(config, Setting(instances=2, largest_batch=1, delay_us=0))
+    apply(config, setting_of(fresh))
+    assert list(config.model_warmup) == list(fresh.model_warmup)
+
+
 def test_a_model_without_batches_is_tuned_in_its_instances_alone(tmp_path: Path) -> None:
     config = model_config([publish_tiny(tmp_path, engine="openvino")], "tiny")
     wanted = config.__deepcopy__()
