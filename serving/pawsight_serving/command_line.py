@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from pawsight_serving.addresses import collector_url
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.gateway.launched_process import LaunchedProcess
+from pawsight_serving.observability.logs import in_form_of_log
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
 from pawsight_serving.process.announcing import announce
 from pawsight_serving.security.api_keys import NAME, add_line, make_key
@@ -119,5 +121,5 @@ def _run(process: Callable[[], None]) -> None:
     try:
         process()
     except PawsightError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(in_form_of_log(f"Error: {error}", logging.ERROR), err=True)
         sys.exit(2 if isinstance(error, PackageMissing) else 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -89,6 +90,19 @@ def test_a_taken_port_is_told_before_anything_is_loaded(
         f"Error: Cannot listen on {address}; stop the program that does, or choose another "
         "address.\n"
     )
+
+
+@pytest.mark.parametrize("command", [serve, explainer])
+def test_where_the_log_is_json_the_reason_of_the_end_is_a_line_of_it(
+    command: click.Command, tmp_path: Path
+) -> None:
+    options = ["--repository", str(tmp_path / "missing"), "--log-format", "json"]
+    free = ["--grpc", "127.0.0.1:0", *(["--http", "127.0.0.1:0"] if command is serve else [])]
+    result = CliRunner().invoke(command, [*options, *free])
+    assert result.exit_code == 1
+    said = json.loads(result.stderr)
+    assert said["level"] == "ERROR"
+    assert said["message"].startswith("Error: There is no model repository at ")
 
 
 @pytest.mark.parametrize("command", [serve, explainer, triton])

@@ -95,8 +95,11 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, as_by_ctrl_c)
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as end:
+    except (KeyboardInterrupt, SystemExit, ImportError) as end:
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        # A library in C++ that is interrupted while it is loaded says that it cannot be.
+        if isinstance(end, ImportError) and not isinstance(end.__cause__, KeyboardInterrupt):
             raise
         raise SystemExit(TERMINATED if terminated else INTERRUPTED) from None
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import uvloop
 
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explainer.main import engine_of, serve
-from pawsight_serving.observability.logs import start_logging
+from pawsight_serving.observability.logs import in_form_of_log, start_logging
 from pawsight_serving.process.memory import keep_one_heap
 from pawsight_serving.process.parent_process import Parent
 from pawsight_serving.settings import ExplainerSettings
@@ -38,4 +39,4 @@ def main(open_engine: Callable[[ExplainerSettings], Engine] = engine_of) -> None
     try:
         uvloop.run(process())
     except PawsightError as error:
-        sys.exit(f"The explainer cannot start: {error}")
+        sys.exit(in_form_of_log(f"The explainer cannot start: {error}", logging.ERROR))

@@ -7,11 +7,13 @@ import sys
 
 import click
 
+from pawsight_serving.observability.logs import in_form_of_log
+
 
 def announce(line: object) -> None:
-    """Print a line; where standard output takes none, the server serves all the same."""
+    """Print a line in the form of the log; where standard output takes none, the server serves all the same."""
     try:
-        click.echo(line)
+        click.echo(in_form_of_log(line))
     except OSError:
         # What is left of the line would fail once more when the process ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)

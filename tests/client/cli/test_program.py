@@ -192,6 +192,15 @@ def test_a_signal_ends_cleanly(
     assert not folder.exists()
 
 
+def test_ctrl_c_while_a_library_is_loaded_is_no_missing_library(command: Path) -> None:
+    command.write_text(
+        "import click\n\n\n@click.command()\ndef serve():\n"
+        "    raise ImportError('initialization failed') from KeyboardInterrupt()\n"
+    )
+    result = CliRunner().invoke(main, ["serve"])
+    assert (result.exit_code, result.output) == (130, "")
+
+
 def test_a_background_job_which_ignores_ctrl_c_ends_cleanly_by_sigterm(tmp_path: Path) -> None:
     with waiting(tmp_path, sigint="SIG_IGN") as (program, folder):
         program.terminate()
