@@ -10,9 +10,7 @@ import asyncio
 import logging
 import os
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -24,11 +22,13 @@ from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.serving_summary import ServingSummary
+from pawsight_serving.gateway.shared_counts import shared_counts
 from pawsight_serving.process.stopping import hearing, unless_stopped
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from pawsight_serving.gateway.launched_process import LaunchedProcess
     from pawsight_serving.settings import GatewaySettings
@@ -81,7 +81,7 @@ async def serve_fleet(
     with ExitStack() as held:
         ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
         http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
-        counts = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pawsight-metrics-")))
+        counts = held.enter_context(shared_counts())
         explainer = settings.explainer
         if explainer is None:
             # Held as the others are: nobody else gets it while the sidecar is started again.

@@ -11,7 +11,10 @@ from pawsight_serving.observability.logs import in_form_of_log
 
 
 def announce(line: object) -> None:
-    """Print a line in the form of the log; where standard output takes none, the server serves all the same."""
+    """Print a line in the form of the log.
+
+    Where standard output takes none, the server serves all the same.
+    """
     try:
         click.echo(in_form_of_log(line))
     except OSError:
