@@ -29,8 +29,8 @@ def shared_counts() -> Iterator[Path]:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             _remove_abandoned(folder)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _opened(Path(name)) as folder:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _opened(Path(name)) as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
         yield Path(name)
 
 
