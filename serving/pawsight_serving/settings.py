@@ -167,7 +167,9 @@ class GatewaySettings(SharedSettings):
         description="PEM file with the authorities that must have signed callers' certificates.",
     )
     api_keys: Path | None = Field(
-        None, description="File of the accepted API keys, one NAME:SHA256 per line."
+        None,
+        description="File of the accepted API keys, one NAME:SHA256 per line; edits hold within "
+        "seconds.",
     )
     cors_origins: str = Field(
         "", description="Origins, separated by spaces, whose pages may call from a browser."

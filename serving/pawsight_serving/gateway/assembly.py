@@ -21,6 +21,7 @@ from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.http.connections import ConnectionLimits
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.inline_explanations import InlineExplanations
+from pawsight_serving.gateway.key_file import KeyFile
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
 from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
@@ -36,7 +37,6 @@ from pawsight_serving.requests.admission import Admission
 from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.rpc.call_limits import CallLimits
 from pawsight_serving.rpc.server import RpcServer, ServerOptions
-from pawsight_serving.security.api_keys import ApiKeys
 from pawsight_serving.security.tls import Tls
 from pawsight_serving.settings import GatewaySettings
 from pawsight_serving.threads.thread_pool import ThreadPool
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pawsight_serving.addresses import Address
     from pawsight_serving.engines.protocol import Engine
     from pawsight_serving.gateway.child_process import ChildProcess
+    from pawsight_serving.security.api_keys import ApiKeys
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class Assembly:
     ) -> None:
         self._settings = settings
         self._engine = engine
-        keys = None if settings.api_keys is None else ApiKeys.read(settings.api_keys)
+        self._key_file = None if settings.api_keys is None else KeyFile(settings.api_keys)
+        keys = None if self._key_file is None else self._key_file.keys
         tls = _tls_of(settings)
         self._decoders = ThreadPool(settings.decode_threads, "decode")
         self._explainer = ExplainerClient()
@@ -112,6 +114,8 @@ class Assembly:
             ConfigurationInvalid: the default model is not in the repository.
         """
         settings = self._settings
+        if self._key_file is not None:
+            self._key_file.start()
         if self._sidecar is not None:
             self._sidecar.start(self._explainer)
         await self._engine.start()
@@ -157,6 +161,7 @@ class Assembly:
             self._stop_sidecar,
             self._explainer.disconnect,
             self._engine.close,
+            *([] if self._key_file is None else [self._key_file.stop]),
             partial(asyncio.to_thread, self._decoders.close),
             *(partial(asyncio.to_thread, each.close) for each in self._listeners),
         )

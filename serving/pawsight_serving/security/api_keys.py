@@ -1,4 +1,4 @@
-"""API keys: a file of their names and hashes, read once.
+"""API keys: a file of their names and hashes.
 
 A key is 32 random bytes, so one round of SHA-256 keeps it as safe as a slow hash keeps a password.
 """
@@ -46,6 +46,10 @@ class ApiKeys:
                 "make one with `pawsight key NAME`."
             )
         return cls(hashes)
+
+    def renew(self, newer: ApiKeys) -> None:
+        """Know these keys from now on, and no others."""
+        self._hashes = newer._hashes
 
     def name_of(self, authorization: str | None, key: str | None) -> str:
         """Return the name of the key that came with a request.

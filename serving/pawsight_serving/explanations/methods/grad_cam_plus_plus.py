@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Keeps 0 / 0 from being not a number. It is pytorch-grad-cam's, so that maps can be compared with
-# those that others publish, and it outweighs the squares of gradients below 0.001: there the share
-# is smaller than the paper's, and VGG16's maps differ from its equations by up to 70 % of their peak.
+# those that others publish. It outweighs the squares of gradients below 0.001: there the share is
+# smaller than the paper's, and VGG16's maps differ from its equations by up to 70 % of their peak.
 _EPSILON: Final = np.float32(1e-6)
 
 
