@@ -7,7 +7,8 @@ ExportError
 ├── ParityFailed                the exported graph does not compute what the run computes
 ├── PlanNotBuilt                there is no TensorRT here, or it cannot build the graph
 ├── PrecisionInsufficient       a graph of lower precision loses more than it may
-└── PublicationFailed           the repository cannot be written
+├── PublicationFailed           the repository cannot be written
+└── TemporaryFilesUnwritable    there is no folder for temporary files, or no space in it
 """
 
 
@@ -41,3 +42,7 @@ class PrecisionInsufficient(ExportError):
 
 class PublicationFailed(ExportError):
     """Nothing was published, and what was published before stands as it was."""
+
+
+class TemporaryFilesUnwritable(ExportError):
+    """Graphs are built and tried out in temporary files, and these cannot be written."""

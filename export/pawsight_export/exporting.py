@@ -15,6 +15,7 @@ from pawsight_export.publishing.publication import KEEP, next_version, publish
 from pawsight_export.publishing.staging import Engine, compile_staged, stage_manifest, stage_version
 from pawsight_export.publishing.staging_folder import staging_folder
 from pawsight_export.publishing.writability import refuse_unwritable
+from pawsight_export.temporary_files import temporary_files
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
@@ -79,7 +80,7 @@ def export_run(
         CalibrationMissing: a precision below fp32 without the pictures that it needs, or int8 with
             test pictures among them.
         ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PlanNotBuilt,
-            PublicationFailed: nothing was published.
+            PublicationFailed, TemporaryFilesUnwritable: nothing was published.
         RepositoryInvalid: an earlier version of the model cannot be read, or another command is
             changing the model.
     """
@@ -109,9 +110,9 @@ def export_run(
     command += ["--filters", str(filters)] if filters else []
     command += ["--keep", str(keep)]
 
-    say(f"building the graphs of {name} version {version} in {precision}")
-    built = build_graphs(model, size, precision, calibrated)
-    with staging_folder() as staged:
+    with temporary_files(), staging_folder() as staged:
+        say(f"building the graphs of {name} version {version} in {precision}")
+        built = build_graphs(model, size, precision, calibrated)
         manifest = stage_version(
             staged,
             run,

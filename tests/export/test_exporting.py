@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from pawsight_export.errors import (
     ParityFailed,
     PrecisionInsufficient,
     PublicationFailed,
+    TemporaryFilesUnwritable,
 )
 from pawsight_export.exporting import export_run
 from pawsight_export.graphs import precisions
@@ -141,6 +143,15 @@ def test_a_repository_that_cannot_be_written_is_refused_before_any_work(tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(PublicationFailed, match="--repository"):
         export_run(tmp_path / "no-run", "pets", tmp_path / "file")
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_one_sentence(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    with pytest.raises(TemporaryFilesUnwritable, match=r"\(No such file.*in the variable TMPDIR"):
+        export_run(run_folder, "pets", tmp_path / "repository")
+    assert not (tmp_path / "repository").exists()
 
 
 def test_versions_for_two_engines_are_not_mixed(

@@ -53,6 +53,9 @@ def test_a_run_is_trained_and_a_second_time_left_alone(
     assert (resumed.exit_code, "was finished before" in resumed.output) == (0, True)
     longer = invoke(command_line.train, *arguments, "--resume", "--epochs", "3")
     assert (longer.exit_code, "with another epochs" in longer.stderr) == (1, True)
+    others = draw_folder(tmp_path / "others", {"train": 3, "validation": 3, "test": 3})
+    elsewhere = invoke(command_line.train, *arguments, "--data", others, "--resume")
+    assert (elsewhere.exit_code, "on other pictures" in elsewhere.stderr) == (1, True)
     assert load_run(tmp_path / "run").manifest == manifest
 
 

@@ -34,7 +34,7 @@ from pawsight_training.options import (
 )
 from pawsight_training.recipes import RECIPES, Recipe
 from pawsight_training.runs.packing import pack_run
-from pawsight_training.runs.resuming import finished_before
+from pawsight_training.runs.resuming import finished_before, refuse_other_pictures
 from pawsight_training.runs.run import is_begun, load_run
 from pawsight_training.runs.run_folder import refuse_unusable
 from pawsight_training.runs.weights import Weights, read_weights
@@ -121,6 +121,8 @@ def train(
             "weights": start.sha256 if start else None,
         }
         if (finished := finished_before(out, wanted)) is not None:
+            found = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
+            refuse_other_pictures(finished, found)
             click.echo(f"{out} was finished before; there is nothing left to train.")
             display.result(finished)
             return

@@ -15,6 +15,7 @@ from pawsight_export.explain_check.checked_model import CheckedModel
 from pawsight_export.explain_check.other_precisions import compare_precisions, other_precisions
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
+from pawsight_export.temporary_files import temporary_files
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
@@ -84,17 +85,18 @@ def explain_check(
             if method not in offered or method == "activations":
                 raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
         images, labels = _chosen(_test_pictures(data, manifest, classes), pictures)
-        figures = {
-            "model": f"{manifest.name} {manifest.version}",
-            "precision": manifest.precision,
-            "pictures": len(images),
-            "precisions": [
-                compare_precisions(checked, each, images)
-                for each in tracked(other_precisions(checked, manifests), "Precisions")
-            ],
-            "randomisation": _randomisation(checked, chosen, images),
-            "pointing": _pointing(checked, chosen, images, labels),
-        }
+        with temporary_files():
+            figures = {
+                "model": f"{manifest.name} {manifest.version}",
+                "precision": manifest.precision,
+                "pictures": len(images),
+                "precisions": [
+                    compare_precisions(checked, each, images)
+                    for each in tracked(other_precisions(checked, manifests), "Precisions")
+                ],
+                "randomisation": _randomisation(checked, chosen, images),
+                "pointing": _pointing(checked, chosen, images, labels),
+            }
     except (ExportError, TrainingError, PawsightError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))

@@ -86,4 +86,4 @@ def calibration_set(
     ]
     # Classes alternate in no order of their own: each batch of the calibrator has all of them.
     drawn = chance.permutation(np.concatenate(rows))
-    return CalibrationSet(np.array(train.pictures[np.sort(drawn)]), train.digest, method)
+    return CalibrationSet(np.array(train.pictures[drawn]), train.digest, method)

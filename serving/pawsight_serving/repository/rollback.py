@@ -48,8 +48,8 @@ def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
 
     Raises:
         ModelNotFound, VersionNotFound: there is no such model or version.
-        RepositoryInvalid: no earlier version is there, the repository cannot be read or written,
-            or another command is changing the model.
+        RepositoryInvalid: none is served, no earlier version is there, the repository cannot be
+            read or written, or another command is changing the model.
     """
     published = published_versions(root, name)
     if not published:
@@ -68,7 +68,12 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
     served = served_versions(root, name)
     newest = served[-1] if served else ""
     if to is None:
-        earlier = [version for version in published if int(version) < int(newest or 0)]
+        if not newest:
+            raise RepositoryInvalid(
+                f"No version of {name} is served, so none is before it; choose one with --to: "
+                f"{', '.join(published)}."
+            )
+        earlier = [version for version in published if int(version) < int(newest)]
         if not earlier:
             raise RepositoryInvalid(
                 f"{name} has no version before {newest} to go back to; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,15 @@ def test_the_environment_is_that_of_the_other_commands(
     assert f"There is no model repository at {tmp_path / 'elsewhere'}" in missing.output
     monkeypatch.setenv("PAWSIGHT_REPOSITRY", "elsewhere")
     assert CliRunner().invoke(explain_check, ["pets", "--data", str(tmp_path)]).exit_code == 2
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_one_sentence(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    result = check(home, "--method", "grad-cam")
+    assert result.exit_code == 1
+    assert "Temporary files cannot be written (No such file or directory)" in result.output
 
 
 def test_what_is_not_there_is_one_sentence(home: Path) -> None:

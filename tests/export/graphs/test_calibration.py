@@ -51,6 +51,14 @@ def test_the_draw_is_the_same_each_time_and_no_larger_than_the_folder(folder: Pa
     assert len(first.pictures) == 24
 
 
+def test_every_batch_has_pictures_of_all_classes(folder: Path) -> None:
+    drawn = calibration_set(folder, SIZE, "entropy").pictures
+    train = load_dataset([folder], SIZE).splits["train"]
+    cats = rows(train.pictures[train.labels == 0])
+    for start in range(0, len(drawn), 8):
+        assert 0 < len(rows(drawn[start : start + 8]) & cats) < 8
+
+
 def test_a_folder_without_training_pictures_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

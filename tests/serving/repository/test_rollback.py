@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,16 @@ def test_the_first_version_has_none_before_it(tmp_path: Path) -> None:
     publish_tiny(tmp_path)
     with pytest.raises(RepositoryInvalid, match="no version before 1"):
         roll_back(tmp_path, "tiny")
+
+
+def test_where_the_served_version_was_deleted_another_is_chosen_by_name(repository: Path) -> None:
+    roll_back(repository, "tiny", "1")
+    for graph in ("tiny", "tiny_explain"):
+        shutil.rmtree(repository / graph / "1")
+    with pytest.raises(RepositoryInvalid, match=r"No version of tiny is served.*--to: 2, 3"):
+        roll_back(repository, "tiny")
+    roll_back(repository, "tiny", "2")
+    assert served_versions(repository, "tiny") == ["2"]
 
 
 def test_what_is_not_there_is_named(repository: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pawsight_serving.pictures.reading import decode_picture
+from pawsight_serving.pictures.reading import DECODER_VERSION, decode_picture
 from pawsight_training.data import dataset
 from pawsight_training.data.dataset import default_cache, load_dataset
 from pawsight_training.errors import DataInvalid
@@ -54,6 +54,17 @@ def test_a_picture_is_decoded_once(
     for name, split in first.splits.items():
         assert np.array_equal(split.pictures, again.splits[name].pictures)
         assert split.digest == again.splits[name].digest
+
+
+def test_what_another_decoder_left_is_decoded_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_dataset([folder], SIZE, cache=tmp_path / "cache").splits["train"]
+    monkeypatch.setattr(dataset, "DECODER_VERSION", DECODER_VERSION + 1)
+    monkeypatch.setattr(dataset, "decode_picture", lambda *_: np.zeros((*SIZE, 3), np.uint8))
+    after = load_dataset([folder], SIZE, cache=tmp_path / "cache").splits["train"]
+    assert before.pictures.any()
+    assert not after.pictures.any()
 
 
 @pytest.mark.parametrize("ending", [".rgb", ".json"])

@@ -109,6 +109,10 @@ def test_data_that_cannot_be_learnt_from_is_refused(tmp_path: Path) -> None:
         (("train/cats", "train/dogs", "validation/cats"), "'dog' has no readable .* validation"),
         (("test/cats", "test/dogs"), "no train folder"),
         (("cat", "cats"), "carry the same label"),
+        (("train",), "found: none.*`pawsight data prepare`"),
+        (("Train/cats", "Train/dogs", "Test/cats"), "Test is named as a split.*rename it"),
+        (("training_set/a", "training_set/b", "test_set/a"), "test_set is named as a split"),
+        (("train/cats", "train/dogs", "val/cats", "val/dogs"), "val is named as a split"),
     ):
         root = tmp_path / str(len(folders)) / "-".join(folders).replace("/", "-")
         with pytest.raises(DataInvalid, match=sentence):

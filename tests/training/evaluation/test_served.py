@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -9,12 +11,12 @@ import numpy as np
 import pytest
 
 from pawsight_serving.errors import EngineUnavailable, PawsightError, RepositoryInvalid
+from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import TrainingError
 from pawsight_training.evaluation import served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -108,3 +110,16 @@ def test_without_onnx_runtime_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(TrainingError, match=r"pip install 'pawsight\[serving\]'"):
         served.evaluate_served(tmp_path, MANIFEST, data.splits["test"])
+
+
+def test_another_model_that_is_broken_is_left_out(drawn: Path, cache: Path, tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[3] / "model_repository"
+    for name in ("cats_dogs_scratch", "cats_dogs_scratch_explain"):
+        (tmp_path / name).symlink_to(shipped / name)
+        shutil.copytree(shipped / name, tmp_path / name.replace("scratch", "broken"))
+    for graph in tmp_path.glob("cats_dogs_broken*/*/model.onnx"):
+        graph.write_bytes(b"broken")
+    manifest = served.served_manifest(tmp_path, "cats_dogs_scratch")
+    split = load_dataset([drawn], manifest.input_size, cache=cache).splits["test"]
+    evaluation = served.evaluate_served(tmp_path, manifest, split)
+    assert evaluation.probabilities.shape == (len(split), 2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,12 @@ import pytest
 import torch
 
 from pawsight_training.errors import RunInvalid
-from pawsight_training.learning.checkpoints import checkpoint_to_resume, checkpointing, read_best
+from pawsight_training.learning.checkpoints import (
+    CheckpointFiles,
+    checkpoint_to_resume,
+    checkpointing,
+    read_best,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +110,18 @@ def test_a_run_that_was_moved_remembers_its_best_epoch(job: Job, unfinished: Pat
         "best_k_models": {here: before["best_model_score"]},
         "current_score": None,
     }
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    CheckpointFiles().save_checkpoint({"epoch": 1}, last)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        CheckpointFiles().save_checkpoint({"epoch": 2}, last)
+    assert torch.load(last, weights_only=True) == {"epoch": 1}
+    assert [path.name for path in last.parent.iterdir()] == ["last.ckpt"]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -123,6 +124,26 @@ def test_it_stops_early_when_nothing_gets_better(
     job = make_job("scratch", data, epochs=20, learning_rate=1e-12, patience=2)
     run = train(job, tmp_path / "run")
     assert (run.manifest.best_epoch, run.manifest.epochs_trained) == (1, 3)
+
+
+def test_one_that_stopped_early_and_was_killed_then_goes_no_further(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    job = make_job("scratch", data, epochs=20, learning_rate=1e-3, patience=2)
+    whole = train(job, tmp_path / "run").manifest
+    (tmp_path / "run" / "manifest.json").unlink()
+    resumed = train(job, tmp_path / "run", resume=True).manifest
+    assert resumed.epochs_trained == whole.epochs_trained < 20
+    assert resumed.weights_sha256 == whole.weights_sha256
+
+
+def test_checkpoints_need_no_folder_for_temporary_files(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    run = train(make_job("scratch", data), tmp_path / "run")
+    written = {path.name for path in (run.path / "checkpoints").iterdir()}
+    assert written == {"best.ckpt", "last.ckpt"}
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -1,22 +1,43 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pawsight_training.errors import RunInvalid
-from pawsight_training.runs.resuming import finished_before
+from pawsight_training.runs.resuming import finished_before, refuse_other_pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pawsight_training.data.dataset import Dataset
     from pawsight_training.runs.run import Run
 
 
 def test_a_folder_that_is_not_there_is_not_begun(tmp_path: Path) -> None:
     with pytest.raises(RunInvalid, match=r"There is no run .*/typo to go on with"):
         finished_before(tmp_path / "typo", {})
+
+
+def test_in_a_folder_without_a_run_nothing_was_begun(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(RunInvalid, match=r"There is no run .*; begin it without --resume"):
+            finished_before(tmp_path, {})
+        (tmp_path / "notes.txt").touch()
+
+
+def test_a_run_that_was_killed_in_its_first_epoch_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").mkdir()
+    assert finished_before(tmp_path, {}) is None
+
+
+def test_a_finished_run_is_of_its_own_pictures(finished_run: Run, data: Dataset) -> None:
+    refuse_other_pictures(finished_run, data)
+    fewer = replace(data, splits=data.splits | {"train": data.splits["test"]})
+    with pytest.raises(RunInvalid, match="on other pictures than those of --data; train anew"):
+        refuse_other_pictures(finished_run, fewer)
 
 
 def test_an_unfinished_run_is_left_to_the_training(finished_run: Run, tmp_path: Path) -> None:

@@ -71,6 +71,18 @@ def test_weights_of_another_run_are_refused(copy: Path, vgg_run: Run) -> None:
         load_run(copy).model()
 
 
+def test_weights_of_another_net_than_the_manifest_says_are_refused(copy: Path) -> None:
+    whole = json.loads((copy / MANIFEST).read_text())
+    for other in (
+        {"architecture": "vgg16"},
+        {"input_size": [80, 80]},
+        {"classes": ["cat", "dog", "bird"]},
+    ):
+        (copy / MANIFEST).write_text(json.dumps(whole | other))
+        with pytest.raises(RunInvalid, match="do not fit the architecture, the classes and"):
+            load_run(copy).model()
+
+
 def test_the_same_weights_make_the_same_file(finished_run: Run, tmp_path: Path) -> None:
     assert write_weights(tmp_path, finished_run.model()) == finished_run.manifest.weights_sha256
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]

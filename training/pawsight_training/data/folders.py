@@ -19,6 +19,14 @@ SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", "
 # The lecture's folders are plurals, Microsoft's are capitalised; labels are neither.
 _LABELS: Final = {"cats": "cat", "dogs": "dog", "Cat": "cat", "Dog": "dog"}
 HELD_OUT_SHARE: Final = 0.1
+# What others name their splits. Taken for classes they would have test pictures learnt from, and
+# beside a `train` nobody would look at them.
+_OTHER_SPLITS: Final = frozenset(
+    (
+        *("train", "training", "training_set", "test", "testing", "test_set"),
+        *("val", "valid", "validation", "validation_set"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +70,8 @@ def list_pictures(
             former if need be.
 
     Raises:
-        DataInvalid: a folder is missing or empty, the classes do not fit or are named alike, or
-            there is one alone.
+        DataInvalid: a folder is missing or empty, a split has another name, the classes do not fit
+            or are named alike, or there is one alone.
     """
     roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
     for _, _, root in roots:
@@ -73,7 +81,8 @@ def list_pictures(
     if len(found) < 2:
         raise DataInvalid(
             "There must be at least two class folders to tell apart; "
-            f"found: {', '.join(names) or 'none'}."
+            f"found: {', '.join(names) or 'none'}. Pictures that are named cat.0.jpg are sorted "
+            "into such folders by `pawsight data prepare`."
         )
     if classes and len(classes) != len(found):
         raise DataInvalid(
@@ -145,6 +154,12 @@ def check_classes(labels: Mapping[str, Sequence[int]], classes: Sequence[str]) -
 def _split_roots(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         raise DataInvalid(f"There is no folder {folder}; give the folder of pictures with --data.")
+    for path in _folders(folder):
+        if path.name not in SPLITS and path.name.lower() in _OTHER_SPLITS:
+            raise DataInvalid(
+                f"{path} is named as a split, and splits are the folders {', '.join(SPLITS)}; "
+                "rename it to one of these, or take it out of the folder."
+            )
     roots = [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
     return roots or [("train", folder)]
 

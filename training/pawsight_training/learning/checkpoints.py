@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pawsight_training.errors import RunInvalid
 from pawsight_training.runs.run import CHECKPOINTS
@@ -83,6 +86,40 @@ def checkpointing(out: Path, job: Job) -> list[pl.Callback]:
         _Checkpoint(filename=BEST, monitor="validation_accuracy", mode="max", **options),
         _Checkpoint(filename=LAST, **options),
     ]
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, and then into it: the one before stays until then.
+
+    Lightning writes it where temporary files go, and where that is another disk it is copied over
+    the one before: a kill or a full disk in the middle of that would leave neither.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | os.PathLike[str],
+        storage_options: Any = None,  # noqa: ARG002
+    ) -> None:
+        """Write a checkpoint; it appears whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        # Into memory first: torch turns a full disk into an error of its own.
+        data = io.BytesIO()
+        torch.save(checkpoint, data)
+        whole = Path(path)
+        partial = whole.with_suffix(".part")
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as out:
+                out.write(data.getbuffer())
+                out.flush()
+                os.fsync(out.fileno())
+            partial.replace(whole)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 class _Checkpoint(ModelCheckpoint):

@@ -16,13 +16,17 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from pawsight_training.data.loading import Batches
 from pawsight_training.errors import RecipeInvalid, RunInvalid, TrainingInterrupted
-from pawsight_training.learning.checkpoints import checkpoint_to_resume, checkpointing
+from pawsight_training.learning.checkpoints import (
+    CheckpointFiles,
+    checkpoint_to_resume,
+    checkpointing,
+)
 from pawsight_training.learning.features import store_features
 from pawsight_training.learning.finishing import finish_run
 from pawsight_training.learning.initialisation import starting_net
 from pawsight_training.learning.learner import Learner
 from pawsight_training.runs.history import History
-from pawsight_training.runs.run import HISTORY, Run, load_run
+from pawsight_training.runs.run import HISTORY, TENSORBOARD, Run, load_run
 from pawsight_training.runs.run_folder import sole_training
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ def _trainer(job: Job, out: Path, history: History) -> pl.Trainer:
     if recipe.average:
         callbacks.append(WeightAveraging(avg_fn=_moving_average(recipe.average)))
     if recipe.patience:
-        stop = EarlyStopping(
+        stop = _Patience(
             "validation_accuracy",
             mode="max",
             patience=recipe.patience,
@@ -98,7 +102,8 @@ def _trainer(job: Job, out: Path, history: History) -> pl.Trainer:
             enable_model_summary=False,
             enable_progress_bar=on_terminal,
             default_root_dir=out,
-            logger=TensorBoardLogger(out, name="tensorboard", version=""),
+            logger=TensorBoardLogger(out, name=TENSORBOARD, version=""),
+            plugins=[CheckpointFiles()],
             callbacks=callbacks,
         )
     except (MisconfigurationException, ValueError) as error:
@@ -107,6 +112,13 @@ def _trainer(job: Job, out: Path, history: History) -> pl.Trainer:
             f"{machine.devices} devices and strategy {machine.strategy!r}; "
             "choose what it has with --accelerator, --devices and --strategy."
         ) from error
+
+
+class _Patience(EarlyStopping):
+    """Ends a training that was killed when its patience had run out, and trains it no further."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What `--resume` finds before any picture is read: a run begun, or one that is finished."""
+"""What `--resume` finds before anything is trained: a run begun, or one that is finished."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pawsight_training.errors import RunInvalid
-from pawsight_training.runs.run import Run, is_finished, load_run
+from pawsight_training.runs.run import Run, is_begun, is_finished, load_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pawsight_training.data.dataset import Dataset
     from pawsight_training.runs.run import RunManifest
 
 
@@ -23,9 +24,10 @@ def finished_before(out: Path, wanted: Mapping[str, object]) -> Run | None:
         wanted: options by name, as `_options` reads them from a manifest; None is any.
 
     Raises:
-        RunInvalid: no such folder, a damaged run, or one that was finished with other options.
+        RunInvalid: nothing was begun there, a damaged run, or one that was finished with other
+            options.
     """
-    if not out.is_dir():
+    if not is_begun(out):
         raise RunInvalid(f"There is no run {out} to go on with; begin it without --resume.")
     if not is_finished(out):
         return None
@@ -34,10 +36,26 @@ def finished_before(out: Path, wanted: Mapping[str, object]) -> Run | None:
     changed = [name for name, value in wanted.items() if value not in (None, before[name])]
     if changed:
         raise RunInvalid(
-            f"{out} is finished, with another {' and another '.join(changed)}; "
-            f"train anew with another --out, from its weights with --weights {out}."
+            f"{out} is finished, with another {' and another '.join(changed)}; " + _train_anew(out)
         )
     return run
+
+
+def refuse_other_pictures(run: Run, data: Dataset) -> None:
+    """Refuse to go on with a finished run on pictures that it was not trained on.
+
+    Raises:
+        RunInvalid: the files of a split are others, or have other labels.
+    """
+    if run.manifest.data.digests != {name: split.digest for name, split in data.splits.items()}:
+        raise RunInvalid(
+            f"{run.path} is finished, on other pictures than those of --data; "
+            f"{_train_anew(run.path)}"
+        )
+
+
+def _train_anew(out: Path) -> str:
+    return f"train anew with another --out, from its weights with --weights {out}."
 
 
 def _options(manifest: RunManifest) -> dict[str, object]:

@@ -4,6 +4,7 @@ RUN/
 ├── weights.safetensors   the best weights on `validation`
 ├── history.csv           one row an epoch
 ├── checkpoints/          to resume from
+├── tensorboard/          the figures of every epoch, as TensorBoard reads them
 └── manifest.json         written last: a folder without it is not a finished run
 """
 
@@ -32,6 +33,7 @@ MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
 HISTORY: Final = "history.csv"
 CHECKPOINTS: Final = "checkpoints"
+TENSORBOARD: Final = "tensorboard"
 
 
 class _Frozen(BaseModel):
@@ -89,12 +91,19 @@ class Run:
         """Return the net with the run's weights, on the CPU, in eval mode.
 
         Raises:
-            RunInvalid: the weights are not those of the manifest.
+            RunInvalid: the weights are not those of the manifest, or of another net than it says.
         """
         net = build(
             self.manifest.architecture, len(self.manifest.classes), self.manifest.input_size
         )
-        net.load_state_dict(_read_weights(self.path / WEIGHTS, self.manifest.weights_sha256))
+        weights = _read_weights(self.path / WEIGHTS, self.manifest.weights_sha256)
+        try:
+            net.load_state_dict(weights)
+        except RuntimeError as error:
+            raise RunInvalid(
+                f"The weights in {self.path} do not fit the architecture, the classes and the "
+                "input size that its manifest names; restore the manifest, or train it again."
+            ) from error
         return net.eval()
 
 
@@ -107,7 +116,7 @@ def load_run(path: Path) -> Run:
     try:
         data = (path / MANIFEST).read_bytes()
     except OSError as error:
-        if (path / CHECKPOINTS).is_dir():
+        if is_begun(path):
             raise RunInvalid(f"The run {path} is unfinished; go on with --resume.") from error
         raise RunInvalid(
             f"There is no run in {path}; give a folder that `pawsight train` wrote."
@@ -123,7 +132,8 @@ def load_run(path: Path) -> Run:
 
 def is_begun(path: Path) -> bool:
     """Return whether a training has written into the folder, finished or not."""
-    return is_finished(path) or (path / CHECKPOINTS).is_dir()
+    # The second is there from the first step on, the first only when an epoch has ended.
+    return is_finished(path) or any((path / name).is_dir() for name in (CHECKPOINTS, TENSORBOARD))
 
 
 def is_finished(path: Path) -> bool:

@@ -152,3 +152,15 @@ def test_what_was_killed_is_made_again_and_a_folder_of_a_like_name_stays(
     assert len(list((tmp_path / "ready" / "train" / "cat").iterdir())) == 2
     assert mine.is_dir()
     assert not (tmp_path / ".ready.part").exists()
+
+
+def test_pictures_whose_paths_spell_alike_stay_apart(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    cats = ("a/b/cat/1.jpg", "a_b/cat/1.jpg", "a_b/cat/1-2.jpg")
+    names = (*cats, "dog/1.jpg", "dog/2.jpg", "dog/3.jpg")
+    for index, name in enumerate(names):
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_bytes(patchwork(index))
+    prepare(find_labelled(raw), tmp_path / "ready", {"train": 3})
+    copied = {path.read_bytes() for path in (tmp_path / "ready").rglob("*.jpg")}
+    assert copied == {(raw / name).read_bytes() for name in names}

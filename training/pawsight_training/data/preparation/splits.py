@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -173,4 +174,14 @@ def _copy(
                 folder.mkdir(parents=True)
             for _ in range(size):
                 picture = next(chosen)
-                shutil.copyfile(picture.path, folder / picture.name.replace("/", "_"))
+                shutil.copyfile(picture.path, _new_file(folder, picture.name))
+
+
+def _new_file(folder: Path, name: str) -> Path:
+    """Return where a picture goes; those of a/b.jpg and a_b.jpg must not end in one file."""
+    first = target = folder / name.replace("/", "_")
+    for number in itertools.count(2):
+        if not target.exists():
+            break
+        target = first.with_stem(f"{first.stem}-{number}")
+    return target
