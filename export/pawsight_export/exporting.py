@@ -78,7 +78,7 @@ def export_run(
         RunInvalid: no finished run there.
         DataInvalid: `data` holds no pictures of class folders, or other classes than the run's.
         CalibrationMissing: a precision below fp32 without the pictures that it needs, or int8 with
-            test pictures among them.
+            validation or test pictures among them.
         ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PlanNotBuilt,
             PublicationFailed, TemporaryFilesUnwritable: nothing was published.
         RepositoryInvalid: an earlier version of the model cannot be read, or another command is
@@ -100,7 +100,7 @@ def export_run(
     calibrated = None
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
-        _refuse_test_pictures(calibrated, test)
+        _refuse_held_out_pictures(calibrated, data, size, classes)
     command = ["pawsight", "export", str(run_folder), "--name", name]
     command += ["--repository", str(repository), "--engine", engine, "--precision", precision]
     command += ["--data", str(data)] if data else []
@@ -186,15 +186,22 @@ def _calibration(folder: Path | None, size: tuple[int, int], method: Method) -> 
     return calibration_set(folder, size, method)
 
 
-def _refuse_test_pictures(calibration: CalibrationSet, test: Split | None) -> None:
-    """Refuse ranges that come from what they are measured on."""
-    measured = {picture.tobytes() for picture in test.pictures} if test else set()
-    shared = sum(picture.tobytes() in measured for picture in calibration.pictures)
-    if shared:
-        raise CalibrationMissing(
-            f"{shared} of the {len(calibration.pictures)} calibration pictures are test pictures "
-            "of --data; give training pictures with --calibration."
-        )
+def _refuse_held_out_pictures(
+    calibration: CalibrationSet, data: Path | None, size: tuple[int, int], classes: Sequence[str]
+) -> None:
+    """Refuse ranges that come from what is chosen by or measured on."""
+    if data is None:
+        return
+    there = list_pictures([data], classes=classes, hold_out=False).splits
+    held_out = [name for name in ("validation", "test") if name in there]
+    for name, split in load_dataset([data], size, classes=classes, only=held_out).splits.items():
+        known = {picture.tobytes() for picture in split.pictures}
+        shared = sum(picture.tobytes() in known for picture in calibration.pictures)
+        if shared:
+            raise CalibrationMissing(
+                f"{shared} of the {len(calibration.pictures)} calibration pictures are {name} "
+                "pictures of --data; give training pictures with --calibration."
+            )
 
 
 def _check_name(name: str) -> None:

@@ -333,10 +333,13 @@ def test_pictures_of_other_classes_are_refused(
     export_run(run_folder, "pets", tmp_path / "repository", data=drawn, classes=("cat", "dog"))
 
 
-def test_test_pictures_are_no_calibration_pictures(
-    run_folder: Path, drawn: Path, tmp_path: Path
+@pytest.mark.parametrize(("split", "size"), [("validation", 4), ("test", 8)])
+def test_held_out_pictures_are_no_calibration_pictures(
+    run_folder: Path, drawn: Path, tmp_path: Path, split: str, size: int
 ) -> None:
-    with pytest.raises(CalibrationMissing, match="8 of the 8 calibration pictures are test"):
+    with pytest.raises(
+        CalibrationMissing, match=f"{size} of the {size} calibration pictures are {split} p"
+    ):
         export_run(
-            run_folder, "pets", tmp_path, precision="int8", data=drawn, calibration=drawn / "test"
+            run_folder, "pets", tmp_path, precision="int8", data=drawn, calibration=drawn / split
         )
