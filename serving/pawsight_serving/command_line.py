@@ -13,9 +13,9 @@ import click
 from pawsight_serving.addresses import collector_url
 from pawsight_serving.errors import PackageMissing, PawsightError
 from pawsight_serving.gateway.launched_process import LaunchedProcess
+from pawsight_serving.observability.announcing import announce
 from pawsight_serving.observability.logs import in_form_of_log
 from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown, with_settings
-from pawsight_serving.process.announcing import announce
 from pawsight_serving.security.api_keys import NAME, add_line, make_key
 from pawsight_serving.settings import ExplainerSettings, GatewaySettings
 from pawsight_serving.triton_server.ports import Ports

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pawsight_client._errors import OptionInvalid
 from pawsight_client._tls import Tls
+from pawsight_client._transports.shown_url import without_password
 
 if TYPE_CHECKING:
     from pawsight_client._transports.protocol import AsyncTransport, Transport
@@ -41,13 +42,6 @@ def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) 
     from pawsight_client._transports.http import AsyncHttpTransport
 
     return AsyncHttpTransport(url, api_key, _tls(url, tls))
-
-
-def without_password(url: str) -> str:
-    """Return what may be said of the URL: it ends in logs."""
-    scheme, slashes, rest = url.partition("//")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _grpc_target(url: str) -> str | None:

@@ -17,10 +17,10 @@ from pawsight_client import _errors as errors
 from pawsight_client._operations import ListModels
 from pawsight_client._tls import UNTRUSTED, Tls
 from pawsight_client._transports import http_codec as codec
-from pawsight_client._transports.address import without_password
 from pawsight_client._transports.loop_thread import LoopThread
 from pawsight_client._transports.loopback import is_loopback
 from pawsight_client._transports.protocol import MOST_ANSWER_BYTES
+from pawsight_client._transports.shown_url import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

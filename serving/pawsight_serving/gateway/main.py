@@ -13,8 +13,8 @@ import uvloop
 from pawsight_serving.addresses import check_free
 from pawsight_serving.gateway.child_process import ChildProcess
 from pawsight_serving.gateway.serving_summary import ServingSummary
+from pawsight_serving.observability.announcing import announce
 from pawsight_serving.observability.logs import start_logging
-from pawsight_serving.process.announcing import announce
 from pawsight_serving.process.memory import giving_back_after_crowds, keep_one_heap
 from pawsight_serving.process.signals import stop_signal
 from pawsight_serving.process.stopping import hearing, unless_stopped

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from pawsight_serving.process.announcing import announce
+from pawsight_serving.observability.announcing import announce
 announce("serving")
 print("alive", file=sys.stderr)
 """
