@@ -13,9 +13,9 @@ from pawsight_export.graphs.precisions import Precision, build_graphs
 from pawsight_export.graphs.tensorrt_plan import load_tensorrt
 from pawsight_export.publishing.publication import KEEP, next_version, publish
 from pawsight_export.publishing.staging import Engine, compile_staged, stage_manifest, stage_version
-from pawsight_export.publishing.staging_folder import staging_folder
 from pawsight_export.publishing.writability import refuse_unwritable
 from pawsight_export.temporary_files import temporary_files
+from pawsight_serving.process.temporary_folder import temporary_folder
 from pawsight_serving.repository.directory import published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
@@ -110,7 +110,7 @@ def export_run(
     command += ["--filters", str(filters)] if filters else []
     command += ["--keep", str(keep)]
 
-    with temporary_files(), staging_folder() as staged:
+    with temporary_files(), temporary_folder("pawsight-export-") as staged:
         say(f"building the graphs of {name} version {version} in {precision}")
         built = build_graphs(model, size, precision, calibrated)
         manifest = stage_version(

@@ -22,8 +22,8 @@ from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND
 from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from pawsight_serving.gateway.serving_summary import ServingSummary
-from pawsight_serving.gateway.shared_counts import shared_counts
 from pawsight_serving.process.stopping import hearing, unless_stopped
+from pawsight_serving.process.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     import socket
@@ -81,7 +81,7 @@ async def serve_fleet(
     with ExitStack() as held:
         ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
         http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
-        counts = held.enter_context(shared_counts())
+        counts = held.enter_context(temporary_folder("pawsight-metrics-"))
         explainer = settings.explainer
         if explainer is None:
             # Held as the others are: nobody else gets it while the sidecar is started again.

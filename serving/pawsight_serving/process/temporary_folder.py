@@ -1,4 +1,4 @@
-"""Where an export stages its version; what killed exports left there is removed."""
+"""Temporary folders that go with their process; what killed ones left is removed."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX: Final = "pawsight-export-"
-
 
 @contextlib.contextmanager
-def staging_folder() -> Iterator[Path]:
-    """Return a new folder that goes with its export, or with the next one where that is killed."""
-    for abandoned in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Somebody else's folder, or one that its export is just removing.
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Yield a new folder that goes with its process, or with the next one where that is killed.
+
+    Args:
+        prefix: how the names begin of what the same kind of process makes.
+    """
+    for abandoned in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        # Somebody else's folder, or one that its process is just removing.
         with contextlib.suppress(OSError):
             _remove_unless_locked(abandoned)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _opened(Path(name)) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix) as name, _opened(Path(name)) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield Path(name)
 
@@ -31,7 +33,7 @@ def staging_folder() -> Iterator[Path]:
 def _remove_unless_locked(folder: Path) -> None:
     with _opened(folder) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # An empty one may be so new that its export has not locked it yet.
+        # An empty one may be so new that its process has not locked it yet.
         if any(folder.iterdir()) and os.fstat(descriptor).st_uid == os.geteuid():
             shutil.rmtree(folder)
 
