@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
@@ -70,17 +71,19 @@ def state_of(root: Path) -> State:
 
 def state_of_version(root: Path, name: str, version: str) -> State:
     """Return what tells whether the files of one version changed."""
-    return _state(root, f"{name}/{version}/*", f"{name}{EXPLAIN_SUFFIX}/{version}/*")
+    model = glob.escape(name)
+    return _state(root, f"{model}/{version}/*", f"{model}{EXPLAIN_SUFFIX}/{version}/*")
 
 
 def _state(root: Path, *patterns: str) -> State:
     found = []
     for pattern in patterns:
-        for path in root.glob(pattern):
+        # Unlike `Path.glob` it passes over a folder that is removed meanwhile.
+        for path in glob.glob(pattern, root_dir=root):  # noqa: PTH207 - see above
             try:
-                status = path.stat()
+                status = (root / path).stat()
             except OSError:
                 # Removed since it was listed.
                 continue
-            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+            found.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
     return tuple(sorted(found))
