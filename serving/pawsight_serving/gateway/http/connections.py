@@ -218,7 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self.pipeline and self.cycle.more_body and self._due is None:
                 self._wait(self._limits.body_timeout_s)
         elif self._due is not None:
-            self._part(self._due)
+            self._send_last(self._due)
         elif self.cycle.more_body:
             self._wait(_LINGER_S)
         self._parse_held()
@@ -314,15 +314,19 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._due = refusal(status, error, self._tell(error))
         if not self._answers_are_due():
-            self._part(self._due)
+            self._send_last(self._due)
             return
         self._wait(None)
         if self._is_cycles_request():
             # Of those that wait it is the last one that came.
             self.pipeline.popleft()
 
-    def _part(self, answer: bytes) -> None:
-        """Send the last answer; what may still come is read for a while, so that it arrives."""
+    def _send_last(self, answer: bytes) -> None:
+        """Send a refusal, and close the connection.
+
+        Of a request that the application does not know, the rest is read first, for a while: the
+        refusal would not arrive.
+        """
         self.transport.write(answer)
         if self._since_s is None or self._is_cycles_request():
             self.transport.close()
