@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -30,11 +31,17 @@ def check_out(
     param: click.Parameter,  # noqa: ARG001 - click's signature
     value: str,
 ) -> str:
-    """Refuse a file that is no PNG by its ending, before anything is asked."""
+    """Refuse what no drawing can be written to before one is asked for: it may take minutes."""
     try:
         check_drawing_file(value)
     except OptionInvalid as error:
         raise click.BadParameter(str(error)) from error
+    if Path(value).is_dir():
+        raise click.BadParameter(f"{value!r} cannot be written: it is a folder; name a file in it.")
+    if not (folder := Path(value).parent).is_dir():
+        raise click.BadParameter(
+            f"{value!r} cannot be written: make the folder {str(folder)!r} first."
+        )
     return value
 
 

@@ -54,6 +54,31 @@ def test_other_formats_are_refused_before_anything_is_asked(
     assert not twin.seen
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [("none/drawing.png", "make the folder"), ("folder.png", "it is a folder")],
+    ids=["in no folder", "a folder"],
+)
+def test_a_place_for_no_drawing_is_refused_before_anything_is_asked(
+    run: Callable[..., Result],
+    url: str,
+    twin: Twin,
+    cat: Path,
+    tmp_path: Path,
+    command: list[str],
+    out: str,
+    said: str,
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    result = run(*command, cat, "--out", tmp_path / out, "--server", url)
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.split())
+    assert "cannot be written" in told
+    assert said in told
+    assert not twin.seen
+
+
 def in_a_shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line in which `pawsight` means the program."""
     function = f'pawsight() {{ "{sys.executable}" -m pawsight_client "$@"; }}\n{line}'
