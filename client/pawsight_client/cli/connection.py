@@ -12,6 +12,7 @@ from pawsight_client import Client, DeadlineExceeded, PawsightError, Tls, Unauth
 from pawsight_client._operations import DEFAULT_TIMEOUT_S, PATIENT_TIMEOUT_S
 from pawsight_client._retries import MOST_TIMEOUT_S
 from pawsight_client.cli.environment import refuse_unknown
+from pawsight_client.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
         metavar="SECONDS",
         envvar="PAWSIGHT_TIMEOUT_S",
         show_envvar=True,
-        type=click.FloatRange(min=0, min_open=True, max=MOST_TIMEOUT_S),
+        type=NumberRange(min=0, min_open=True, max=MOST_TIMEOUT_S),
         help="Seconds that an answer may take, if the server's own --timeout-s allows it "
         f"[default: {DEFAULT_TIMEOUT_S:.0f}, and {PATIENT_TIMEOUT_S:.0f} for many passes].",
     )

@@ -10,6 +10,7 @@ from pawsight_client import Colormap, Method
 from pawsight_client._operations import ALL
 from pawsight_client.cli.connection import with_client
 from pawsight_client.cli.files import check_out, picture_from, save, tell
+from pawsight_client.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
     from pawsight_client import Client, Explanation
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--sheet", is_flag=True, help="Draw picture, map and overlay side by side.")
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.75,
     show_default=True,
     help="How opaque the strongest evidence covers the picture.",

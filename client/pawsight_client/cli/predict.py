@@ -27,8 +27,8 @@ def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool
 
     Each PICTURE is a file, or - for the standard input.
 
-    A picture that fails is told on the standard error output, the others are answered, and the
-    exit status is 1.
+    A picture that fails is told on the standard error output, or by --json as an object with its
+    error; the others are answered, and the exit status is 1.
     """
     width = max(map(len, pictures))
     failed = False

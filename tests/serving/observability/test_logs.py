@@ -74,3 +74,24 @@ def test_of_a_failed_handshake_grpc_writes_no_line_of_its_own() -> None:
         timeout=60,
     ).stderr
     assert not told
+
+
+_TWO_ANSWERS_FAIL = """
+import logging
+from grpc._cython.cygrpc import ExecuteBatchError
+from pawsight_serving.observability.logs import start_logging
+start_logging()
+for error in (
+    ExecuteBatchError('Failed "execute_batch": (<SendMessageOperation object>,)'),
+    ExecuteBatchError("Failed grpc_call_start_batch: 11 with grpc_call_error value: 'invalid'"),
+):
+    logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=error)
+"""
+
+
+def test_of_an_answer_that_does_not_reach_its_caller_grpc_writes_no_traceback() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _TWO_ANSWERS_FAIL], capture_output=True, text=True, check=True
+    ).stderr
+    assert "execute_batch" not in told
+    assert "grpc_call_start_batch" in told

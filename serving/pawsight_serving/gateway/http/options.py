@@ -89,7 +89,7 @@ class ExplainOptions(BaseModel):
     faithfulness: bool = Field(
         False,
         description="Whether to measure deletion and insertion: how much the prediction depends "
-        "on the pixels that the map points at.",
+        "on the pixels that the map points at; for JSON alone.",
     )
     samples: int = Field(
         0,
@@ -129,8 +129,15 @@ class ExplainOptions(BaseModel):
         """Return what is asked of a model, for an answer of that media type.
 
         Raises:
-            OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn.
+            OptionInvalid: an option of the drawing does not fit, also where nothing is to be drawn;
+                or figures are asked for that such an answer has no place for.
         """
+        json = wanted == "application/json"
+        if self.faithfulness and not json:
+            raise OptionInvalid(
+                f"{wanted} has no place for what `faithfulness` measures; leave it out, or ask for "
+                "application/json."
+            )
         picture = wanted in _FORMATS
         drawing = Drawing(
             _FORMATS.get(wanted, "PNG"),
@@ -139,7 +146,6 @@ class ExplainOptions(BaseModel):
             # One picture has to show all of them.
             self.sheet or (picture and self._several),
         )
-        json = wanted == "application/json"
         return Query(
             model=model,
             version=version,

@@ -170,6 +170,16 @@ async def test_faithfulness_stands_in_the_json_where_it_is_asked_for(
     }
 
 
+@pytest.mark.parametrize("media_type", ["image/png", "image/webp", "application/x-npy"])
+async def test_faithfulness_is_not_measured_for_an_answer_that_cannot_tell_it(
+    http: httpx.AsyncClient, explainer: FakeExplainer, media_type: str
+) -> None:
+    headers = {**JPEG, "accept": media_type}
+    answer = await http.post(f"{EXPLAIN}?faithfulness=true", content=RED, headers=headers)
+    assert "application/json" in failed(answer, 400, "OPTION_INVALID")
+    assert not explainer.asked
+
+
 async def test_raw_values_are_numpys_file(http: httpx.AsyncClient) -> None:
     npy = {**JPEG, "accept": "application/x-npy"}
     answer = await http.post(f"{EXPLAIN}?method=activations", content=RED, headers=npy)
