@@ -42,7 +42,7 @@ async def test_a_picture_needs_no_file_name(filename: str | None) -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 async def test_its_disposition_alone_names_a_part(first: bool) -> None:
-    headers = [b'Content-Type: image/png; name="other"', b'Content-Disposition: x; name="image"']
+    headers = [b'Content-Type: image/png; name="other', b'Content-Disposition: x; name="image"']
     head = b"\r\n".join(headers if first else headers[::-1])
     body = b"--bound\r\n" + head + b"\r\n\r\none\r\n" + part("image", b"two") + END
     assert await read(body) == [b"one", b"two"]
