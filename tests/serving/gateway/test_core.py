@@ -21,6 +21,7 @@ from tests.serving.fakes import FakeEngine, manifest, picture
 if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.gateway.core import Gateway
+    from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeExplainer
 
 RED, BLUE = picture("red"), picture("blue")
@@ -41,6 +42,15 @@ async def test_predictions_keep_the_order_of_the_pictures(
     assert [each.label for each in predicted.predictions] == ["dog", "cat", "dog"]
     assert (predicted.model, predicted.version) == ("tiny", "1")
     assert engine.asked[-1] == ("tiny", "1", ("probabilities",), 3)
+
+
+async def test_an_answer_is_recorded_as_a_sign_of_readiness(
+    gateway: Gateway, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+    monkeypatch.setattr(readiness, "record_success", answered.append)
+    await gateway.predict("tiny", "", [RED], soon())
+    assert answered == ["tiny"]
 
 
 async def test_the_newest_version_answers_unless_another_is_named(

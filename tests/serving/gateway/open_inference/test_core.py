@@ -210,6 +210,17 @@ async def test_executions_of_both_graphs_are_counted(open_inference: OpenInferen
         assert open_inference.statistics.of(graph, "1").success.count == 1
 
 
+async def test_an_answer_of_the_engine_is_recorded_as_a_sign_of_its_readiness(
+    open_inference: OpenInference, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+    monkeypatch.setattr(readiness, "record_success", answered.append)
+    await open_inference.infer(asked("probabilities"), call())
+    assert answered == ["tiny"]
+    await open_inference.infer(asked(model="tiny_explain"), call())
+    assert answered == ["tiny"], "the sidecar's answer says nothing of the engine here"
+
+
 async def test_each_graph_is_ready_where_it_runs(
     open_inference: OpenInference, readiness: Readiness, sidecar: FakeSidecar
 ) -> None:
