@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ from pawsight_serving.settings import GatewaySettings
 from tests.serving.fakes import FakeEngine, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from pawsight_serving.repository.manifest import Manifest
 
 SETTINGS = GatewaySettings(probe_interval_s=0.01, probe_timeout_s=0.2)
 
@@ -146,6 +148,38 @@ async def test_an_answer_of_nonsense_is_not_ready() -> None:
     await readiness.stop()
 
 
+async def test_one_model_that_does_not_answer_makes_all_of_it_not_ready() -> None:
+    class Half(FakeEngine):
+        async def infer(self, graph: str, *rest: Any) -> Mapping[str, NDArray[np.float32]]:
+            if graph == "two":
+                raise EngineUnavailable("dead")
+            return await super().infer(graph, *rest)
+
+    readiness = Readiness(Half(served=[manifest("one"), manifest("two")]), SETTINGS)
+    await readiness.start(Ear().tell)
+    assert not readiness.ready
+    assert (readiness.model_ready("one"), readiness.model_ready("two")) == (True, False)
+    await readiness.stop()
+
+
+async def test_an_engine_that_cannot_be_reached_is_not_ready_and_is_asked_again() -> None:
+    class Away(FakeEngine):
+        def manifests(self) -> Sequence[Manifest]:
+            if self.unreachable:
+                raise EngineUnavailable("away")
+            return super().manifests()
+
+    engine, ear = Away(), Ear()
+    readiness = Readiness(engine, SETTINGS)
+    await readiness.start(ear.tell)
+    assert await ear.next() is True
+    engine.unreachable = True
+    assert await ear.next() is False
+    engine.unreachable = False
+    assert await ear.next() is True
+    await readiness.stop()
+
+
 async def test_without_a_model_nothing_is_ready() -> None:
     readiness = Readiness(FakeEngine(served=[]), SETTINGS)
     await readiness.start(Ear().tell)
@@ -172,6 +206,7 @@ async def test_stopped_is_not_ready(readiness: Readiness) -> None:
     await readiness.stop()
     assert [await ear.next(), await ear.next()] == [True, False]
     assert not readiness.ready
+    assert not readiness.model_ready("one")
 
 
 async def test_models_are_asked_side_by_side(engine: FakeEngine, readiness: Readiness) -> None:

@@ -46,7 +46,6 @@ class StagedEngine:
         self._loop = asyncio.Runner()
 
     def __enter__(self) -> Self:
-        self._loop.__enter__()
         try:
             self._set_apart()
             self.run(self._engine.start())

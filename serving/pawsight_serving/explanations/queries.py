@@ -54,7 +54,7 @@ class Query:
     Attributes:
         model: name of a served model.
         version: one of its versions.
-        method: one of `explainer.methods.registry.METHODS`.
+        method: one of `explanations.methods.registry.METHODS`.
         layer: a layer, several with commas between them, or "all".
         target: a class, several with commas between them, or "all"; empty is the predicted one.
         channels: of activation maps, those wanted.

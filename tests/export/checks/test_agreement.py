@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from pawsight_export.checks.agreement import (
 )
 from pawsight_export.errors import PrecisionInsufficient
 from tests.export.conftest import SIZE, random_net
+
+if TYPE_CHECKING:
+    from pawsight_export.graphs.precisions import Precision
 
 LABELS = np.array([0, 1, 1, 0])
 
@@ -75,6 +80,47 @@ def test_a_map_without_evidence_is_not_compared(maps: np.ndarray) -> None:
         outputs([0.9, 0.1, 0.2, 0.8], maps), outputs([0.9, 0.1, 0.2, 0.8], empty), LABELS
     )
     assert figures["maps compared"] == 3
+
+
+def test_where_the_model_has_no_evidence_at_all_there_is_nothing_to_disagree_about(
+    maps: np.ndarray,
+) -> None:
+    answers = [0.9, 0.1, 0.2, 0.8]
+    figures = measure_agreement(outputs(answers, maps), outputs(answers, 0 * maps), LABELS)
+    assert figures["maps compared"] == 0
+    assert figures["grad-cam correlation"] == figures["grad-cam top 20 % overlap"] == 1
+    assert figures["grad-cam correlation, worst picture"] == 1
+
+
+def test_the_worst_picture_is_told(maps: np.ndarray) -> None:
+    one_elsewhere = maps.copy()
+    one_elsewhere[0, 0] = 1 - maps[0, 0]
+    answers = [0.9, 0.1, 0.2, 0.8]
+    figures = measure_agreement(outputs(answers, one_elsewhere), outputs(answers, maps), LABELS)
+    assert figures["grad-cam correlation, worst picture"] == pytest.approx(-1)
+    assert figures["grad-cam correlation"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "edge"),
+    [
+        ("fp16", {"label flips": 0, "points of accuracy lost": 0, "grad-cam correlation": 0.99}),
+        ("int8", {"label flips": 4, "points of accuracy lost": 0.5, "grad-cam correlation": 0.95}),
+    ],
+)
+def test_the_bars_are_where_they_are_said_to_be(
+    precision: Precision, edge: dict[str, float]
+) -> None:
+    edge["pictures"] = 4
+    refuse_disagreement(precision, edge, "")
+    for name, beyond in (
+        ("label flips", edge["label flips"] + 1),
+        ("points of accuracy lost", edge["points of accuracy lost"] + 0.01),
+        ("grad-cam correlation", edge["grad-cam correlation"] - 0.001),
+        ("grad-cam correlation", float("nan")),
+    ):
+        with pytest.raises(PrecisionInsufficient, match=name):
+            refuse_disagreement(precision, edge | {name: beyond}, "")
 
 
 def test_the_reference_is_the_models_own_answer() -> None:

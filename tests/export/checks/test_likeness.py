@@ -33,6 +33,14 @@ def test_two_empty_maps_agree_and_an_empty_one_agrees_with_no_other() -> None:
     assert correlation(EMPTY, RAMP) == 0
 
 
+def test_the_strongest_fifths_overlap_and_no_weaker_places_count() -> None:
+    one = np.arange(20, dtype=np.float32).reshape(4, 5)
+    other = one.copy()
+    other[3, 1:3] = 0  # the third and fourth strongest of one
+    assert overlap(one, other) == 0.5
+    assert overlap(one, -one) == 0
+
+
 def test_a_flat_map_agrees_with_flat_ones_alone() -> None:
     flat, slope = np.ones((3, 3), np.float32), np.arange(9, dtype=np.float32).reshape(3, 3)
     assert correlation(flat, flat * 2) == 1

@@ -31,6 +31,13 @@ def test_each_grid_has_two_of_each_on_its_diagonals() -> None:
             assert (cell[..., 0 if owner else 2] == 255).all()
 
 
+def test_of_the_class_with_more_pictures_some_are_left() -> None:
+    for more in (LABELS == 0, LABELS == 1):
+        fewer = more | (np.arange(8) < 4)
+        grids, owners = make_grids(PICTURES[fewer], LABELS[fewer], (0, 1))
+        assert grids.shape[0] == owners.shape[0] == 1
+
+
 def pointing(monkeypatch: pytest.MonkeyPatch, *, towards: int) -> dict[str, float]:
     def maps(checked: CheckedModel, method: str, grids: NDArray[np.uint8]) -> NDArray[Any]:
         red, blue = grids[..., 0] / 255.0, grids[..., 2] / 255.0

@@ -33,7 +33,10 @@ async def test_a_map_that_is_right_falls_sooner_and_rises_sooner_than_a_wrong_on
     ]
     assert right.deletion.area < wrong.deletion.area - 0.2
     assert right.insertion.area > wrong.insertion.area
+    mean = IMAGE.mean() / 255
     assert right.deletion.probabilities[0] == 1.0
+    assert right.deletion.probabilities[-1] == pytest.approx(mean, abs=0.01), "nothing is left"
+    assert mean < right.insertion.probabilities[0] < 1.0, "of the blurred picture"
     assert right.insertion.probabilities[-1] == 1.0
     assert {len(right.deletion.probabilities), len(right.insertion.probabilities)} == {STEPS + 1}
     assert [count for *_, count in passes.asked] == [32, 10, 32, 10], "in batches"

@@ -21,6 +21,9 @@ from tests.serving.fakes import FakeEngine, manifest, picture
 if TYPE_CHECKING:
     from pawsight_proto.v1.pawsight_pb2 import ExplainResponse
     from pawsight_serving.gateway.core import Gateway
+    from pawsight_serving.observability.observation import Observer
+    from pawsight_serving.predictions import Predictions
+    from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeExplainer
 
 RED, BLUE = picture("red"), picture("blue")
@@ -41,6 +44,28 @@ async def test_predictions_keep_the_order_of_the_pictures(
     assert [each.label for each in predicted.predictions] == ["dog", "cat", "dog"]
     assert (predicted.model, predicted.version) == ("tiny", "1")
     assert engine.asked[-1] == ("tiny", "1", ("probabilities",), 3)
+
+
+async def test_predictions_are_reported_with_the_pictures_they_are_of(
+    gateway: Gateway, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Predictions, list[bytes]]] = []
+    monkeypatch.setattr(observer, "predicted", lambda *reported: told.append(reported))
+    await gateway.predict("tiny", "", [RED, BLUE], soon())
+    await explained(gateway, Query())
+    assert [(of.model, of.version, pictures) for of, pictures in told] == [
+        ("tiny", "1", [RED, BLUE]),
+        ("tiny", "1", [RED]),
+    ]
+
+
+async def test_an_answer_is_recorded_as_a_sign_of_readiness(
+    gateway: Gateway, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+    monkeypatch.setattr(readiness, "record_success", answered.append)
+    await gateway.predict("tiny", "", [RED], soon())
+    assert answered == ["tiny"]
 
 
 async def test_the_newest_version_answers_unless_another_is_named(

@@ -9,6 +9,7 @@ import pytest
 from pawsight_serving.errors import EngineUnavailable, ImageInvalid
 from pawsight_serving.explanations.methods.registry import find_method
 from pawsight_serving.explanations.queries import Drawing, Query
+from pawsight_serving.gateway.core import Gateway
 from pawsight_serving.gateway.inline_explanations import InlineExplanations
 from pawsight_serving.messages.tensors import read_tensor
 from pawsight_serving.requests.admission import Admission
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pawsight_serving.gateway.resources import Resources
+    from pawsight_serving.predictions import Predictions
+    from tests.serving.gateway.conftest import FakeExplainer
 
 MANIFEST = manifest()
 
@@ -94,6 +97,21 @@ async def test_it_explains_as_the_sidecar_does(own: InlineExplanations, engine: 
     ]
     np.testing.assert_array_equal(read_tensor(explanations[1].tensor), np.ones((2, 2)))
     assert (explanations[0].weights_sha256, explanations[0].precision) == ("0" * 64, "fp32")
+
+
+async def test_its_predictions_are_reported_and_no_sidecar_is_asked(
+    resources: Resources,
+    explainer: FakeExplainer,
+    own: InlineExplanations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[Predictions, list[bytes]]] = []
+    monkeypatch.setattr(resources.observer, "predicted", lambda *reported: told.append(reported))
+    gateway = Gateway(resources, explainer, default_model="tiny", inline_explanations=own)
+    sent = [picture("red")]
+    await gateway.explain(Query(), sent, Call("mine", Deadline.after(10)), tensors=True)
+    assert explainer.asked == []
+    assert [(of.model, of.version, pictures) for of, pictures in told] == [("tiny", "1", sent)]
 
 
 async def test_a_bad_picture_is_the_callers_error(own: InlineExplanations) -> None:

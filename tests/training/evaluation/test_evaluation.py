@@ -58,6 +58,14 @@ def test_calibration_error_is_how_far_sureness_is_from_being_right() -> None:
     assert honest.metrics["calibration_error"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_of_three_classes_each_has_its_row_and_column_predicted_or_not() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 1.0, 0.0]])
+    measured = Evaluation(probabilities_of(logits).numpy(), np.array([0, 1, 0]))
+    np.testing.assert_allclose(measured.probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert measured.predicted.tolist() == predicted_labels(logits).tolist() == [0, 1, 1]
+    assert measured.confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
 def test_a_certain_mistake_has_a_finite_loss() -> None:
     assert math.isfinite(evaluation([1.0, 1.0], [0, 1]).metrics["loss"])
 

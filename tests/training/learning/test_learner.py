@@ -57,6 +57,12 @@ def test_the_chance_of_a_step_follows_from_the_seed(
     assert len({mean for _, mean in one}) == len(one) == 4
 
 
+def test_what_a_step_sees_is_augmented_where_the_recipe_says_so(
+    steps: Callable[..., list[tuple[torch.Size, float]]],
+) -> None:
+    assert steps("scratch-augmented") != steps("scratch-augmented", augmentation=None)
+
+
 def test_small_pictures_come_first(
     steps: Callable[..., list[tuple[torch.Size, float]]], drawn: Path, cache: Path
 ) -> None:

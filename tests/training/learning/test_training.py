@@ -118,6 +118,16 @@ def test_a_moving_average_wears_nothing_away() -> None:
     assert moved.item() == pytest.approx(1.002)
 
 
+def test_what_is_kept_is_the_moving_average_and_not_the_last_step(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    averaged, plain = (
+        state_of(train(make_job("scratch", data, average=average), tmp_path / str(average)))
+        for average in (0.9, 0.0)
+    )
+    assert not any(torch.equal(averaged[name], plain[name]) for name in plain if "conv" in name)
+
+
 def test_it_stops_early_when_nothing_gets_better(
     data: Dataset, make_job: Callable[..., Job], tmp_path: Path
 ) -> None:

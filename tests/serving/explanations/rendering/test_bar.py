@@ -19,10 +19,19 @@ def test_the_band_runs_from_the_first_colour_to_the_last() -> None:
         assert np.abs(band[place] - expected).max() <= 4
 
 
+def test_zero_half_the_ceiling_and_the_ceiling_are_written_below() -> None:
+    below = bar(ClassMap("conv1", "cat", np.eye(3, dtype=np.float32)))[8:].max(axis=(0, 2))
+    for part in (below[:64], below[96:160], below[192:]):
+        assert part.max() > 200
+    assert max(below[64:96].max(), below[160:192].max()) == 0
+
+
 def test_values_that_tower_over_the_ceiling_are_told() -> None:
-    values = np.ones((20, 20), np.float32)
-    values[0, 0] = 100
-    towering, even = ClassMap(INPUT, "cat", values), ClassMap("conv1", "cat", values)
-    assert (towering.ceiling, even.ceiling) == (1.0, 100.0)
-    said = [bar(heat)[8:, 200:].astype(int).sum() for heat in (towering, even)]
-    assert said[0] != said[1]
+    even = np.ones((20, 20), np.float32)
+    towering = even.copy()
+    towering[0, 0] = 100
+    one, over = (ClassMap(INPUT, "cat", values) for values in (even, towering))
+    assert one.ceiling == over.ceiling == 1.0
+    assert not np.array_equal(bar(one), bar(over)), "> 1 is not 1"
+    at_most = ClassMap("conv1", "cat", even)
+    np.testing.assert_array_equal(bar(one), bar(at_most))

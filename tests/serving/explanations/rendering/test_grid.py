@@ -35,6 +35,17 @@ def test_a_dead_channel_is_an_empty_cell() -> None:
     assert len(np.unique(second.reshape(-1, 3), axis=0)) == 1
 
 
+def test_the_maps_stand_in_their_cells_in_the_order_given() -> None:
+    sheet = np.asarray(draw_grid(maps(0.0, 1.0, 1.0, 0.0, 1.0)))
+    for index, empty in enumerate([True, False, False, True, False]):
+        left = GAP + index % 3 * (CELL + GAP)
+        top = HEADING + index // 3 * (CELL + CAPTION + GAP)
+        cell = sheet[top : top + CELL, left : left + CELL]
+        colours = np.unique(cell.reshape(-1, 3), axis=0)
+        assert (len(colours) == 1) is empty
+        assert not np.array_equal(cell[0, 0], sheet[0, 0]), "a cell, not the sheet"
+
+
 def test_a_map_larger_than_its_cell_is_averaged_not_skipped() -> None:
     values = np.zeros((512, 512), np.float32)
     values[1::4, 1::4] = 1.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.cross_origin import CrossOrigin
@@ -19,6 +20,29 @@ async def test_a_page_may_read_the_headers_that_say_what_an_answer_is_of() -> No
     for name in ("digest", "layer", "target", "channels"):
         assert f"x-pawsight-{name}" in exposed
     assert {"x-request-id", "retry-after"} <= set(exposed)
+
+
+@pytest.mark.parametrize(
+    ("asks", "allowed"),
+    [
+        ({}, True),
+        ({"access-control-request-method": "DELETE"}, False),
+        ({"access-control-request-headers": "authorization, content-type"}, True),
+        ({"access-control-request-headers": "x-request-id, x-request-timeout, x-api-key"}, True),
+        ({"access-control-request-headers": "x-other"}, False),
+        ({"origin": "https://else.example"}, False),
+    ],
+)
+async def test_a_page_that_may_call_says_what_with(asks: dict[str, str], allowed: bool) -> None:
+    app = CrossOrigin(PlainTextResponse("answer"), ["https://page.example"])
+    page = {"origin": "https://page.example", "access-control-request-method": "POST"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://gateway"
+    ) as http:
+        answer = await http.options("/", headers=page | asks)
+    assert (answer.status_code == 200) is allowed
+    if allowed:
+        assert answer.headers["access-control-allow-origin"] == "https://page.example"
 
 
 async def test_a_page_that_may_not_call_is_told_so_like_anybody() -> None:

@@ -40,6 +40,14 @@ async def test_a_picture_needs_no_file_name(filename: str | None) -> None:
     assert await read(part("image", b"\xff\xd8", filename) + END) == [b"\xff\xd8"]
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_its_disposition_alone_names_a_part(first: bool) -> None:
+    headers = [b'Content-Type: image/png; name="other', b'Content-Disposition: x; name="image"']
+    head = b"\r\n".join(headers if first else headers[::-1])
+    body = b"--bound\r\n" + head + b"\r\n\r\none\r\n" + part("image", b"two") + END
+    assert await read(body) == [b"one", b"two"]
+
+
 @pytest.mark.parametrize("chunk", [1, 5, 1000])
 @pytest.mark.parametrize(
     "preamble", [b"\r\n", b"\n", b"This is a message.\r\n", b"--other\r\n--boun\r\n\r\n", b"-\r\n"]

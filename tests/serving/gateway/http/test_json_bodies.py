@@ -47,5 +47,6 @@ def test_what_is_not_json_is_refused(text: bytes) -> None:
 
 
 def test_more_values_than_may_be_are_refused_before_they_are_read() -> None:
+    read(b"[" + b"0," * 100 + b"0]")
     with pytest.raises(RequestError, match="100 values"):
         read(b"," * 101)

@@ -24,6 +24,7 @@ JSON, PNG, WEBP, NPY = "application/json", "image/png", "image/webp", "applicati
         ("*/*, image/png;q=0", JSON),
         ("image/*, */*", PNG),
         ("image/png, application/json", JSON),
+        ("image/png, application/json;q=1", JSON),
         ("application/json;q=0.5, image/png", PNG),
         ("application/json, image/png;q=0.9", JSON),
         ("image/png;q=0", JSON),

@@ -61,7 +61,7 @@ def query(text: str, wanted: MediaType = "application/json") -> Query:
 
 def test_options_become_what_is_asked() -> None:
     asked = query(
-        "method=activations&layer=conv1&channels=3,17&top=4&alpha=0.5&colormap=magma"
+        "method=activations&layer=conv1&target=cat&channels=3,17&top=4&alpha=0.5&colormap=magma"
         "&faithfulness=true&samples=9&seed=8"
     )
     assert asked == Query(
@@ -69,6 +69,7 @@ def test_options_become_what_is_asked() -> None:
         version="1",
         method="activations",
         layer="conv1",
+        target="cat",
         channels=(3, 17),
         top=4,
         drawing=Drawing("PNG", 0.5, "magma"),
@@ -85,9 +86,8 @@ def test_an_unquoted_plus_of_a_url_is_understood(text: str) -> None:
 
 
 def test_what_is_not_asked_for_is_left_to_the_server() -> None:
-    asked = query("")
-    assert (asked.method, asked.layer, asked.target) == ("grad-cam", "", "")
-    assert (asked.channels, asked.top, asked.samples) == ((), 0, 0)
+    asked = Query("tiny", "1", "grad-cam", drawing=Drawing(), max_values=MAX_NUMBERS)
+    assert query("") == asked
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_picture_of_several_explanations_is_a_sheet(text: str, sheet: bool) ->
 
 
 def test_json_has_a_drawing_unless_it_is_not_wanted_and_raw_values_have_none() -> None:
-    assert query("").drawing == Drawing()
+    assert query("layer=all").drawing == Drawing()
     assert query("layer=all&sheet=true").drawing == Drawing(sheet=True)
     assert query("overlay=false").drawing is None
     assert query("sheet=true", "application/x-npy").drawing is None

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 
 from pawsight_serving.gateway.http.connections import BEGAN
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
-from pawsight_serving.observability.observation import REFUSED, Observer, failed_with
+from pawsight_serving.observability.observation import CANCELLED, REFUSED, Observer, failed_with
 from tests.serving.heard import Heard
 
 if TYPE_CHECKING:
@@ -65,9 +65,30 @@ async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture)
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await RequestMiddleware(left, Observer())({"type": "http", "headers": []}, unused, send)
+    heard = Heard()
+    await RequestMiddleware(left, Observer(heard))({"type": "http", "headers": []}, unused, send)
     assert sent == []
+    assert [code for _, code in heard.said()] == [CANCELLED]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError
+
+    async def unused() -> Message:
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    heard = Heard()
+    await RequestMiddleware(failing, Observer(heard))({"type": "http", "headers": []}, unused, send)
+    assert [message["type"] for message in sent] == ["http.response.start"]
+    assert [code for _, code in heard.said()] == ["INTERNAL"]
 
 
 async def test_what_is_cancelled_behind_a_request_is_a_failure_of_ours(

@@ -35,5 +35,6 @@ def test_what_cannot_be_answered_as_classes(output: str, count: int) -> None:
         check_classification(output, count)
 
 
-def test_what_asks_for_no_classes_is_left() -> None:
+def test_the_probabilities_may_be_classes_and_what_asks_for_none_is_left() -> None:
+    check_classification("probabilities", 1)
     check_classification("gradcam", 0)

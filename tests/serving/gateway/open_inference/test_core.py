@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from pawsight_serving.gateway.open_inference.core import OpenInference
     from pawsight_serving.gateway.open_inference.tensors import InferenceResult
+    from pawsight_serving.observability.observation import Observer
+    from pawsight_serving.predictions import Predictions
     from pawsight_serving.readiness import Readiness
     from tests.serving.gateway.conftest import FakeSidecar
 
@@ -208,6 +210,31 @@ async def test_executions_of_both_graphs_are_counted(open_inference: OpenInferen
     await open_inference.infer(asked("probabilities", "gradcam:conv1"), call())
     for graph in ("tiny", "tiny_explain"):
         assert open_inference.statistics.of(graph, "1").success.count == 1
+
+
+async def test_predictions_are_reported_with_the_pictures_they_are_of(
+    open_inference: OpenInference, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Predictions, list[object]]] = []
+    monkeypatch.setattr(observer, "predicted", lambda *reported: told.append(reported))
+    await open_inference.infer(asked("gradcam", pictures=(RED,)), call())
+    assert told == []
+    await open_inference.infer(asked("probabilities", pictures=(RED, BLUE)), call())
+    ((predictions, pictures),) = told
+    assert [each.label for each in predictions.predictions] == ["dog", "cat"]
+    assert (predictions.model, predictions.version) == ("tiny", "1")
+    assert pictures == [RED, BLUE]
+
+
+async def test_an_answer_of_the_engine_is_recorded_as_a_sign_of_its_readiness(
+    open_inference: OpenInference, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+    monkeypatch.setattr(readiness, "record_success", answered.append)
+    await open_inference.infer(asked("probabilities"), call())
+    assert answered == ["tiny"]
+    await open_inference.infer(asked(model="tiny_explain"), call())
+    assert answered == ["tiny"], "the sidecar's answer says nothing of the engine here"
 
 
 async def test_each_graph_is_ready_where_it_runs(

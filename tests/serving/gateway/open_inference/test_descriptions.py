@@ -27,6 +27,20 @@ def test_every_engine_has_a_platform(engine: str) -> None:
     assert descriptions.model_metadata(served, [served])["platform"]
 
 
+def test_a_graph_is_described_with_any_number_of_pictures() -> None:
+    hot = find_graph([manifest()], "tiny")
+    assert descriptions.model_metadata(hot, [hot]) == {
+        "name": "tiny",
+        "versions": ["1"],
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": "image", "datatype": "UINT8", "shape": [-1, 8, 8, 3]}],
+        "outputs": [
+            {"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]},
+            {"name": "gradcam", "datatype": "FP32", "shape": [-1, 2, 2, 2]},
+        ],
+    }
+
+
 def test_descriptions_are_the_protocols_messages() -> None:
     # ParseDict refuses a field that a message has not.
     ParseDict(descriptions.server_metadata(), service_pb2.ServerMetadataResponse())

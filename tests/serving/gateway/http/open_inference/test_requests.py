@@ -36,6 +36,12 @@ def test_pictures_in_base64() -> None:
     assert tensor.shape == (1,)
 
 
+def test_the_json_may_be_said_to_be_the_whole_body() -> None:
+    body = orjson.dumps({"inputs": [image(data=[B64])]})
+    (tensor,) = read_request(body, str(len(body)), "tiny", "1").asked.inputs
+    assert tensor.elements == [b"picture"]
+
+
 def test_what_may_be_left_out_may_be_null() -> None:
     nothing: dict[str, Any] = {"name": "probabilities", "parameters": None}
     for parameters in (None, {"binary_data_size": None, "content_type": None}):
