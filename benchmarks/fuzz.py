@@ -183,10 +183,10 @@ def over_grpc(method: Any, request: Any) -> tuple[Any, bytes]:
     return grpc.StatusCode.OK, b""
 
 
-def encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> bytes:
+def encoded(kind: str, mode: str = "RGB") -> bytes:
     """Return a good picture."""
     file = io.BytesIO()
-    Image.linear_gradient("L").resize(size).convert(mode).save(file, kind)
+    Image.linear_gradient("L").resize((40, 30)).convert(mode).save(file, kind)
     return file.getvalue()
 
 

@@ -43,16 +43,13 @@ class Gateway:
 
 
 @contextmanager
-def gateway(*options: str, log: Path | None = None) -> Iterator[Gateway]:
+def gateway(*options: str) -> Iterator[Gateway]:
     """Start `pawsight serve` on free ports with these options, and end it."""
     command = [sys.executable, "-m", "pawsight_client", "serve"]
     ports = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-    with (
-        (log or Path("/dev/null")).open("w") as errors,
-        subprocess.Popen(
-            [*command, *ports, *options], stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-    ):
+    with subprocess.Popen(
+        [*command, *ports, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:

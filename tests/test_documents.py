@@ -24,6 +24,12 @@ DOCUMENTS: Final = sorted(
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE: Final = re.compile(r"```\w*\n(.*?)```|`([^`]+)`", re.DOTALL)
+SOURCE: Final = re.compile(r"`([\w./-]+\.py)`")
+SOURCES: Final = [
+    file
+    for folder in ("benchmarks", "client", "export", "serving", "tests", "training")
+    for file in (PROJECT / folder).rglob("*.py")
+]
 COMMAND: Final = re.compile(r"^(?:\w+=\S+ )*(pawsight .*)$", re.MULTILINE)
 
 
@@ -52,6 +58,12 @@ def test_links_lead_somewhere(document: Path) -> None:
         file = document if not target else (document.parent / target)
         assert file.exists(), link
         assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_the_source_files_that_are_named_are_there(document: Path) -> None:
+    for name in SOURCE.findall(document.read_text()):
+        assert any(source.match(name) for source in SOURCES), name
 
 
 @pytest.mark.parametrize(

@@ -101,15 +101,20 @@ def export_run(
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
         _refuse_held_out_pictures(calibrated, data, size, classes)
-    command = ["pawsight", "export", str(run_folder), "--name", name]
-    command += ["--repository", str(repository), "--engine", engine, "--precision", precision]
-    command += ["--data", str(data)] if data else []
-    command += ["--classes", ",".join(classes)] if classes else []
-    command += ["--calibration", str(calibration)] if calibration else []
-    command += ["--calibration-method", calibration_method] if calibrated else []
-    command += ["--filters", str(filters)] if filters else []
-    command += ["--keep", str(keep)]
-
+    options = {
+        "--name": name,
+        "--repository": repository,
+        "--engine": engine,
+        "--precision": precision,
+        "--data": data,
+        "--classes": ",".join(classes),
+        "--calibration": calibration,
+        "--calibration-method": calibration_method if calibrated else None,
+        "--filters": filters,
+        "--keep": keep,
+    }
+    given = [str(word) for option in options.items() if option[1] for word in option]
+    command = shlex.join(["pawsight", "export", str(run_folder), *given])
     with temporary_files(), temporary_folder("pawsight-export-") as staged:
         say(f"building the graphs of {name} version {version} in {precision}")
         built = build_graphs(model, size, precision, calibrated)
@@ -126,9 +131,7 @@ def export_run(
         if calibrated:
             manifest = manifest.model_copy(update={"calibration": calibrated.summary()})
         stage_manifest(staged, manifest)
-        manifest = check_staged(
-            staged, manifest, model, built.explained, test, shlex.join(command), say
-        )
+        manifest = check_staged(staged, manifest, model, built.explained, test, command, say)
         if engine == "tensorrt":
             say(
                 "building TensorRT's plans, which takes minutes; they are not measured, and all "
@@ -144,14 +147,19 @@ def export_run(
                 say(f"stopped too late: {name} version {version} is published in {repository}")
             raise
     say(f"published {name} version {version} in {repository}")
+    kept = published_versions(repository, name)
     for other in before:
-        if other not in served and other in published_versions(repository, name):
-            say(
-                f"version {other} is no longer served, as one configuration cannot serve both: its "
-                "input size, classes, outputs or precision differs. It is kept; serve it again "
-                f"with: pawsight repository rollback {name} --to {other}"
-            )
+        if other not in served and other in kept:
+            say(_withdrawn(name, other))
     return manifest
+
+
+def _withdrawn(name: str, version: str) -> str:
+    return (
+        f"version {version} is no longer served, as one configuration cannot serve both: its "
+        "input size, classes, outputs or precision differs. It is kept; serve it again "
+        f"with: pawsight repository rollback {name} --to {version}"
+    )
 
 
 def _test_pictures(

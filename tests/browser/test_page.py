@@ -263,6 +263,20 @@ def test_the_whole_percentage_stays_on_one_line(page: Chrome) -> None:
     assert heights[0] == heights[1]
 
 
+def test_a_long_class_name_stays_beside_its_bar(page: Chrome) -> None:
+    name = "nova_scotia_duck_tolling_retriever"
+    fits = page.execute_script(
+        "const name = arguments[0];"
+        "showPrediction({ label: name, probabilities: { [name]: 1, cat: 0 } });"
+        "return ['label', 'bars'].map(id => document.getElementById(id))"
+        ".flatMap(it => [it, ...it.querySelectorAll('span')])"
+        ".map(it => it.scrollWidth <= it.offsetWidth)",
+        name,
+    )
+    assert len(fits) == 4
+    assert all(fits)
+
+
 def label_is(page: Chrome, label: str) -> None:
     WebDriverWait(page, WAIT_S).until(lambda page: element(page, "label").text.lower() == label)
 

@@ -30,7 +30,7 @@ _KERNELS: Final = 4
 
 
 def cascade(
-    checked: CheckedModel, method: str, pictures: NDArray[np.uint8], *, seed: int = 0
+    checked: CheckedModel, method: str, pictures: NDArray[np.uint8]
 ) -> Iterator[tuple[str, float]]:
     """Yield each layer, from the top, and how alike maps still are once it is random too.
 
@@ -38,7 +38,6 @@ def cascade(
         checked: in fp32, so that its weights stand in the graphs as they are.
         method: of explanation; of the last layer, for the class that `checked` predicts.
         pictures: to explain, uint8 [N, H, W, 3].
-        seed: of the weights.
 
     Yields:
         The layer's name, and the mean rank correlation with the maps of the model as it is.
@@ -53,7 +52,7 @@ def cascade(
         name: onnx.load(graph_path(checked.repository, checked.manifest, name))
         for name in checked.manifest.graphs
     }
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(0)
     for layer in _layers_from_the_top(checked):
         _randomise(list(graphs.values()), layer, chance)
         with tempfile.TemporaryDirectory(prefix="pawsight-explain-check-") as folder:

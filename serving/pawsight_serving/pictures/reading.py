@@ -117,7 +117,8 @@ def open_picture(
         ) from error
     except Exception as error:  # Pillow's plugins raise what they like
         raise ImageInvalid(
-            f"The bytes are not a readable picture; send a whole {', '.join(FORMATS)} file."
+            "The bytes are not a readable picture; "
+            f"send a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file."
         ) from error
 
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pawsight_serving.tuning.measurements import Trial
+    from matplotlib.axes import Axes
+
+    from pawsight_serving.tuning.measurements import Load, Trial
     from pawsight_serving.tuning.settings import Setting
 
 HEADER: Final = "instances  largest batch  delay ms  callers  pictures/s   p50 ms   p99 ms"
-
-
 _FORMATS: Final = (".png", ".pdf", ".svg")
+_NAMED: Final = 5
 
 
 def check_plot(path: Path) -> None:
@@ -47,38 +48,12 @@ def row(trial: Trial) -> str:
 
 def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | None) -> None:
     """Draw each setting's way through throughput and p99 as callers grow."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
 
     figure = Figure(figsize=(9, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
-    lines: dict[Setting, list[Trial]] = {}
-    for trial in trials:
-        lines.setdefault(trial.setting, []).append(trial)
-    ranked = sorted(lines, key=lambda s: -max(t.load.pictures_per_s for t in lines[s]))
-    for rank, setting in enumerate(ranked):
-        loads = sorted((trial.load for trial in lines[setting]), key=lambda load: load.callers)
-        named = rank < 5
-        axes.plot(
-            [load.p99_ms for load in loads],
-            [load.pictures_per_s for load in loads],
-            marker="o",
-            color=None if named else "0.8",
-            zorder=3 if named else 1,
-            label=str(setting) if named else None,
-        )
-        if rank == 0:
-            for load in loads:
-                axes.annotate(
-                    f"{load.callers} callers" if load.callers > 1 else "1 caller",
-                    (load.p99_ms, load.pictures_per_s),
-                    textcoords="offset points",
-                    xytext=(0, 8),
-                    ha="center",
-                    fontsize=8,
-                )
+    _draw_ways(axes, trials)
     if latency_ms is not None:
         axes.axvline(latency_ms, color="0.3", linestyle="--", label=f"target {latency_ms:g} ms")
     if (found := best(trials, latency_ms)) is not None:
@@ -100,5 +75,31 @@ def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | No
     axes.xaxis.set_minor_formatter(ScalarFormatter())
     axes.tick_params(axis="x", which="both", labelsize=8)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8, title="the five fastest; all others grey")
+    axes.legend(fontsize=8, title=f"the {_NAMED} fastest; all others grey")
     figure.savefig(path, dpi=120)
+
+
+def _draw_ways(axes: Axes, trials: Sequence[Trial]) -> None:
+    lines: dict[Setting, list[Load]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.load.callers):
+        lines.setdefault(trial.setting, []).append(trial.load)
+    ranked = sorted(lines, key=lambda s: -max(load.pictures_per_s for load in lines[s]))
+    for rank, setting in enumerate(ranked):
+        named = rank < _NAMED
+        axes.plot(
+            [load.p99_ms for load in lines[setting]],
+            [load.pictures_per_s for load in lines[setting]],
+            marker="o",
+            color=None if named else "0.8",
+            zorder=3 if named else 1,
+            label=str(setting) if named else None,
+        )
+    for load in lines[ranked[0]]:
+        axes.annotate(
+            f"{load.callers} callers" if load.callers > 1 else "1 caller",
+            (load.p99_ms, load.pictures_per_s),
+            textcoords="offset points",
+            xytext=(0, 12),  # above the star of the best
+            ha="center",
+            fontsize=8,
+        )

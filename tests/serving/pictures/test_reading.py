@@ -230,7 +230,7 @@ def test_empty_bytes_are_no_picture() -> None:
     ],
 )
 def test_other_bytes_are_refused_in_one_sentence(data: bytes) -> None:
-    with pytest.raises(ImageInvalid, match="not a readable picture; send a whole JPEG"):
+    with pytest.raises(ImageInvalid, match=r"send a whole JPEG, .* BMP or TIFF file"):
         decode_picture(data, (4, 4))
 
 

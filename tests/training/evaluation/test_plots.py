@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,11 @@ from pawsight_training.evaluation import plots
 from pawsight_training.evaluation.evaluation import Evaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 SECOND = np.array([0.9, 0.8, 0.4, 0.3, 0.2], dtype=np.float32)
 LABELS = np.array([1, 0, 1, 0, 0])
@@ -85,6 +90,31 @@ def test_mistakes_are_shown_the_worst_first() -> None:
     filled = [(a.get_xlabel(), a.get_title()) for a in axes if a.images]
     assert filled == [("1.jpg", "dog 80.0%, is cat"), ("2.jpg", "cat 60.0%, is dog")]
     assert len(axes) == 4, "two pictures need one row"
+
+
+def apart(figure: Figure, texts: Iterable[Text]) -> bool:
+    """Return whether the texts, where they are drawn, neither overlap nor leave the figure."""
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    inside = all(figure.bbox.contains(*corner) for box in boxes for corner in box.corners())
+    return inside and not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+LONG = ("European shorthair cat", "Nova_Scotia_duck_tolling_retriever", "Basset Fauve de Bretagne")
+
+
+@pytest.mark.parametrize("names", [CLASSES, LONG[:2], LONG])
+def test_the_names_of_classes_stand_apart(names: Sequence[str]) -> None:
+    labels = np.array([*range(len(names))] * 2)
+    chances = np.roll(np.eye(len(names), dtype=np.float32), 1, axis=1)[labels]
+    measured = Evaluation(chances, labels)
+    split = Split(np.zeros((6, 8, 8, 3), np.uint8), labels, ("a/" + "long" * 9,) * 6, "")
+    mistakes = plots.mistakes(measured, split, names)
+    assert apart(mistakes, [axes.title for axes in mistakes.axes if axes.images])
+    assert apart(mistakes, [axes.xaxis.label for axes in mistakes.axes if axes.images])
+    matrix = plots.confusion_matrix(measured, names)
+    (axes,) = matrix.axes
+    assert apart(matrix, [*axes.get_xticklabels(), *axes.get_yticklabels()])
 
 
 def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:

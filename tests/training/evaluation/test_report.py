@@ -9,7 +9,7 @@ from PIL import Image
 
 from pawsight_training.errors import RunInvalid
 from pawsight_training.evaluation.evaluation import evaluate_model
-from pawsight_training.evaluation.report import write_evaluation_report
+from pawsight_training.evaluation.report import write_evaluation_report, write_run_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,18 @@ def test_an_evaluation_shows_each_split(finished_run: Run, data: Dataset, tmp_pa
     assert "test-most-wrong.png" in names
     assert "validation-most-wrong.png" not in names
     assert (tmp_path / "report" / "README.md").read_text().startswith("# a model on drawn\n")
+
+
+def test_names_are_no_markup(finished_run: Run, data: Dataset, tmp_path: Path) -> None:
+    strange = replace(data, classes=("<b>cat", "*dog*"), sources=("a|b_c",))
+    measured = evaluate_model(finished_run.model(), data.splits["test"])
+    write_evaluation_report(tmp_path, "`mine`", {"test": measured}, strange)
+    title = (tmp_path / "README.md").read_text().splitlines()[0]
+    assert title == r"# \`mine\` on a\|b\_c"
+    manifest = finished_run.manifest.model_copy(update={"classes": strange.classes})
+    write_run_report(tmp_path, manifest, [], {"test": measured}, strange)
+    card = (tmp_path / "README.md").read_text()
+    assert card.count(r"\<b\>cat, \*dog\*") == 2
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(data: Dataset, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 SMOOTHING: Final = 0.8
 WORST: Final = 12
 DPI: Final = 150
+# In characters: what stands above one of four pictures side by side, and below a matrix.
+TITLE: Final = 22
+AXIS: Final = 36
 
 
 def learning_curves(rows: Sequence[Row]) -> Figure:
@@ -65,8 +69,9 @@ def confusion_matrix(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     for row, column in np.ndindex(counts.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    names = [drawable(name) for name in classes]
-    axes.set_xticks(range(len(classes)), names)
+    names = [_folded(name) for name in classes]
+    beside = len(names) * max(len(line) for name in names for line in name.splitlines()) <= AXIS
+    axes.set_xticks(range(len(classes)), names, rotation="horizontal" if beside else "vertical")
     axes.set_yticks(range(len(classes)), names)
     title = f"confusion matrix, accuracy {evaluation.metrics['accuracy']:.1%}"
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
@@ -110,6 +115,7 @@ def calibration(evaluation: Evaluation) -> Figure:
         ylabel="accuracy", title=f"calibration error {evaluation.metrics['calibration_error']:.4f}"
     )
     lower.hist(confidence, bins=edges.tolist())
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     lower.set(
         xlabel="confidence", ylabel="pictures", xlim=(1 / evaluation.probabilities.shape[1], 1)
     )
@@ -128,13 +134,18 @@ def mistakes(evaluation: Evaluation, split: Split, classes: Sequence[str]) -> Fi
         axes.imshow(split.pictures[row])
         said, score = evaluation.predicted[row], evaluation.probabilities[row].max()
         right = classes[evaluation.labels[row]]
-        axes.set_title(drawable(f"{classes[said]} {score:.1%}, is {right}"))
-        axes.set_xlabel(drawable(split.names[row].rpartition("/")[2]), fontsize=8)
+        axes.set_title(_folded(f"{classes[said]} {score:.1%}, is {right}"))
+        axes.set_xlabel(_folded(split.names[row].rpartition("/")[2]), fontsize=8)
     for axes in figure.axes:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_frame_on(bool(axes.images))
     return _with_names_as_they_are(figure)
+
+
+def _folded(text: str) -> str:
+    """Return a text in lines so short that it does not reach into what stands beside it."""
+    return textwrap.fill(drawable(text), TITLE)
 
 
 def _figure(width: float, height: float) -> Figure:

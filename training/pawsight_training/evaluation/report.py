@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pawsight_training.errors import RunInvalid
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = "README.md"
 CURVES: Final = "learning-curves.png"
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>|~$&]")
 
 
 def write_run_report(
@@ -59,7 +61,7 @@ def write_evaluation_report(
             _figures(out, name, evaluation, data.splits[name], data.classes)
             for name, evaluation in evaluations.items()
         ]
-        _write(out, f"# {subject} on {', '.join(data.sources)}", sections)
+        _write(out, f"# {_literal(subject)} on {_listed(data.sources)}", sections)
     except OSError as error:
         raise RunInvalid(
             f"The figures cannot be written to {out} ({error.strerror}); "
@@ -72,15 +74,14 @@ def _write(out: Path, title: str, sections: Sequence[str]) -> None:
 
 
 def _origin(manifest: RunManifest) -> str:
-    classes = ", ".join(manifest.classes)
     height, width = manifest.input_size
     train = sum(manifest.data.counts["train"].values())
     weights = manifest.initial_weights
-    start = f"from the weights of {weights['source']}" if weights else "from fresh weights"
+    start = f"the weights of {_literal(weights['source'])}" if weights else "fresh weights"
     return (
-        f"Tells apart: {classes}. {manifest.parameters:,} parameters, "
-        f"{manifest.trainable_parameters:,} of them trained, {start}, on {train} pictures of "
-        f"{', '.join(manifest.data.sources)} squashed to {height}x{width} pixels; "
+        f"Tells apart: {_listed(manifest.classes)}. {manifest.parameters:,} parameters, "
+        f"{manifest.trainable_parameters:,} of them trained, from {start}, on {train} pictures of "
+        f"{_listed(manifest.data.sources)} squashed to {height}x{width} pixels; "
         f"{manifest.epochs_trained} epochs in {manifest.duration_s / 60:.1f} minutes "
         f"(precision {manifest.precision}, seed {manifest.seed}). "
         f"The weights are those of epoch {manifest.best_epoch}, the best on `validation`."
@@ -121,7 +122,16 @@ def _figures(
 def _use(manifest: RunManifest) -> str:
     return (
         "## Use\n\n"
-        f"It knows only the classes {', '.join(manifest.classes)}: of any other picture it still "
+        f"It knows only the classes {_listed(manifest.classes)}: of any other picture it still "
         "names one of them. It was measured on pictures like those it learnt from; measure it on "
         "yours with `pawsight evaluate`."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_literal, names))
+
+
+def _literal(text: str) -> str:
+    """Return a name so that Markdown shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", text)

@@ -33,6 +33,7 @@ _SMALL: Final = 220
 # Of a tall picture: what a caption and the figures of a scale take.
 _NARROWEST: Final = 150
 _FONT: Final = 13
+_HEADING_FONT: Final = 15
 _SMALLEST_FONT: Final = 8
 # Of more maps than these, a row would not fit a page.
 _COLUMNS: Final = 4
@@ -132,9 +133,8 @@ def _empty(size: tuple[int, int]) -> Image.Image:
     """Return the cell of a map without evidence, which says so itself where it has the room."""
     cell = Image.new("RGB", size, _EMPTY)
     text = "no evidence"
-    font = _fitting(text, size[0])
-    _, _, width, height = font.getbbox(text)
-    if width <= size[0] and height <= size[1]:
+    fitted, font = _fitted(text, size[0])
+    if fitted == text and font.getbbox(text)[3] <= size[1]:
         middle = (size[0] // 2, size[1] // 2)
         ImageDraw.Draw(cell).text(middle, text, SOFT, font, anchor="mm")
     return cell
@@ -151,13 +151,21 @@ def _columns(maps: Sequence[ClassMap]) -> int:
     return min(_COLUMNS, len(maps) + 1 if len(maps) < _COLUMNS else math.ceil(len(maps) ** 0.5))
 
 
-def _fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the largest font, up to the usual one, in which a text is no wider than its cell."""
-    fonts = (font_for(text, size) for size in range(_FONT, _SMALLEST_FONT, -1))
-    return next(
-        (font for font in fonts if font.getlength(text) <= width),
-        font_for(text, _SMALLEST_FONT),
-    )
+def _fitted(
+    text: str, width: int, size: int = _FONT
+) -> tuple[str, ImageFont.FreeTypeFont | ImageFont.ImageFont]:
+    """Return a text, and the largest font up to that size in which it is no wider than its cell.
+
+    Of one that is too long in the smallest, the middle is left out: its ends hold the layer and
+    the probability.
+    """
+    while (font := font_for(text, size)).getlength(text) > width and size > _SMALLEST_FONT:
+        size -= 1
+    fitted, kept = text, len(text)
+    while font.getlength(fitted) > width and kept:
+        kept -= 1
+        fitted = f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+    return fitted, font
 
 
 def _lay_out(cells: Sequence[_Cell], heading: str, columns: int) -> Image.Image:
@@ -167,13 +175,14 @@ def _lay_out(cells: Sequence[_Cell], heading: str, columns: int) -> Image.Image:
     rows = math.ceil(len(cells) / columns)
     sheet = Image.new("RGB", (columns * step_x + _GAP, _HEADING + rows * step_y), GROUND)
     pen = ImageDraw.Draw(sheet)
-    heading = drawable(heading)
-    pen.text((_GAP, _HEADING // 2), heading, INK, font_for(heading, 15), anchor="lm")
+    heading, font = _fitted(drawable(heading), sheet.width - 2 * _GAP, _HEADING_FONT)
+    pen.text((_GAP, _HEADING // 2), heading, INK, font, anchor="lm")
     for number, cell in enumerate(cells):
         left = _GAP + number % columns * step_x
         top = _HEADING + number // columns * step_y
         sheet.paste(cell.image, (left, top))
-        pen.text((left, top + height + 4), cell.caption, INK, _fitting(cell.caption, width))
+        caption, font = _fitted(cell.caption, width)
+        pen.text((left, top + height + 4), caption, INK, font)
         if cell.scale is not None:
             sheet.paste(cell.scale, (left, top + height + _CAPTION))
     return sheet

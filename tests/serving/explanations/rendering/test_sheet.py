@@ -66,13 +66,28 @@ def test_the_picture_keeps_its_aspect() -> None:
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (100, 400)])
 def test_no_caption_reaches_into_the_next_cell(size: tuple[int, int]) -> None:
-    maps = [heat(target, "block5_conv3", 0.0) for target in ("cat", "dog")]
+    names = ("cat", "Nova Scotia duck tolling retriever of the eastern coast")
+    maps = [heat(target, "block5_conv3", 0.0) for target in names]
     drawn = np.asarray(sheet(maps, Image.new("RGB", size, "white")))
     columns = 3
     step = (drawn.shape[1] - 14) // columns
     for number in range(columns + 1):
         gap = drawn[40:, number * step + 2 : number * step + 14]
         assert (gap == GROUND).all(), f"something is drawn in the gap before column {number}"
+
+
+def test_a_long_heading_ends_on_the_sheet() -> None:
+    drawn = np.asarray(sheet([heat()], heading="a model whose name has no end " * 9))
+    assert (drawn[:40, -14:] == GROUND).all()
+
+
+def test_of_a_long_caption_both_ends_are_kept() -> None:
+    one, other, third = (
+        np.asarray(sheet([heat(f"{'long ' * 30}{middle}{' long' * 30} {end}")]))
+        for middle, end in (("eastern", "cat"), ("western", "cat"), ("western", "dog"))
+    )
+    assert (one == other).all()
+    assert (other != third).any()
 
 
 def test_an_empty_cell_says_so() -> None:
