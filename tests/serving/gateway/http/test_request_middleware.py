@@ -53,9 +53,8 @@ async def test_an_unforeseen_failure_is_logged_under_the_id_and_tells_nothing(
     assert "a secret" in caplog.text
 
 
-async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
-    async def left(scope: Scope, receive: Receive, send: Send) -> None:
-        raise ClientDisconnect
+async def sent_by(app: ASGIApp, heard: Heard) -> list[Message]:
+    """Return what is sent for a request whose body nobody reads."""
 
     async def unused() -> Message:
         raise AssertionError
@@ -65,8 +64,16 @@ async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture)
     async def send(message: Message) -> None:
         sent.append(message)
 
+    await RequestMiddleware(app, Observer(heard))({"type": "http", "headers": []}, unused, send)
+    return sent
+
+
+async def test_a_caller_who_left_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ClientDisconnect
+
     heard = Heard()
-    await RequestMiddleware(left, Observer(heard))({"type": "http", "headers": []}, unused, send)
+    sent = await sent_by(left, heard)
     assert sent == []
     assert [code for _, code in heard.said()] == [CANCELLED]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
@@ -77,16 +84,8 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise ZeroDivisionError
 
-    async def unused() -> Message:
-        raise AssertionError
-
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
     heard = Heard()
-    await RequestMiddleware(failing, Observer(heard))({"type": "http", "headers": []}, unused, send)
+    sent = await sent_by(failing, heard)
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert [code for _, code in heard.said()] == ["INTERNAL"]
 
