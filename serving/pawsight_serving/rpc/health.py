@@ -71,11 +71,13 @@ class Health(health_pb2_grpc.HealthServicer):
         """Say whether a service is ready, now and at each change, until the server stops."""
         said: int | None = None
         while True:
-            changed, health = self._changed, self._health_of(request.service)
+            # Taken together: while an answer is on its way, the server may begin to stop.
+            changed, stopping = self._changed, self._stopping
+            health = self._health_of(request.service)
             if health != said:
                 await context.write(_Answer(status=health))
                 said = health
-            if self._stopping:
+            if stopping:
                 request_id = request_id_of(context.invocation_metadata())
                 await abort(context, Unavailable(STOPPING), request_id)
             await changed.wait()

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import grpc
 import pytest
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.requests.calls import STOPPING
+from pawsight_serving.rpc.health import Health
 from pawsight_serving.rpc.server import RpcServer
 from tests.serving.grpc_client import (
     NOT_SERVING,
@@ -58,6 +59,27 @@ async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     assert raised.value.details() == STOPPING
     assert trailing(raised.value)["pawsight-code"] == "UNAVAILABLE"
+
+
+async def test_who_is_told_of_health_when_the_end_begins_hears_of_the_end_too() -> None:
+    health = Health(())
+    health.set_ready(True)
+    said: list[int] = []
+
+    class Context:
+        def invocation_metadata(self) -> tuple[()]:
+            return ()
+
+        async def write(self, answer: HealthCheckResponse) -> None:
+            said.append(answer.status)
+            health.stop()
+
+        async def abort(self, *_: object) -> NoReturn:
+            raise grpc.aio.AbortError
+
+    with pytest.raises(grpc.aio.AbortError):
+        await health.Watch(HealthCheckRequest(), cast("Any", Context()))
+    assert said == [SERVING, NOT_SERVING]
 
 
 async def test_models_have_a_health_of_their_own() -> None:
