@@ -28,7 +28,7 @@ def start_logging(log_format: LogFormat = "text") -> None:
     silence_libtiff()
     # And those of gRPC's core, such as of each TLS handshake that fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_of_more_than_an_untaken_answer)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_lost_answer)
     handler = LossyHandler()
     handler.setFormatter(
         JsonLines()
@@ -49,7 +49,7 @@ def in_form_of_log(sentence: object, level: int = logging.INFO) -> str:
     return record.getMessage() if json is None else json.format(record)
 
 
-def _is_of_more_than_an_untaken_answer(record: logging.LogRecord) -> bool:
+def _is_no_lost_answer(record: logging.LogRecord) -> bool:
     """Return False for the traceback that gRPC writes where an answer does not reach its caller.
 
     Callers break off within an answer when they leave, or when it is larger than the message that

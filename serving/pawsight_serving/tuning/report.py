@@ -99,7 +99,8 @@ def _draw_ways(axes: Axes, trials: Sequence[Trial]) -> None:
             f"{load.callers} callers" if load.callers > 1 else "1 caller",
             (load.p99_ms, load.pictures_per_s),
             textcoords="offset points",
-            xytext=(0, 12),  # above the star of the best
+            # Above the star of the best.
+            xytext=(0, 12),
             ha="center",
             fontsize=8,
         )

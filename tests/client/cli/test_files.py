@@ -38,29 +38,17 @@ def test_predict_reads_the_standard_input(url: str, dog: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
-@pytest.mark.parametrize("ending", ["jpg", "webp", "xyz"])
-def test_other_formats_are_refused_before_anything_is_asked(
-    run: Callable[..., Result],
-    url: str,
-    twin: Twin,
-    cat: Path,
-    tmp_path: Path,
-    command: list[str],
-    ending: str,
-) -> None:
-    result = run(*command, cat, "--out", tmp_path / f"drawing.{ending}", "--server", url)
-    assert result.exit_code == 2
-    assert f"end in .png, not .{ending}" in " ".join(result.stderr.split())
-    assert not twin.seen
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
 @pytest.mark.parametrize(
     ("out", "said"),
-    [("none/drawing.png", "make the folder"), ("folder.png", "it is a folder")],
-    ids=["in no folder", "a folder"],
+    [
+        ("drawing.jpg", "end in .png, not .jpg"),
+        ("drawing.webp", "end in .png, not .webp"),
+        ("drawing.xyz", "end in .png, not .xyz"),
+        ("none/drawing.png", "cannot be written: make the folder"),
+        ("folder.png", "cannot be written: it is a folder"),
+    ],
 )
-def test_a_place_for_no_drawing_is_refused_before_anything_is_asked(
+def test_what_no_drawing_can_be_written_to_is_refused_before_anything_is_asked(
     run: Callable[..., Result],
     url: str,
     twin: Twin,
@@ -73,9 +61,7 @@ def test_a_place_for_no_drawing_is_refused_before_anything_is_asked(
     (tmp_path / "folder.png").mkdir()
     result = run(*command, cat, "--out", tmp_path / out, "--server", url)
     assert result.exit_code == 2
-    told = " ".join(result.stderr.split())
-    assert "cannot be written" in told
-    assert said in told
+    assert said in " ".join(result.stderr.split())
     assert not twin.seen
 
 
