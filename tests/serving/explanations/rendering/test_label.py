@@ -19,6 +19,14 @@ def test_the_text_stands_below_the_picture(size: tuple[int, int]) -> None:
         assert strip[:, [0, -1]].max() == 0, "the text fits between the edges"
 
 
+def test_a_long_name_without_a_space_goes_on_in_the_next_line() -> None:
+    picture = Image.new("RGB", (240, 50), "red")
+    labelled = draw_label(picture, f"no evidence for {'a_class_with_a_long_name_' * 3} in conv3")
+    strip = np.asarray(labelled.convert("L"))[50:]
+    assert strip.max() > 200
+    assert strip[:, [0, -1]].max() == 0, "the text fits between the edges"
+
+
 def test_other_alphabets_are_no_boxes() -> None:
     picture = Image.new("RGB", (200, 50))
     assert draw_label(picture, "кот") != draw_label(picture, "пёс")
