@@ -62,7 +62,11 @@ class LaunchedProcess:
         if self._process.poll() is not None:
             return False
         only_look = os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | only_look) is None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WSTOPPED | only_look) is None
+        except ChildProcessError:
+            # It has ended between the two questions.
+            return False
 
     @property
     def output(self) -> IO[bytes] | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,16 @@ async def test_one_that_does_not_listen_is_killed_after_the_grace() -> None:
     await process.end(0.1)
     assert not process.running
     process.discard()
+
+
+def test_one_that_ends_while_it_is_looked_at_runs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched = LaunchedProcess((sys.executable, "-c", ""))
+    os.waitid(os.P_PID, launched.pid, os.WEXITED | os.WNOWAIT)
+    # As it was a moment ago: the process has ended since.
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess.Popen, "poll", lambda _: None)
+        assert not launched.running
+    launched.discard()
 
 
 def test_what_cannot_be_started_is_told() -> None:
