@@ -12,6 +12,12 @@ from pawsight_serving.triton_server import environment as module
 from pawsight_serving.triton_server.environment import Environment, default_cache, prepare
 
 
+@pytest.fixture
+def supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for a Python that Triton's backend runs on, whichever runs the tests."""
+    monkeypatch.setattr(platform, "python_version", lambda: "3.12.1")
+
+
 @pytest.mark.triton
 def test_it_holds_the_server_and_numpy_1(triton_environment: Environment) -> None:
     assert os.access(triton_environment.executable, os.X_OK)
@@ -33,6 +39,7 @@ def test_what_was_made_is_found_again(triton_environment: Environment) -> None:
     assert (found, said) == (triton_environment, [])
 
 
+@pytest.mark.usefixtures("supported")
 def test_what_cannot_be_installed_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +56,7 @@ def test_what_cannot_be_installed_is_one_sentence_and_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.usefixtures("supported")
 def test_an_installer_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_installer", lambda folder: (["sleep", "60"], []))
     with pytest.raises(EngineUnavailable, match="could not be installed"):
@@ -97,7 +105,7 @@ def installing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_installer", installer)
 
 
-@pytest.mark.usefixtures("installing")
+@pytest.mark.usefixtures("supported", "installing")
 def test_the_environment_of_who_was_faster_is_taken(tmp_path: Path) -> None:
     first: list[Environment] = []
 
@@ -112,7 +120,7 @@ def test_the_environment_of_who_was_faster_is_taken(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [first[0].folder]
 
 
-@pytest.mark.usefixtures("installing")
+@pytest.mark.usefixtures("supported", "installing")
 def test_an_environment_that_works_no_more_is_made_again(tmp_path: Path) -> None:
     broken = prepare(lambda _: None, tmp_path).folder
     (broken / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
