@@ -153,10 +153,15 @@ class CallLimiter(grpc.aio.ServerInterceptor):
 
     def _with_idle_bound(self, handler: Any, *, silent: bool) -> Handler:
         async def patient(_: object, context: Context) -> AsyncGenerator[Any, None]:
+            since_s = time.perf_counter()
             requests = self._requests(context, silent=silent)
-            async with aclosing(handler.stream_stream(requests, context)) as answers:
-                async for answer in answers:
-                    yield answer
+            try:
+                async with aclosing(handler.stream_stream(requests, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+            except PawsightError as error:
+                # Our own methods tell of theirs; gRPC's let what their requests raise pass.
+                await abort(context, error, self._tell(context, error.code, since_s))
 
         return grpc.stream_stream_rpc_method_handler(
             patient, handler.request_deserializer, handler.response_serializer

@@ -145,6 +145,27 @@ async def test_what_is_no_request_is_refused_in_a_sentence(sent: Any, word: str)
     assert heard.said() == [("refused", "REQUEST_INVALID")]
 
 
+@pytest.mark.parametrize(
+    ("method", "told_as"),
+    [
+        ("/pawsight.v1.Pawsight/PredictStream", "predict_stream"),
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "refused"),
+        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "refused"),
+    ],
+)
+async def test_what_is_no_request_of_a_stream_is_refused_in_a_sentence(
+    method: str, told_as: str
+) -> None:
+    heard = Heard()
+    async with serving(heard) as (_, _, channel):
+        stream: Any = channel.stream_stream(method)
+        error = await fails(stream(iter([b"\xff\xff"]), metadata=MINE).read())
+    assert error.code() is STATUS.INVALID_ARGUMENT
+    assert "not a message" in (error.details() or "")
+    assert trailing(error)["x-request-id"] == "mine"
+    assert heard.said() == [(told_as, "REQUEST_INVALID")]
+
+
 async def test_what_the_transport_ends_is_counted_too() -> None:
     heard = Heard()
     async with serving(heard) as (address, _, channel):
