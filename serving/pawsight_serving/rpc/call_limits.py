@@ -142,7 +142,11 @@ class CallLimiter(grpc.aio.ServerInterceptor):
                 late = context.time_remaining() == 0
                 self._tell(context, DeadlineExceeded.code if late else CANCELLED, since_s)
                 raise
-            return await answer(request, context)
+            answered = await answer(request, context)
+            # It is sent once this has returned.
+            call, unread = self._cutting()
+            call.add_done_callback(lambda _: unread.cancel())
+            return answered
 
         made = (
             grpc.stream_stream_rpc_method_handler
@@ -158,7 +162,11 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             try:
                 async with aclosing(handler.stream_stream(requests, context)) as answers:
                     async for answer in answers:
-                        yield answer
+                        _, unread = self._cutting()
+                        try:
+                            yield answer
+                        finally:
+                            unread.cancel()
             except PawsightError as error:
                 # Our own methods tell of theirs; gRPC's let what their requests raise pass.
                 await abort(context, error, self._tell(context, error.code, since_s))
@@ -166,6 +174,15 @@ class CallLimiter(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(
             patient, handler.request_deserializer, handler.response_serializer
         )
+
+    def _cutting(self) -> tuple[asyncio.Task[Any], asyncio.TimerHandle]:
+        """Return the running call, and what ends it in a while unless that is cancelled.
+
+        The transport waits for ever for a caller who reads nothing of an answer.
+        """
+        call: Any = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        return call, loop.call_later(self._limits.idle_timeout_s, call.cancel)
 
     def _tell(self, context: Context, code: str, since_s: float) -> str:
         """Report a call whose method never began to the observer, and return its id."""

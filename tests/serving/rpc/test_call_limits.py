@@ -37,9 +37,10 @@ MAX_MESSAGE_BYTES = 1000
 
 
 class Echo(PawsightServicer):
-    """Answers with the model's name, once it may."""
+    """Answers with the model's name, once or more often, when it may."""
 
     timeout_s = 10.0
+    times = 1
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
@@ -51,7 +52,7 @@ class Echo(PawsightServicer):
     async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:  # noqa: N802
         self.asked.set()
         await self.may_answer.wait()
-        return pb.PredictResponse(model=request.model)
+        return pb.PredictResponse(model=request.model * self.times)
 
     @streaming
     async def PredictStream(  # noqa: N802
@@ -290,6 +291,40 @@ async def test_over_a_bare_socket_half_a_message_is_cut(sent: bytes) -> None:
         writer.close()
         assert b"DEADLINE_EXCEEDED" in answered[0]
     assert heard.said() == [("refused", "DEADLINE_EXCEEDED")]
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (METHOD, pb.PredictRequest(model="cat")),
+        ("/pawsight.v1.Pawsight/PredictStream", pb.PredictStreamRequest(id="x")),
+    ],
+)
+async def test_who_does_not_read_an_answer_holds_no_place_for_ever(
+    method: str, message: pb.PredictRequest | pb.PredictStreamRequest
+) -> None:
+    no_window = struct.pack(">HI", 4, 0)
+    # Who watches keeps the connection from being idle.
+    calls = {1: ("/grpc.health.v1.Health/Watch", b""), 3: (method, message.SerializeToString())}
+    async with serving(Heard(), idle_timeout_s=0.5, max_calls=2) as (address, echo, channel):
+        echo.times = 100_000
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0, no_window) + frame(SETTINGS, 1, 0, b""))
+        for number, (path, sent) in calls.items():
+            writer.write(frame(HEADERS, 0x4, number, call_headers(path)))
+            framed = b"\x00" + struct.pack(">I", len(sent)) + sent
+            writer.write(frame(0, 0x1, number, framed))
+            assert HEADERS in [kind async for kind, _ in until_headers(reader)]
+        stub = PawsightStub(channel)
+        assert (await fails(stub.Predict(pb.PredictRequest()))).code() is STATUS.RESOURCE_EXHAUSTED
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await stub.Predict(pb.PredictRequest())
+                    break
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.05)
+        writer.close()
 
 
 async def until_headers(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
