@@ -194,8 +194,8 @@ class GatewaySettings(SharedSettings):
     )
     idle_timeout_s: PositiveFloat = Field(
         300.0,
-        description="Seconds after which a gRPC stream without a request, a gRPC call whose answer "
-        "is not read, or a gRPC connection without a call, is closed.",
+        description="Seconds after which a gRPC stream without a request, a gRPC connection "
+        "without a call, or a connection or call whose answer is not read, is closed.",
     )
     audit: Path | None = Field(
         None, description="File to record every prediction in, with its picture's hash."

@@ -1,4 +1,4 @@
-"""Bounds on connections that have not sent a whole request: their number, headers and time.
+"""Bounds on connections: their number, the headers and time of a request, and unread answers.
 
 uvicorn leaves these bounds to a proxy in front of it; Pawsight does not need one.
 """
@@ -51,6 +51,7 @@ class ConnectionLimits:
     max_header_bytes: int = 16 * 1024
     header_timeout_s: float = 10.0
     body_timeout_s: float = 20.0
+    idle_timeout_s: float = 300.0
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> ConnectionLimits:
@@ -60,6 +61,7 @@ class ConnectionLimits:
             settings.max_header_bytes,
             settings.header_timeout_s,
             settings.body_timeout_s,
+            settings.idle_timeout_s,
         )
 
 
@@ -84,6 +86,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._observer = observer
         self._timer: asyncio.TimerHandle | None = None
+        # Ends a connection whose caller does not read.
+        self._unread_timer: asyncio.TimerHandle | None = None
         # Since when a request is being sent; None between two requests.
         self._since_s: float | None = None
         # Bytes since the last that were of use: headers, and what stands around a body's chunks.
@@ -117,6 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._wait(None)
+        self._expect_reading(None)
         super().connection_lost(exc)
 
     def hang_up(self) -> None:
@@ -211,6 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
         A caller who is still sending the request that was answered has little time left for it.
         """
         was_last = not self.pipeline
+        self._expect_reading(self._limits.idle_timeout_s)
         super().on_response_complete()
         if self.transport.is_closing():
             return
@@ -245,6 +251,18 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if timeout_s is None else self.loop.call_later(timeout_s, self._cut)
+
+    def _expect_reading(self, timeout_s: float | None) -> None:
+        """Give the caller so long for what it has not read; the connection holds it in memory."""
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+        self._unread_timer = (
+            None if timeout_s is None else self.loop.call_later(timeout_s, self._cut_unread)
+        )
+
+    def _cut_unread(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _cut(self) -> None:
         self._timer = None

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 HERE = Address("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked"
+ENDING = GET.replace(b"host", b"connection: close\r\nhost")
 SLOW = GET.replace(b"GET /", b"GET /slowly")
+# More than the system takes from a server for a caller who does not read.
+MUCH = 32 * 1024 * 1024
 HALF_A_BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"
 
 
@@ -43,8 +46,13 @@ async def slowly(request: Request) -> PlainTextResponse:
     return PlainTextResponse("slow")
 
 
+async def much(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(b"x" * MUCH)
+
+
 APP = Starlette(
     routes=[
+        Route("/much", much),
         Route("/", answer, methods=["GET", "POST"]),
         Route("/at-once", at_once, methods=["POST"]),
         Route("/slowly", slowly),
@@ -190,6 +198,31 @@ async def test_who_never_sends_all_is_cut_after_the_early_answer() -> None:
     async with serving(body_timeout_s=30) as address:
         answer = await said(address, close)
         assert answer.startswith(b"HTTP/1.1 413")
+
+
+async def test_who_does_not_read_an_answer_holds_no_connection_for_ever() -> None:
+    async with serving(idle_timeout_s=0.5, max_connections=1) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET.replace(b"/", b"/much", 1))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert (await said(address, GET)).startswith(b"HTTP/1.1 429")
+        async with asyncio.timeout(10):
+            while not (await said(address, ENDING)).startswith(b"HTTP/1.1 200"):
+                pass
+        with pytest.raises(asyncio.IncompleteReadError):
+            await reader.readexactly(MUCH)
+        writer.close()
+
+
+async def test_who_has_read_its_answers_keeps_the_connection() -> None:
+    async with serving(idle_timeout_s=0.2) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        for _ in range(2):
+            writer.write(GET.replace(b"/", b"/much", 1))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            await reader.readexactly(MUCH)
+            await asyncio.sleep(0.3)
+        writer.close()
 
 
 async def test_more_connections_than_may_be_are_refused_at_once() -> None:
