@@ -170,6 +170,9 @@ class Audit:
         lines = b"".join(entry.lines() for entry in entries)
         if self._torn:
             lines = b"\n" + lines
+        if self._file.exists() and not _takes_lines(self._file.stat()):
+            self._drop(len(entries), "something else has taken the file's place; move it away")
+            return
         with self._file.open("ab", buffering=0) as file:
             if file.seekable() and file.tell() + len(lines) > self._max_bytes:
                 self._drop(len(entries), "the file is full; move it away")

@@ -160,6 +160,19 @@ def test_a_file_that_cannot_be_written_ends_the_start(tmp_path: Path, missed: li
             Audit(file, 1000, missed.append)
 
 
+def test_a_pipe_in_the_files_place_keeps_nobody_waiting(
+    tmp_path: Path, missed: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "audit"
+    audit = Audit(file, 1 << 20, missed.append)
+    os.mkfifo(file)
+    predict(audit)
+    audit.close()
+    assert missed == [1]
+    assert "taken the file's place" in caplog.text
+    assert "took nothing" not in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_what_may_keep_its_writer_waiting_ends_the_start(
     tmp_path: Path, missed: list[int], kind: str
