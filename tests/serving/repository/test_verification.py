@@ -101,6 +101,10 @@ def test_what_was_published_is_whole(repository: Path) -> None:
             "tiny: tiny/config.pbtxt serves version 3, which is not there",
         ),
         (
+            lambda root: policy(root, "tiny"),
+            "tiny: no version is served",
+        ),
+        (
             lambda root: policy(root, "tiny_explain", 2),
             "tiny: tiny_explain/config.pbtxt does not serve version 1, which tiny does",
         ),
