@@ -14,7 +14,7 @@ from pawsight_serving.repository.directory import (
     version_folders,
 )
 from pawsight_serving.repository.filters import FILTERS_FOLDER
-from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
@@ -121,10 +121,8 @@ def _version(root: Path, manifest: Manifest) -> Iterator[str]:
             elif _sha256(folder / file) != digest:
                 yield f"{name}/{manifest.version}/{file} is not the file that was published"
         for path in sorted(folder.rglob("*")):
-            # Earlier exports for the Python backend did not write down their model.py.
-            own = path.name == PYTHON_FILE and manifest.engine == "python" and not graph.files
             file = path.relative_to(folder).as_posix()
-            if path.is_file() and not own and file not in {*expected, MANIFEST_FILE}:
+            if path.is_file() and file not in {*expected, MANIFEST_FILE}:
                 yield f"{name}/{manifest.version}/{file} was not published"
 
 

@@ -124,6 +124,12 @@ def test_what_differs_is_named(repository: Path, break_it: Break, told: str) -> 
     assert faults(repository, "other") == []
 
 
+def test_code_that_nobody_published_is_a_fault_of_a_python_backend_too(tmp_path: Path) -> None:
+    publish_tiny(tmp_path, engine="python")
+    (tmp_path / "tiny" / "1" / "model.py").write_text("import os")
+    assert faults(tmp_path) == ["tiny version 1: tiny/1/model.py was not published"]
+
+
 def test_a_model_that_is_not_there_is_named(repository: Path) -> None:
     with pytest.raises(ModelNotFound, match="other, tiny"):
         verify(repository, "tony")
