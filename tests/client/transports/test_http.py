@@ -144,6 +144,18 @@ with Client({http_url!r}) as client:
     assert said.stdout == "cat\n"
 
 
+def test_which_model_is_the_default_is_asked_again_after_a_while(
+    flavour: Any, http_url: str, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with flavour(http_url) as client:
+        assert client.predict(b"cat").label == "cat"
+        twin.models.append("another")
+        assert client.predict(b"cat").label == "cat"
+        monkeypatch.setattr(http, "_DEFAULT_MODEL_S", 0.0)
+        with pytest.raises(OptionInvalid, match="Name the model"):
+            client.predict(b"cat")
+
+
 @pytest.mark.timeout(30)
 def test_a_stream_may_be_collected_in_the_loops_own_thread(http_url: str) -> None:
     with Client(http_url) as client:
