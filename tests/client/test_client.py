@@ -333,6 +333,11 @@ def test_a_new_default_model_is_found(client: Any, twin: Twin) -> None:
     assert twin.seen[-1]["model"] in {"", "another"}
 
 
+def test_an_answer_may_be_larger_than_grpcs_own_limit(client: Any, twin: Twin) -> None:
+    twin.models[:] = ["x" * 5 * 2**20]
+    assert [model.name for model in client.models()] == twin.models
+
+
 def test_a_code_of_a_newer_server_keeps_its_name(client: Any, twin: Twin) -> None:
     twin.failures.append(Failure("MOON_INVALID", 400, grpc.StatusCode.INVALID_ARGUMENT))
     with pytest.raises(PawsightError) as raised:

@@ -164,6 +164,13 @@ async def test_another_compression() -> None:
     assert body.taken == 0
 
 
+async def test_a_compression_of_a_compression_is_refused_in_two_headers_too() -> None:
+    body = Body([gzip.compress(gzip.compress(b"one"))], content_encoding="gzip")
+    body.request.scope["headers"].append((b"content-encoding", b"gzip"))
+    with pytest.raises(MediaTypeUnsupported, match="Content-Encoding"):
+        await read_pictures(body.request, SETTINGS)
+
+
 async def test_a_bomb_is_never_held() -> None:
     bomb = zlib.compress(bytes(64 << 20))
     place = Place(Admission(1))
