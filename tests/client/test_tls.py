@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from pawsight_client import CertificateUntrusted, RouteNotFound, Tls
+from pawsight_client import CertificateUntrusted, OptionInvalid, RouteNotFound, Tls
 from tests.serving.certificates import Authority
 
 if TYPE_CHECKING:
@@ -98,3 +98,11 @@ def test_without_one_it_is_whom_the_machine_trusts(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     with flavour(secure) as client, pytest.raises(RouteNotFound):
         client.models()
+
+
+def test_a_certificate_and_its_key_come_together(authority: Authority) -> None:
+    pair = authority.issue("client")
+    Tls(certificate=pair.certificate, key=pair.key).context()
+    for alone in (Tls(certificate=pair.certificate), Tls(key=pair.key)):
+        with pytest.raises(OptionInvalid, match="together"):
+            alone.context()
