@@ -125,7 +125,7 @@ def test_pictures_of_train_that_are_in_test_too_are_named(tmp_path: Path, cache:
         (
             ["scratch", "--data", "DRAWN", "--out", "run", "--classes", "cat, cat"],
             1,
-            "Each class needs a name of its own, and these are given: cat,cat.",
+            "Each class needs a name of its own, and these are given: cat,cat;",
         ),
     ],
 )

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from pawsight_serving.repository.manifest import Manifest
     from pawsight_training.architectures import ConvNet
-    from pawsight_training.data.dataset import Split
+    from pawsight_training.data.dataset import Dataset, Split
     from pawsight_training.evaluation.evaluation import Evaluation
     from pawsight_training.runs.run import RunManifest
 
@@ -111,6 +111,10 @@ def train(
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the run folder to write.")
+
+    def load_pictures() -> Dataset:
+        return load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
+
     if resume:
         wanted = {
             "recipe": recipe,
@@ -121,8 +125,7 @@ def train(
             "weights": start.sha256 if start else None,
         }
         if (finished := finished_before(out, wanted)) is not None:
-            found = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
-            refuse_other_pictures(finished, found)
+            refuse_other_pictures(finished, load_pictures())
             click.echo(f"{out} was finished before; there is nothing left to train.")
             display.result(finished)
             return
@@ -137,7 +140,7 @@ def train(
         strategy=strategy,
         precision=precision or best_precision(accelerator),
     )
-    pictures = load_dataset(folders, input_size, cache=cache, classes=labels, seed=seed)
+    pictures = load_pictures()
     display.dataset(pictures)
     # Lightning takes seconds to import: not before options and data are known to be good.
     from pawsight_training.learning import training

@@ -21,7 +21,7 @@ from pawsight_training.errors import DataInvalid
 from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,7 +60,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """The splits of one or several data folders."""
+    """The splits of one or several data folders.
+
+    Attributes:
+        classes: their names, in the order of the labels.
+        sources: names of the data folders.
+        splits: by name; at least one.
+        held_out: whether `validation` was taken from `train`.
+    """
 
     classes: tuple[str, ...]
     sources: tuple[str, ...]
@@ -186,6 +193,37 @@ def _decode(
     name: str, files: Sequence[PictureFile], input_size: tuple[int, int], index: Path, pixels: Path
 ) -> None:
     """Write the pixels, then the index: what has an index is whole."""
+    rows: list[int] = []
+    skipped: list[dict[str, str]] = []
+    digest = hashlib.sha256()
+    partial = pixels.with_suffix(f".{os.getpid()}.part")
+    try:
+        with partial.open("wb") as out:
+            for row, (content, picture) in enumerate(_read_each(name, files, input_size)):
+                file = files[row]
+                if isinstance(picture, str):
+                    skipped.append({"name": file.name, "reason": picture})
+                    continue
+                rows.append(row)
+                digest.update(content + file.label.to_bytes(4, "big"))
+                out.write(picture.tobytes())
+        partial.replace(pixels)
+        partial.write_text(
+            json.dumps({"rows": rows, "skipped": skipped, "digest": digest.hexdigest()})
+        )
+        partial.replace(index)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_each(
+    name: str, files: Sequence[PictureFile], input_size: tuple[int, int]
+) -> Iterator[tuple[bytes, NDArray[np.uint8] | str]]:
+    """Yield each file's sha256 and its picture, or why there is none; no more than a chunk ahead.
+
+    Raises:
+        DataInvalid: a file may not be read.
+    """
 
     def read(file: PictureFile) -> tuple[bytes, NDArray[np.uint8] | str]:
         try:
@@ -198,31 +236,9 @@ def _decode(
         except RequestError as error:
             return b"", reason(error)
 
-    rows: list[int] = []
-    skipped: list[dict[str, str]] = []
-    digest = hashlib.sha256()
-    partial = pixels.with_suffix(f".{os.getpid()}.part")
-    try:
-        with partial.open("wb") as out, ThreadPoolExecutor() as pool:
-            chunks = range(0, len(files), CHUNK)
-            for start in tracked(chunks, f"Decoding {name} pictures"):
-                chunk = files[start : start + CHUNK]
-                for row, (file, (content, picture)) in enumerate(
-                    zip(chunk, pool.map(read, chunk), strict=True), start
-                ):
-                    if isinstance(picture, str):
-                        skipped.append({"name": file.name, "reason": picture})
-                        continue
-                    rows.append(row)
-                    digest.update(content + file.label.to_bytes(4, "big"))
-                    out.write(picture.tobytes())
-        partial.replace(pixels)
-        partial.write_text(
-            json.dumps({"rows": rows, "skipped": skipped, "digest": digest.hexdigest()})
-        )
-        partial.replace(index)
-    finally:
-        partial.unlink(missing_ok=True)
+    with ThreadPoolExecutor() as pool:
+        for start in tracked(range(0, len(files), CHUNK), f"Decoding {name} pictures"):
+            yield from pool.map(read, files[start : start + CHUNK])
 
 
 def _closed(file: PictureFile, error: OSError) -> DataInvalid:

@@ -31,7 +31,13 @@ _OTHER_SPLITS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """One picture on disk and the index of its class."""
+    """One picture on disk.
+
+    Attributes:
+        path: where it is.
+        name: its path below the data folder, that folder's name included.
+        label: the index of its class.
+    """
 
     path: Path
     name: str
@@ -40,7 +46,7 @@ class PictureFile:
 
 @dataclass(slots=True)
 class Listing:
-    """The picture files of each split, and the names of the classes."""
+    """The picture files of each split; see `Dataset` for the other attributes."""
 
     classes: tuple[str, ...]
     sources: tuple[str, ...]
@@ -76,31 +82,16 @@ def list_pictures(
     roots = [(folder, *split) for folder in folders for split in _split_roots(folder)]
     for _, _, root in roots:
         _check_labels(root)
-    names = sorted({path.name for _, _, root in roots for path in _folders(root)})
-    found = tuple(dict.fromkeys(label_of(name) for name in names))
-    if len(found) < 2:
-        raise DataInvalid(
-            "There must be at least two class folders to tell apart; "
-            f"found: {', '.join(names) or 'none'}. Pictures that are named cat.0.jpg are sorted "
-            "into such folders by `pawsight data prepare`."
-        )
-    if classes and len(classes) != len(found):
-        raise DataInvalid(
-            f"{len(classes)} class names are given for {len(found)} class folders: "
-            f"{', '.join(names)}."
-        )
-    if "" in classes or len(set(classes)) != len(classes):
-        raise DataInvalid(
-            f"Each class needs a name of its own, and these are given: {','.join(classes)}."
-        )
-    listing = Listing(tuple(classes) or found, tuple(folder.name for folder in folders))
+    labels = _labels_in([root for _, _, root in roots])
+    _check_names(classes, labels)
+    listing = Listing(tuple(classes) or labels, tuple(folder.name for folder in folders))
     for folder, split, root in roots:
         for path in _folders(root):
             listing.splits.setdefault(split, []).extend(
                 PictureFile(
                     file,
                     f"{folder.name}/{file.relative_to(folder).as_posix()}",
-                    found.index(label_of(path.name)),
+                    labels.index(label_of(path.name)),
                 )
                 for file in sorted(files_below(path))
                 if file.suffix.lower() in SUFFIXES
@@ -170,11 +161,41 @@ def _folders(root: Path) -> list[Path]:
     )
 
 
+def _labels_in(roots: Sequence[Path]) -> tuple[str, ...]:
+    """Return the labels of the class folders, in folder-name order; there must be several."""
+    names = sorted({path.name for root in roots for path in _folders(root)})
+    labels = tuple(dict.fromkeys(map(label_of, names)))
+    if len(labels) < 2:
+        raise DataInvalid(
+            "There must be at least two class folders to tell apart; "
+            f"found: {', '.join(names) or 'none'}. Pictures that are named cat.0.jpg are sorted "
+            "into such folders by `pawsight data prepare`."
+        )
+    return labels
+
+
+def _check_names(given: Sequence[str], labels: Sequence[str]) -> None:
+    """Raise `DataInvalid` where names are given instead of the folders', and do not fit."""
+    if given and len(given) != len(labels):
+        raise DataInvalid(
+            f"{len(given)} class names are given for {len(labels)} class folders, "
+            f"those of {', '.join(labels)}; give one for each with --classes."
+        )
+    if "" in given or len(set(given)) != len(given):
+        raise DataInvalid(
+            f"Each class needs a name of its own, and these are given: {','.join(given)}; "
+            "give others with --classes."
+        )
+
+
 def _check_labels(root: Path) -> None:
     """Raise `DataInvalid` where it cannot be meant that two folders are of one class."""
     names = [path.name for path in _folders(root)]
     if len({label_of(name) for name in names}) != len(names):
-        raise DataInvalid(f"Two class folders carry the same label: {', '.join(names)}.")
+        raise DataInvalid(
+            f"Two class folders of {root} carry the same label: {', '.join(names)}; "
+            "merge them, or rename one."
+        )
 
 
 def _is_circle(folder: Path) -> bool:
