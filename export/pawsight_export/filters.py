@@ -38,7 +38,8 @@ def stage_filters(
         raise PublicationFailed(str(error)) from error
     except OSError as error:
         raise PublicationFailed(
-            f"The pictures of filters in {filters} cannot be read ({error.strerror})."
+            f"The pictures of filters in {filters} cannot be read ({error.strerror}); check who "
+            "may read them, or leave out --filters."
         ) from error
     for layer, grid in grids.items():
         target = filters_path(staged, name, version, layer)

@@ -67,15 +67,35 @@ if TYPE_CHECKING:
 @click.option("--average", type=float, metavar="DECAY", help="Keep a moving average of weights.")
 @click.option("--patience", type=int, help="Stop after so many epochs without improvement.")
 @seed_option
-@click.option("--input-size", type=InputSize(), default="150", show_default=True)
+@click.option(
+    "--input-size",
+    type=InputSize(),
+    default="150",
+    show_default=True,
+    help="Pixels that the pictures are squashed to.",
+)
 @click.option("--cache", type=click.Path(path_type=Path), help=CACHE_HELP)
 @click.option(
     "--precision", type=click.Choice(["32", "bf16"]), help="Default: what is fastest here."
 )
-@click.option("--accelerator", default="auto", show_default=True)
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--strategy", default="auto", show_default=True)
+@click.option(
+    "--accelerator", default="auto", show_default=True, help="Lightning's name: cpu, gpu."
+)
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Accelerators of each machine.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Machines that train together.",
+)
+@click.option("--strategy", default="auto", show_default=True, help="Lightning's name: ddp, fsdp.")
 @one_sentence
 def train(
     *,
@@ -218,9 +238,20 @@ def evaluate(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--layer", "layers", multiple=True, help="May be repeated; default: every one.")
-@click.option("--filters", "count", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--side", type=click.IntRange(32), default=128, show_default=True, help="In pixels.")
-@click.option("--steps", type=click.IntRange(1), default=64, show_default=True)
+@click.option(
+    "--filters",
+    "count",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="The first so many of each layer.",
+)
+@click.option(
+    "--side", type=click.IntRange(32), default=128, show_default=True, help="Pixels of a picture."
+)
+@click.option(
+    "--steps", type=click.IntRange(1), default=64, show_default=True, help="Of gradient ascent."
+)
 @seed_option
 @one_sentence
 def filters(*, run: Path, out: Path, layers: tuple[str, ...], count: int, **options: int) -> None:

@@ -146,7 +146,10 @@ def write_filters(
         try:
             Image.fromarray(grid(pictures)).save(path)
         except OSError as error:
-            raise RecipeInvalid(f"{path} cannot be written ({error.strerror}).") from error
+            raise RecipeInvalid(
+                f"{path} cannot be written ({error.strerror}); free some space, or name another "
+                "folder with --out."
+            ) from error
         yield path
 
 
@@ -155,7 +158,7 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecipeInvalid(
-            f"{out} cannot be made a folder ({error.strerror}); name another one."
+            f"{out} cannot be made a folder ({error.strerror}); name another one with --out."
         ) from error
 
 

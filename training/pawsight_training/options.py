@@ -24,7 +24,11 @@ P = ParamSpec("P")
 
 # Those that numpy and torch both take.
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of random numbers.",
 )
 data_folders = click.option(
     "--data",

@@ -9,6 +9,7 @@ from captum.attr import LayerGradCam, LayerGradientXActivation, Saliency
 from torch import Tensor, nn
 
 from pawsight_export.graphs.graphs import class_maps
+from pawsight_training.architectures.convnet import outputs_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def captum_maps(
         # Before their ReLU: of one logit the first class's map is the second's, negated.
         maps = [
             method.attribute(value, target=target, relu_attributions=False).detach()
-            for target in range(_count_logits(n_classes))
+            for target in range(outputs_for(n_classes))
         ]
         yield conv, class_maps(torch.cat(maps, dim=1)).numpy()
 
@@ -64,7 +65,7 @@ def captum_gradients(
 
     The last one is the input's: its name is "input", and it is of pixels, [N, L, 3, H, W].
     """
-    logits = range(_count_logits(n_classes))
+    logits = range(outputs_for(n_classes))
     for conv, value, rest in _from_each_relu(model, images):
         method = LayerGradientXActivation(rest, rest[0], multiply_by_inputs=False)
         gradients = [method.attribute(value, target=logit).detach() for logit in logits]
@@ -91,7 +92,3 @@ def _from_each_relu(model: ConvNet, images: Tensor) -> Iterator[tuple[str, Tenso
             yield conv, value, nn.Sequential(*list(layers.values())[index:], model.head)
         with torch.no_grad():
             value = layer(value)
-
-
-def _count_logits(n_classes: int) -> int:
-    return 1 if n_classes == 2 else n_classes

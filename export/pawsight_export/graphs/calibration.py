@@ -29,6 +29,7 @@ class CalibrationSet:
     Attributes:
         pictures: uint8 [N, H, W, 3].
         digest: sha256 over the files of the split that they were drawn from.
+        method: how.
     """
 
     pictures: NDArray[np.uint8]

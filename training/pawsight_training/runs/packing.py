@@ -37,7 +37,8 @@ def pack_run(run: Run, out: Path) -> Run:
         write_manifest(out, run.manifest.model_copy(update=packed))
     except OSError as error:
         raise RunInvalid(
-            f"The run cannot be packed into {out} ({error.strerror}); give another folder."
+            f"The run cannot be packed into {out} ({error.strerror}); free some space, or give "
+            "another folder with --out."
         ) from error
     return load_run(out)
 

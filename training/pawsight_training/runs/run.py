@@ -2,6 +2,7 @@
 
 RUN/
 ├── weights.safetensors   the best weights on `validation`
+├── README.md             the model card, with the figures beside it (*.png)
 ├── history.csv           one row an epoch
 ├── checkpoints/          to resume from
 ├── tensorboard/          the figures of every epoch, as TensorBoard reads them

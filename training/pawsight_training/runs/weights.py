@@ -181,4 +181,6 @@ def _unreadable(path: Path) -> WeightsInvalid:
 
 
 def _another_net(path: Path) -> WeightsInvalid:
-    return WeightsInvalid(f"The weights {path} are of another net, not of VGG16.")
+    return WeightsInvalid(
+        f"The weights {path} are of another net, not of VGG16; give VGG16's, or a run of that net."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,9 @@ from pawsight_training.options import one_sentence, seed_option
 
 if TYPE_CHECKING:
     from pawsight_training.data.preparation.splits import Report
+
+
+_SIZE: Final = "Pictures of each class."
 
 
 @click.group()
@@ -31,9 +34,9 @@ def data() -> None:
     show_default=True,
     help="oxford-pets downloads Oxford-IIIT Pet into SOURCE first.",
 )
-@click.option("--train", type=click.IntRange(0), default=1000, show_default=True)
-@click.option("--validation", type=click.IntRange(0), default=500, show_default=True)
-@click.option("--test", type=click.IntRange(0), default=500, show_default=True)
+@click.option("--train", type=click.IntRange(0), default=1000, show_default=True, help=_SIZE)
+@click.option("--validation", type=click.IntRange(0), default=500, show_default=True, help=_SIZE)
+@click.option("--test", type=click.IntRange(0), default=500, show_default=True, help=_SIZE)
 @seed_option
 @one_sentence
 def prepare(*, source: Path, destination: Path, layout: str, seed: int, **sizes: int) -> None:

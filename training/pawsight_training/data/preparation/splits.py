@@ -102,7 +102,8 @@ def prepare(
         partial.rename(destination)
     except OSError as error:
         raise DataInvalid(
-            f"The pictures cannot be written to {destination} ({error.strerror})."
+            f"The pictures cannot be written to {destination} ({error.strerror}); free some space, "
+            "or give another folder."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
