@@ -33,7 +33,10 @@ gRPC: the edges hold the tables that map it.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # gRPC writes a byte that is not ASCII as three, and drops what is over 8 KiB.
 _MAX_SENTENCE_BYTES: Final = 2000
@@ -241,3 +244,10 @@ class AddressUnavailable(PawsightError):
         advice: str = "stop the program that does, or choose another address",
     ) -> None:
         super().__init__(f"Cannot listen on {address}; {advice}.")
+
+
+def every_error(root: type[PawsightError] = PawsightError) -> Iterator[type[PawsightError]]:
+    """Yield each class of the tree, parents first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from every_error(child)

@@ -244,10 +244,14 @@ def evaluate(
     type=click.IntRange(1),
     default=64,
     show_default=True,
-    help="The first so many of each layer.",
+    help="Of each layer, at most.",
 )
 @click.option(
-    "--side", type=click.IntRange(32), default=128, show_default=True, help="Pixels of a picture."
+    "--side",
+    type=click.IntRange(32),
+    default=128,
+    show_default=True,
+    help="Of a picture, in pixels.",
 )
 @click.option(
     "--steps", type=click.IntRange(1), default=64, show_default=True, help="Of gradient ascent."

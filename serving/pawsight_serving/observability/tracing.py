@@ -6,11 +6,11 @@ import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from pawsight_serving.errors import Overloaded, PackageMissing, PawsightError, RequestError
+from pawsight_serving.errors import Overloaded, PackageMissing, RequestError, every_error
 from pawsight_serving.observability.observation import CANCELLED, TRACEPARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -18,15 +18,11 @@ if TYPE_CHECKING:
     from pawsight_serving.predictions import Predictions
 
 
-def _codes(root: type[PawsightError]) -> Iterator[str]:
-    yield root.code
-    for child in root.__subclasses__():
-        yield from _codes(child)
-
-
 # By OpenTelemetry's conventions for HTTP and gRPC a server has not failed where its caller asks
 # wrongly or too often, or leaves: rates of failures would be those of callers.
-_NO_FAILURES: Final = frozenset({"OK", CANCELLED, Overloaded.code, *_codes(RequestError)})
+_NO_FAILURES: Final = frozenset(
+    {"OK", CANCELLED, Overloaded.code, *(kind.code for kind in every_error(RequestError))}
+)
 _LAST_CHANCE_S: Final = 2.0
 
 

@@ -18,12 +18,11 @@ from pawsight_serving.errors import (
     RequestError,
     Unauthenticated,
     Unavailable,
+    every_error,
 )
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from grpc.aio import AioRpcError
 
 CODE_KEY: Final = "pawsight-code"
@@ -76,13 +75,6 @@ def error_of(status: AioRpcError) -> PawsightError | None:
     if (retry_after := said.get(RETRY_AFTER_KEY)) is not None:
         error.retry_after_s = float(retry_after)
     return error
-
-
-def every_error(root: type[PawsightError] = PawsightError) -> Iterator[type[PawsightError]]:
-    """Yield each class of the tree, parents first."""
-    yield root
-    for child in root.__subclasses__():
-        yield from every_error(child)
 
 
 # A parent may share its code with its child; the child, which comes later, is the narrower.

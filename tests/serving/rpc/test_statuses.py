@@ -7,12 +7,12 @@ import pytest
 from grpc.aio import AioRpcError, Metadata
 
 from pawsight_serving import errors
-from pawsight_serving.rpc.statuses import error_of, every_error, metadata_of, status_of
+from pawsight_serving.rpc.statuses import error_of, metadata_of, status_of
 
 if TYPE_CHECKING:
     from pawsight_serving.errors import PawsightError
 
-KINDS = list(every_error())
+KINDS = list(errors.every_error())
 
 
 def made(kind: type[PawsightError]) -> PawsightError:

@@ -7,7 +7,6 @@ import pytest
 
 from pawsight_serving import errors
 from pawsight_serving.gateway.http.errors import error_answer, status_of
-from pawsight_serving.rpc.statuses import every_error
 
 if TYPE_CHECKING:
     from pawsight_serving.errors import PawsightError
@@ -45,7 +44,7 @@ def test_the_table_is_the_contracts(kind: type[PawsightError], status: int) -> N
     assert status_of(made(kind)) == status
 
 
-@pytest.mark.parametrize("kind", list(every_error()))
+@pytest.mark.parametrize("kind", list(errors.every_error()))
 def test_every_error_has_an_answer(kind: type[PawsightError]) -> None:
     answer = error_answer(made(kind), "id")
     assert answer.status_code >= 400
