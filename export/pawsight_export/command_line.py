@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     default="onnxruntime",
     show_default=True,
     help="Triton backend that runs the graphs: ONNX Runtime, OpenVINO or TensorRT, or the Python "
-    "backend, which `pawsight triton` has. OpenVINO's computes floats in bfloat16 where the "
-    "processor has it, without a parameter against it: maps then deviate from the exported ones.",
+    "backend, which `pawsight triton` has. OpenVINO's backend computes floats in bfloat16 where "
+    "the processor has it, and no parameter forbids it: maps then deviate from the exported ones.",
 )
 @click.option(
     "--precision",

@@ -1,4 +1,4 @@
-"""Where a server listens or is found."""
+"""Where a server listens, and where others are found."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _unavailable(address: Address, error: OSError) -> AddressUnavailable:
 
 
 def check_free(*addresses: Address) -> None:
-    """Return where addresses can be listened on; a process that loads for long asks first.
+    """Find out whether addresses can be listened on, before a process loads for long.
 
     Raises:
         AddressUnavailable: one is taken, or cannot be taken here.

@@ -1,4 +1,4 @@
-"""`pawsight serve`, `pawsight explainer` and `pawsight triton`."""
+"""`pawsight serve`, `pawsight explainer`, `pawsight triton` and `pawsight key`."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ class SharedSettings(BaseModel):
     )
     engine_threads: PositiveInt = Field(
         default_factory=usable_processors,
-        description="Inference calls run at once in this process [default: one per usable core].",
+        description="Inference calls that run at once in this process "
+        "[default: one per usable core].",
     )
     engine_cores: Literal["all", "one"] = Field(
         "all", description="Cores for each call: all of them, shared, or one of its own."
@@ -168,8 +169,8 @@ class GatewaySettings(SharedSettings):
     )
     api_keys: Path | None = Field(
         None,
-        description="File of the accepted API keys, one NAME:SHA256 per line; edits hold within "
-        "seconds.",
+        description="File of the accepted API keys, one NAME:SHA256 per line; edits take "
+        "effect within seconds.",
     )
     cors_origins: str = Field(
         "", description="Origins, separated by spaces, whose pages may call from a browser."

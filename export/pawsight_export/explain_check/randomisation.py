@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_KERNELS: Final = 4
-"""Dimensions of a convolution's weights."""
+_CONV_DIMENSIONS: Final = 4
+"""Of a convolution's weights; a dense layer's have two."""
 
 
 def cascade(
@@ -101,7 +101,11 @@ def _randomise(models: Sequence[onnx.ModelProto], layer: str, chance: np.random.
 
 def _turned(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a convolution's kernels as the way back has them, and other weights as they are."""
-    return weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] if weights.ndim == _KERNELS else weights
+    return (
+        weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        if weights.ndim == _CONV_DIMENSIONS
+        else weights
+    )
 
 
 def _refresh_channel_weights(

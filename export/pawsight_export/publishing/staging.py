@@ -15,10 +15,7 @@ from pawsight_export.filters import stage_filters
 from pawsight_export.graphs.tensorrt_plan import PLAN_FILE, build_plan
 from pawsight_serving.repository.directory import MANIFEST_FILE
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, PYTHON_FILE, Graph, Layer, Manifest
-from pawsight_serving.repository.triton_config import (
-    MAX_BATCH,
-    MAX_EXPLAIN_BATCH,
-)
+from pawsight_serving.repository.triton_config import MAX_BATCH, MAX_EXPLAIN_BATCH
 from pawsight_serving.triton_server.view import MODEL_SOURCE
 
 if TYPE_CHECKING:
@@ -108,7 +105,7 @@ def library_versions() -> dict[str, str]:
 
 
 def stage_graph(
-    folder: Path, name: str, version: str, model: onnx.ModelProto, engine: str = "onnxruntime"
+    folder: Path, name: str, version: str, model: onnx.ModelProto, engine: Engine = "onnxruntime"
 ) -> Graph:
     """Write a graph's file, and what its engine needs beside it.
 

@@ -82,12 +82,7 @@ def find_layer(manifest: Manifest, name: str, *, conv_only: bool) -> Layer:
     raise LayerUnknown(name, tuple(layer.name for layer in layers))
 
 
-def find_target(manifest: Manifest, name: str) -> int:
-    """Return the index of the class of that name.
-
-    Raises:
-        TargetUnknown: the model has no such class.
-    """
+def check_target(manifest: Manifest, name: str) -> None:
+    """Raise `TargetUnknown` where the model has no class of that name."""
     if name not in manifest.classes:
         raise TargetUnknown(name, manifest.classes)
-    return manifest.classes.index(name)

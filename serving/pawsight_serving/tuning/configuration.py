@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_writable(repository: Path, name: str) -> None:
-    """Return where the model's configuration can be written; one that is not there counts as such.
+    """Find out whether a model's configuration can be written; one that is not there passes.
 
     Raises:
         RepositoryInvalid: it cannot be written.

@@ -14,12 +14,14 @@ from tests.serving.tiny_repository import publish_tiny
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pawsight_export.publishing.staging import Engine
+
 
 @pytest.mark.parametrize(
     ("engine", "beside"), [("onnxruntime", []), ("openvino", []), ("python", ["model.py"])]
 )
 def test_every_file_that_is_staged_is_in_the_manifest(
-    tmp_path: Path, engine: str, beside: list[str]
+    tmp_path: Path, engine: Engine, beside: list[str]
 ) -> None:
     publish_tiny(tmp_path)
     model = onnx.load(tmp_path / "tiny" / "1" / "model.onnx")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_serving.errors import LayerUnknown, OptionInvalid
 from pawsight_serving.explanations.results import INPUT, ClassMap
-from pawsight_serving.repository.catalogue import find_layer, find_target
+from pawsight_serving.repository.catalogue import check_target, find_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ class Targets:
         names = query.target.split(",")
         if query.target:
             for name in names:
-                find_target(manifest, name)
+                check_target(manifest, name)
         _refuse_twice(names, "target")
         return cls(tuple(names), manifest.classes)
 

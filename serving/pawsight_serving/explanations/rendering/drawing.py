@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pawsight_serving.predictions import Prediction
 
 _RGB_BYTES: Final = 3
-_ACTIVATIONS: Final = 3
-"""Dimensions of activation maps; those of a class are of two."""
+_ACTIVATION_DIMENSIONS: Final = 3
+"""Of a layer's activation maps together; the map of a class has two."""
 # Fast rather than small: a drawing is looked at once, and its caller waits for it.
 _WEBP: Final[dict[str, Any]] = {"quality": 85, "method": 1}
 _WEBP_SIDE: Final = 2**14 - 1
@@ -145,7 +145,7 @@ def most_bytes(drawing: Drawing, shapes: Sequence[tuple[int, ...]], max_side: in
             width] of activation maps.
         max_side: pixels that an overlay's longer side may have.
     """
-    grids = [grid_size(shape[0]) for shape in shapes if len(shape) == _ACTIVATIONS]
+    grids = [grid_size(shape[0]) for shape in shapes if len(shape) == _ACTIVATION_DIMENSIONS]
     if grids and drawing.sheet:
         pixels = max(width for width, _ in grids) * sum(height for _, height in grids)
     elif grids:

@@ -15,7 +15,7 @@ _OFFERED: Final[tuple[MediaType, ...]] = (
     "application/json",
     "image/png",
     "image/webp",
-    "application/x-npy",
+    NPY,
 )
 
 
