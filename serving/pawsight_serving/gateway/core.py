@@ -72,7 +72,7 @@ class Gateway:
         self._readiness = resources.readiness
         self._observer = resources.observer
         self._default_model = default_model
-        self._own = inline_explanations
+        self._inline_explanations = inline_explanations
         self._repository = repository
         self.admission = resources.admission
         self.explain_admission = resources.explain_admission
@@ -151,35 +151,26 @@ class Gateway:
         # While the sidecar is down, too, a caller learns what is wrong with the request.
         name, method = find_method(manifest, query)
         query.check_values(method.shapes, len(pictures))
-        own = self._own
+        response = None
+        inline = self._inline_explanations
         if (
-            own is not None
-            and own.has(manifest, name, query, method)
+            inline is not None
+            and inline.has(manifest, name, query, method)
             and self._explainer.connected
-            and own.keeps_nobody_waiting()
+            and inline.keeps_nobody_waiting()
         ):
             try:
-                response = await own.answer(manifest, name, method, pictures, call, tensors=tensors)
+                response = await inline.answer(
+                    manifest, name, method, pictures, call, tensors=tensors
+                )
+                self._readiness.record_success(manifest.name)
             except VersionNotFound:
                 if query.version:
                     raise
                 # It was withdrawn since; the sidecar has what is the newest now.
                 manifest = self.model(query.model)
-            else:
-                self._readiness.record_success(manifest.name)
-                self._observer.predicted(_predictions(response), pictures)
-                return response
-        asked = replace(query, model=manifest.name, version=manifest.version)
-        with stage("explain"):
-            try:
-                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
-            except VersionNotFound:
-                if query.version:
-                    raise
-                # The sidecar refused this version or has let go of it; it has another one.
-                asked = replace(asked, version="")
-                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
-        response.request_id = call.request_id
+        if response is None:
+            response = await self._ask_sidecar(query, manifest, pictures, call, tensors=tensors)
         self._observer.predicted(_predictions(response), pictures)
         return response
 
@@ -202,6 +193,29 @@ class Gateway:
     async def explainer_metrics(self) -> bytes:
         """Return what the sidecar tells Prometheus; nothing while it is down."""
         return await self._explainer.metrics()
+
+    async def _ask_sidecar(
+        self,
+        query: Query,
+        manifest: Manifest,
+        pictures: Sequence[bytes],
+        call: Call,
+        *,
+        tensors: bool,
+    ) -> ExplainResponse:
+        """Return the sidecar's answer for this version, or for its newest where none was named."""
+        asked = replace(query, model=manifest.name, version=manifest.version)
+        with stage("explain"):
+            try:
+                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
+            except VersionNotFound:
+                if query.version:
+                    raise
+                # The sidecar refused this version or has let go of it; it has another one.
+                asked = replace(asked, version="")
+                response = await self._explainer.explain(asked, pictures, call, tensors=tensors)
+        response.request_id = call.request_id
+        return response
 
     async def _predict_with(
         self, manifest: Manifest, pictures: Sequence[bytes], deadline: Deadline
