@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pawsight_training.data.dataset import Split
     from pawsight_training.runs.run import RunManifest
 
-
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -101,20 +100,19 @@ def export_run(
     if precision == "int8":
         calibrated = _calibration(calibration or data, size, calibration_method)
         _refuse_held_out_pictures(calibrated, data, size, classes)
-    options = {
-        "--name": name,
-        "--repository": repository,
-        "--engine": engine,
-        "--precision": precision,
-        "--data": data,
-        "--classes": ",".join(classes),
-        "--calibration": calibration,
-        "--calibration-method": calibration_method if calibrated else None,
-        "--filters": filters,
-        "--keep": keep,
-    }
-    given = [str(word) for option in options.items() if option[1] for word in option]
-    command = shlex.join(["pawsight", "export", str(run_folder), *given])
+    repeat = _command(
+        run_folder,
+        name=name,
+        repository=repository,
+        engine=engine,
+        precision=precision,
+        data=data,
+        classes=",".join(classes),
+        calibration=calibration,
+        calibration_method=calibration_method if calibrated else None,
+        filters=filters,
+        keep=keep,
+    )
     with temporary_files(), temporary_folder("pawsight-export-") as staged:
         say(f"building the graphs of {name} version {version} in {precision}")
         built = build_graphs(model, size, precision, calibrated)
@@ -131,7 +129,7 @@ def export_run(
         if calibrated:
             manifest = manifest.model_copy(update={"calibration": calibrated.summary()})
         stage_manifest(staged, manifest)
-        manifest = check_staged(staged, manifest, model, built.explained, test, command, say)
+        manifest = check_staged(staged, manifest, model, built.explained, test, repeat, say)
         if engine == "tensorrt":
             say(
                 "building TensorRT's plans, which takes minutes; they are not measured, and all "
@@ -152,6 +150,15 @@ def export_run(
         if other not in served and other in kept:
             say(_withdrawn(name, other))
     return manifest
+
+
+def _command(run_folder: Path, **options: object) -> str:
+    """Return the command line that exports a run with these options; empty ones are left out."""
+    words = ["pawsight", "export", str(run_folder)]
+    for name, value in options.items():
+        if value:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def _withdrawn(name: str, version: str) -> str:
