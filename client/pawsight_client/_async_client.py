@@ -214,7 +214,7 @@ class AsyncClient:
         """As `Client.predict_many`; the pictures may come from an asynchronous iterable too."""
         limit_s = self._limit_s(timeout_s)
         check_many(pictures, in_flight, on_error)
-        with self._closing.named():
+        with self._closing.errors_named():
             stream = self._transport.open_stream(limit_s, in_flight)
         waiting: deque[Predict | PawsightError] = deque()
 
@@ -233,7 +233,7 @@ class AsyncClient:
                         yield await oldest()
                     try:
                         operation = Predict(await _encoded(picture), model, version)
-                        with self._closing.named():
+                        with self._closing.errors_named():
                             await stream.put(operation)
                         waiting.append(operation)
                     except PawsightError as error:
@@ -275,7 +275,7 @@ class AsyncClient:
             raise sent
         attempts = Attempts(self._policy, timeout_s)
         try:
-            with self._closing.named():
+            with self._closing.errors_named():
                 return await stream.get()
         except PawsightError as error:
             return await self._attempt(sent, attempts, error)
@@ -294,7 +294,7 @@ class AsyncClient:
             if failed:
                 await asyncio.sleep(attempts.pause_s(failed))
             try:
-                with self._closing.named():
+                with self._closing.errors_named():
                     return await self._transport.send(operation, attempts.remaining_s())
             except PawsightError as error:
                 failed = error

@@ -288,7 +288,7 @@ class Client:
         """
         limit_s = self._limit_s(timeout_s)
         check_many(pictures, in_flight, on_error)
-        with self._closing.named():
+        with self._closing.errors_named():
             opened = self._transport.open_stream(limit_s, in_flight)
         with closing(opened) as stream:
             waiting: deque[Predict | PawsightError] = deque()
@@ -306,7 +306,7 @@ class Client:
                     yield oldest()
                 try:
                     operation = Predict(encode(picture), model, version)
-                    with self._closing.named():
+                    with self._closing.errors_named():
                         stream.put(operation)
                     waiting.append(operation)
                 except PawsightError as error:
@@ -342,7 +342,7 @@ class Client:
             raise sent
         attempts = Attempts(self._policy, timeout_s)
         try:
-            with self._closing.named():
+            with self._closing.errors_named():
                 return stream.get()
         except PawsightError as error:
             return self._attempt(sent, attempts, error)
@@ -361,7 +361,7 @@ class Client:
             if failed:
                 time.sleep(attempts.pause_s(failed))
             try:
-                with self._closing.named():
+                with self._closing.errors_named():
                     return self._transport.send(operation, attempts.remaining_s())
             except PawsightError as error:
                 failed = error

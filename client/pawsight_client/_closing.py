@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from pawsight_client._errors import ClientClosed
+from pawsight_client._errors import CLOSED_MEANWHILE, ClientClosed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Closing:
             raise ClientClosed("The client is closed; open a new one.")
 
     @contextlib.contextmanager
-    def named(self) -> Iterator[None]:
+    def errors_named(self) -> Iterator[None]:
         """Raise ClientClosed for whatever is raised once the client is closed.
 
         Closed transports raise all sorts of errors, and even a cancellation that nobody asked for.
@@ -38,9 +38,7 @@ class Closing:
         except (Exception, asyncio.CancelledError) as error:
             if not self.begun or _cancelled():
                 raise
-            raise ClientClosed(
-                "The client was closed before the answer came; open a new one."
-            ) from error
+            raise ClientClosed(CLOSED_MEANWHILE) from error
 
 
 def _cancelled() -> bool:

@@ -220,6 +220,9 @@ def _tree(root: type[PawsightError]) -> Iterator[type[PawsightError]]:
         yield from _tree(child)
 
 
+LATE: Final = "No answer came in time; allow more time or send less."
+CLOSED_MEANWHILE: Final = "The client was closed before the answer came; open a new one."
+
 BY_CODE: Final = {error.code: error for error in _tree(PawsightError)}
 
 

@@ -13,7 +13,7 @@ async def test_who_was_asked_to_end_ends_though_the_client_is_closed() -> None:
     closing = Closing()
 
     async def call() -> None:
-        with closing.named():
+        with closing.errors_named():
             await asyncio.Event().wait()
 
     task = asyncio.create_task(call())

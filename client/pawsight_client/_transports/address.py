@@ -45,6 +45,11 @@ def open_async_transport(url: str, api_key: str | None, tls: Tls | None = None) 
 
 
 def _grpc_target(url: str) -> str | None:
+    """Return HOST:PORT of a gRPC URL; None of an HTTP one.
+
+    Raises:
+        OptionInvalid: it is neither.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

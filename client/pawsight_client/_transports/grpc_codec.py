@@ -114,7 +114,7 @@ _SENTENCES: Final[Mapping[type[errors.PawsightError], str]] = {
     ),
     errors.CertificateUntrusted: UNTRUSTED,
     errors.Overloaded: "The server at {url} takes no more now; try again later, or ask for less.",
-    errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
+    errors.DeadlineExceeded: errors.LATE,
     errors.AnswerInvalid: "The answer of {url} is too large; check the server's URL.",
     errors.ImageTooLarge: "The picture is larger than the server takes in one message; send less.",
 }

@@ -32,10 +32,6 @@ Answers: TypeAlias = dict[str, pb.PredictStreamResponse]
 _STATUS_S: Final = 1.0
 
 
-def _late() -> errors.DeadlineExceeded:
-    return errors.DeadlineExceeded("No answer came in time; allow more time or send less.")
-
-
 def _ended() -> errors.ServerUnreachable:
     return errors.ServerUnreachable("The server ended the stream early; send the rest again.")
 
@@ -103,7 +99,7 @@ class _Line:
             try:
                 answer = self._arriving.get(timeout=max(0.0, ends_s - time.monotonic()))
             except queue.Empty:
-                answer = _late()
+                answer = errors.DeadlineExceeded(errors.LATE)
             if isinstance(answer, errors.PawsightError):
                 self.broken = answer
                 self.close()
@@ -202,7 +198,7 @@ class _AsyncLine:
             async with asyncio.timeout(timeout_s):
                 answer = await self._call.read()
         except TimeoutError:
-            return _late()
+            return errors.DeadlineExceeded(errors.LATE)
         except grpc.RpcError as error:
             return _end_of(error, self._url)
         # At the end comes EOF, and for bytes that are no message, None.

@@ -46,7 +46,7 @@ _SENTENCES: Final = {
     errors.ServerUnreachable: (
         "No server answers at {url}; check that it runs, and that this is its port for HTTP."
     ),
-    errors.DeadlineExceeded: "No answer came in time; allow more time or send less.",
+    errors.DeadlineExceeded: errors.LATE,
     errors.AnswerInvalid: "The answer of {url} cannot be read; check the server's URL.",
     errors.OptionInvalid: "{url} is not the URL of a server; write http://localhost:8080.",
 }
@@ -84,7 +84,7 @@ class AsyncHttpTransport:
             async with asyncio.timeout(timeout_s):
                 return await self._of_model(operation, ends_s)
         except TimeoutError as error:
-            raise errors.DeadlineExceeded(_SENTENCES[errors.DeadlineExceeded]) from error
+            raise errors.DeadlineExceeded(errors.LATE) from error
 
     async def _of_model(self, operation: Operation[T], ends_s: float) -> T:
         if not codec.lacks_model(operation):

@@ -10,7 +10,7 @@ import weakref
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pawsight_client._errors import ClientClosed
+from pawsight_client._errors import CLOSED_MEANWHILE, ClientClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -48,7 +48,7 @@ class LoopThread:
         try:
             return future.result()
         except CancelledError as error:
-            raise _closed() from error
+            raise ClientClosed(CLOSED_MEANWHILE) from error
         finally:
             future.cancel()
 
@@ -68,7 +68,7 @@ class LoopThread:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._stopped:
-            raise _closed()
+            raise ClientClosed(CLOSED_MEANWHILE)
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
@@ -78,10 +78,6 @@ class LoopThread:
             # A client that nobody closed takes its thread along when it is collected.
             self._end = weakref.finalize(self, _stop, self._loop)
         return self._loop
-
-
-def _closed() -> ClientClosed:
-    return ClientClosed("The client was closed before the answer came; open a new one.")
 
 
 def _stop(loop: asyncio.AbstractEventLoop) -> None:
