@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import onnx
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     Runner = Callable[[NDArray[np.uint8]], object]
     """Answers for pictures uint8 [N, H, W, 3]."""
 
-logger = logging.getLogger(__name__)
-
 OUTPUTS: Final = ("probabilities", "gradcam")
 SHORT: Final = {
     "CPUExecutionProvider": "CPU",
@@ -54,18 +52,18 @@ def net_of(manifest: Manifest, run: Path | None) -> ConvNet:
 
 def pytorch(net: ConvNet, size: tuple[int, int]) -> Iterator[tuple[str, bool, Runner]]:
     """Yield PyTorch's contenders: name, whether Grad-CAM is in the answer, and what runs it."""
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    for device in devices:
-        for precision in ("fp32", *(["fp16"] if device == "cuda" else [])):
-            # A copy: `to` moves a module's own weights.
-            graph = HotGraph(copy.deepcopy(net), size).eval().to(device)
-            for compiled in (False, True):
-                for with_maps in (False, True):
-                    module: Any = graph if with_maps else _Probabilities(graph)
-                    if compiled:
-                        module = torch.compile(module)
-                    name = f"torch {'compiled' if compiled else 'eager'} {precision} {device}"
-                    yield name, with_maps, _torch_runner(module, device, precision)
+    kinds = [("cpu", "fp32")]
+    if torch.cuda.is_available():
+        kinds += [("cuda", "fp32"), ("cuda", "fp16")]
+    for device, precision in kinds:
+        # A copy: `to` moves a module's own weights.
+        graph = HotGraph(copy.deepcopy(net), size).eval().to(device)
+        for compiled, with_maps in itertools.product((False, True), repeat=2):
+            module: Any = graph if with_maps else _Probabilities(graph)
+            if compiled:
+                module = torch.compile(module)
+            name = f"torch {'compiled' if compiled else 'eager'} {precision} {device}"
+            yield name, with_maps, _torch_runner(module, device, precision)
 
 
 def onnxruntime_of(graph: onnx.ModelProto, precision: str) -> Iterator[tuple[str, bool, Runner]]:
