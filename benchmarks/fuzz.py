@@ -93,12 +93,12 @@ def main() -> None:
             thread.start()
         time.sleep(options.seconds / 3)
         pids = [served.process.pid, served.sidecar()]
-        weights = [served.memory_mib(), resident(pids[1])]
+        memories_mib = [resident_mib(pid) for pid in pids]
         for thread in threads:
             thread.join()
-        for pid, weight in zip(pids, weights, strict=True):
-            grown = resident(pid) - weight
-            print(f"process {pid}: {weight:.0f} MiB after a third, {grown:+.0f} MiB at the end")
+        for pid, before_mib in zip(pids, memories_mib, strict=True):
+            grown = resident(pid) - before_mib
+            print(f"process {pid}: {before_mib:.0f} MiB after a third, {grown:+.0f} MiB at the end")
             if grown > GROWTH_MIB:
                 findings.failures.append(f"process {pid} has grown by {grown:.0f} MiB")
         if sound(served) != before:
