@@ -145,9 +145,9 @@ def joined(option: str, names: Iterable[str]) -> str:
         OptionInvalid: they are one text, whose letters would be taken for names, or no texts.
     """
     if not isinstance(names, str) and isinstance(names, Iterable):
-        listed = list(names)
-        if all(isinstance(each, str) for each in listed):
-            return ",".join(listed)
+        texts = list(names)
+        if all(isinstance(each, str) for each in texts):
+            return ",".join(texts)
     raise OptionInvalid(f"{option} must be a list of names.")
 
 

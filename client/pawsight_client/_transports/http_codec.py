@@ -44,7 +44,7 @@ class Request:
 
 def write(operation: Operation[Any]) -> Request:
     """Return the request that asks what the operation asks."""
-    return _forms(operation).write(operation)
+    return _form_of(operation).write(operation)
 
 
 def read(operation: Operation[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
@@ -57,7 +57,7 @@ def read(operation: Operation[T], status: int, headers: Mapping[str, str], body:
     if not 200 <= status < 300:
         raise _error(status, headers, body)
     try:
-        result: T = _forms(operation).read(json.loads(body))
+        result: T = _form_of(operation).read(json.loads(body))
     except (
         AttributeError,
         IndexError,
@@ -118,13 +118,6 @@ _STATUSES: Final[Mapping[int, type[errors.PawsightError]]] = {
 
 
 def _error(status: int, headers: Mapping[str, str], body: bytes) -> errors.PawsightError:
-    otherwise = _STATUSES.get(status) or (
-        errors.AnswerInvalid
-        if status < 400
-        else errors.RequestError
-        if status < 500
-        else errors.InternalError
-    )
     code, message = "", f"The server answered with HTTP status {status}; check its URL."
     request_id = headers.get("x-request-id", "")
     try:
@@ -138,19 +131,29 @@ def _error(status: int, headers: Mapping[str, str], body: bytes) -> errors.Pawsi
     return errors.server_error(
         code,
         message,
-        otherwise=otherwise,
+        otherwise=_kind_of(status),
         request_id=request_id,
         retry_after_s=errors.seconds(headers.get("retry-after")),
     )
 
 
+def _kind_of(status: int) -> type[errors.PawsightError]:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status < 400:
+        return errors.AnswerInvalid
+    return errors.RequestError if status < 500 else errors.InternalError
+
+
 @dataclass(frozen=True, slots=True)
-class _Forms(Generic[T]):
+class _Form(Generic[T]):
+    """How an operation goes over HTTP: operation to request, and JSON to result."""
+
     write: Callable[[Any], Request]
     read: Callable[[Json], T]
 
 
-def _forms(operation: Operation[T]) -> _Forms[T]:
+def _form_of(operation: Operation[T]) -> _Form[T]:
     return _FORMS[type(operation)]
 
 
@@ -290,14 +293,14 @@ def _read_model(answer: Json) -> Model:
     )
 
 
-_FORMS: Final[Mapping[type[Operation[Any]], _Forms[Any]]] = {
-    Predict: _Forms(_write_predict, _read_prediction),
-    Explain: _Forms(_write_explain, _read_explanations),
-    ListModels: _Forms(
+_FORMS: Final[Mapping[type[Operation[Any]], _Form[Any]]] = {
+    Predict: _Form(_write_predict, _read_prediction),
+    Explain: _Form(_write_explain, _read_explanations),
+    ListModels: _Form(
         lambda _: Request("GET", "/v1/models"),
         lambda answer: tuple(_read_model(model) for model in answer["models"]),
     ),
-    GetModel: _Forms(
+    GetModel: _Form(
         lambda ask: Request("GET", _model_path(ask.model, ask.version)),
         _read_model,
     ),
