@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from pawsight_training.errors import RecipeInvalid
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,6 +54,20 @@ class ConvNet(nn.Module):
         """
         logits: Tensor = self.head(self.features(self.normalise(pictures)))
         return logits
+
+
+def check_size(net: str, input_size: tuple[int, int], least: int) -> None:
+    """Refuse pictures of (height, width) `input_size` that are too small for a net's poolings.
+
+    Raises:
+        RecipeInvalid: a side has fewer than `least` pixels.
+    """
+    height, width = input_size
+    if min(height, width) < least:
+        raise RecipeInvalid(
+            f"{net} needs pictures of at least {least}x{least} pixels, not {height}x{width}; "
+            "give a larger --input-size."
+        )
 
 
 def map_size(features: nn.Sequential, input_size: tuple[int, int]) -> tuple[int, int]:

@@ -6,8 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from pawsight_training.architectures.convnet import ConvNet, Normalise, map_size
-from pawsight_training.errors import RecipeInvalid
+from pawsight_training.architectures.convnet import ConvNet, Normalise, check_size, map_size
 
 CHANNELS = (32, 64, 128, 128)
 MIN_SIDE = 46
@@ -27,11 +26,7 @@ def scratch(outputs: int, input_size: tuple[int, int], dropout: float = 0.0) -> 
     Raises:
         RecipeInvalid: the pictures are too small for four poolings.
     """
-    if min(input_size) < MIN_SIDE:
-        raise RecipeInvalid(
-            f"The scratch net needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels, "
-            f"not {input_size[0]}x{input_size[1]}; give a larger --input-size."
-        )
+    check_size("The scratch net", input_size, MIN_SIDE)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels_in = 3
     for number, channels in enumerate(CHANNELS, start=1):

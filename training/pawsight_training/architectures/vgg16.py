@@ -7,8 +7,7 @@ from typing import Final
 
 from torch import nn
 
-from pawsight_training.architectures.convnet import ConvNet, Normalise, map_size
-from pawsight_training.errors import RecipeInvalid
+from pawsight_training.architectures.convnet import ConvNet, Normalise, check_size, map_size
 
 BLOCKS: Final = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 MIN_SIDE: Final = 32
@@ -32,11 +31,7 @@ def vgg16(outputs: int, input_size: tuple[int, int], dropout: float = 0.0) -> Co
     Raises:
         RecipeInvalid: the pictures are too small for five poolings.
     """
-    if min(input_size) < MIN_SIDE:
-        raise RecipeInvalid(
-            f"VGG16 needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels, "
-            f"not {input_size[0]}x{input_size[1]}; give a larger --input-size."
-        )
+    check_size("VGG16", input_size, MIN_SIDE)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels_in = 3
     for block, widths in enumerate(BLOCKS, start=1):

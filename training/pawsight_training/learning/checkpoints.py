@@ -81,7 +81,7 @@ def checkpointing(out: Path, job: Job) -> list[pl.Callback]:
         "enable_version_counter": False,
     }
     return [
-        _Begun(_settings(job)),
+        _SettingsKeeper(_settings(job)),
         # `last` carries what `best` knows, so it is written after it.
         _Checkpoint(filename=BEST, monitor="validation_accuracy", mode="max", **options),
         _Checkpoint(filename=LAST, **options),
@@ -140,7 +140,7 @@ class _Checkpoint(ModelCheckpoint):
         )
 
 
-class _Begun(pl.Callback):
+class _SettingsKeeper(pl.Callback):
     """Puts the settings into every checkpoint."""
 
     def __init__(self, settings: Settings) -> None:
