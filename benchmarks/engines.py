@@ -12,7 +12,7 @@ Three tables for each model of the repository:
 3. the real Triton under 1, 4 and 16 callers, in turns with the same bare session.
 
 Contenders take turns, so that a noisy machine is noisy for all of them; each figure is a median.
-Processors that lack AMX or VNNI are said so: int8 is slower there.
+Where the processor lacks AMX and VNNI, the first line says so: int8 is slower there.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ BASE: Final = "torch eager fp32 cpu"
 EMBEDDED_CALLERS: Final = (1, 8)
 TRITON_CALLERS: Final = (1, 4, 16)
 ENGINE_TURNS: Final = 2
-"""As many as of the others: a ratio near 1 is to be told."""
+"""Times the rounds of the others: a ratio near 1 takes more of them to be told from 1."""
 TRITON_ROUNDS: Final = 3
 """Each of them takes three windows of ten calls, which is minutes where calls are slow."""
 CALLS: Final = 16

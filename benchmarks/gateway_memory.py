@@ -1,4 +1,4 @@
-"""What the gateway weighs with its engine: at the start, after callers, and after a crowd has gone.
+"""The memory of the gateway with its engine: at the start, under load, and after a crowd has gone.
 
     python -m benchmarks.gateway_memory [--model cats_dogs_vgg16] [--seconds 3]
 

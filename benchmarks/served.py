@@ -1,4 +1,4 @@
-"""A gateway of its own process for a benchmark, and what it weighs."""
+"""A gateway of its own process for a benchmark, and the memory that it takes."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _png(picture: PixelArray) -> bytes:
         return _file(_from_pixels(picture))
     try:
         picture.load()
-        # Saved as PNG, the picture would lose the orientation that the server minds in a file.
+        # Saved as PNG, the picture would lose the orientation that the server reads from a file.
         turned = Image.Exif()
         if (orientation := _orientation(picture)) in range(2, 9):
             turned[ExifTags.Base.Orientation] = orientation

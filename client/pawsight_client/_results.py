@@ -70,7 +70,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Whether the model minds the pixels that a map points at (RISE, Petsiuk et al., 2018).
+    """Whether the model depends on the pixels that a map points at (RISE, Petsiuk et al., 2018).
 
     Attributes:
         deletion: pixels are taken away, strongest first; a small area is good.

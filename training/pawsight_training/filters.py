@@ -1,8 +1,8 @@
 """What each filter of a net responds to most: gradient ascent in the space of pictures.
 
-The picture is learnt by its Fourier coefficients, smooth ones first, in colours that do not hang
-together, and seen through small shifts (Olah et al., Feature Visualization, Distill 2017): plain
-ascent on pixels gives noise that drives a filter and that nobody can read.
+The picture is learnt by its Fourier coefficients, smooth ones first, in decorrelated colours, and
+seen through small shifts (Olah et al., Feature Visualization, Distill 2017): plain ascent on pixels
+gives noise that excites a filter and that nobody can read.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def maximise_filters(
     seed: int = 0,
     batch_size: int = 16,
 ) -> NDArray[np.uint8]:
-    """Return a picture for each filter that drives it hard, uint8 [N, side, side, 3].
+    """Return a picture for each filter that excites it strongly, uint8 [N, side, side, 3].
 
     Args:
         net: in eval mode; on its device the work is done.
         layer: name of a convolutional layer; its response is measured after a ReLU that leaks, so
             that a filter that is silent at first can be found too. Before any ReLU the mean of a
-            first layer's response hangs on the mean colour alone, and edges would never show.
+            first layer's response depends on the mean colour alone, and edges would never show.
         filters: indices of the filters.
         side: of the pictures, in pixels.
         steps: of the ascent.

@@ -174,7 +174,7 @@ class ExplainGraph(_Graph):
                 )
             elif isinstance(layer, nn.Conv2d):
                 if layer in second:
-                    # The first layer's gradient is the dearest, and its map does without.
+                    # The first layer's gradient is the most expensive, and its map does without.
                     total = sum_through_conv(gradient, layer, entered.shape[-2:])
                 gradient = through_conv(gradient, layer)
         of_pixels = gradient / self.normalise.std

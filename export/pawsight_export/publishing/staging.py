@@ -98,7 +98,7 @@ def stage_version(
 
 
 def library_versions() -> dict[str, str]:
-    """Return the version of each library that an export hangs on, by its name."""
+    """Return the version of each library that an export depends on, by its name."""
     versions = {library: importlib.metadata.version(library) for library in _LIBRARIES}
     # Its package has several names, one per kind of machine.
     return versions | {"onnxruntime": onnxruntime.__version__}

@@ -1,4 +1,4 @@
-"""Deletion and insertion: does the model itself mind the pixels that a map points at?
+"""Deletion and insertion: does the model itself depend on the pixels of a map?
 
 Petsiuk, Das and Saenko, "RISE", 2018, section 4.2. Pixels are taken away, strongest first, and
 the class's probability should fall soon: a small area under the curve is good. They are put into a

@@ -197,7 +197,7 @@ def _upper_byte(picture: Image.Image) -> Image.Image:
     (bits,) = tags.get(_BITS, (16,))
     values = np.asarray(picture)
     levels = _levels(bits)[values]
-    # Pillow minds that zero is white in grey of 8 bits alone.
+    # Where zero is white, Pillow inverts grey of 8 bits alone.
     grey = Image.fromarray(255 - levels if tags.get(_PHOTOMETRIC) == 0 else levels)
     clear = picture.info.get("transparency")
     if clear is not None:

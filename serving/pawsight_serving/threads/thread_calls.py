@@ -1,7 +1,7 @@
 """A call that the event loop hands to a thread, and its result.
 
 Not `concurrent.futures`: its futures bring a lock and a condition each, and a second future on the
-loop's side; at hundreds of requests a second that is as dear as the rest of a hand-over.
+loop's side; at hundreds of requests a second that costs as much as the rest of a hand-over.
 """
 
 from __future__ import annotations
