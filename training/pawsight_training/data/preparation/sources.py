@@ -71,16 +71,7 @@ def find_labelled(source: Path) -> list[Labelled]:
         for path in files
     ]
     if len({picture.label for picture in found} - {""}) < 2:
-        # Pictures that lie in the source itself are in no folder of a class.
-        classes = {each.named or each.label for each in found if each.named or "/" in each.name}
-        if len(classes) == 1:
-            raise DataInvalid(
-                f"{source} holds pictures of one class alone, {classes.pop()}; "
-                "add those of a second one, named as dog.0.jpg or in a folder of their own."
-            )
-        raise DataInvalid(
-            f"{source} holds neither pictures named as cat.0.jpg nor a folder of pictures a class."
-        )
+        raise _not_several(source, found)
     return found
 
 
@@ -120,6 +111,21 @@ def _is_kaggles(files: Sequence[Path], *, of_class: str | None) -> bool:
     named = [label for path in files if (label := _named(path))]
     strays = len(files) - len(named)
     return len(set(named)) > 1 and of_class not in named and strays <= STRAY_SHARE * len(files)
+
+
+def _not_several(source: Path, found: Sequence[Labelled]) -> DataInvalid:
+    """Return the error of a folder in which there are not two classes to tell apart."""
+    # Pictures that lie in the source itself are in no folder of a class.
+    classes = {each.named or each.label for each in found if each.named or "/" in each.name}
+    if len(classes) == 1:
+        return DataInvalid(
+            f"{source} holds pictures of one class alone, {classes.pop()}; "
+            "add those of a second one, named as dog.0.jpg or in a folder of their own."
+        )
+    return DataInvalid(
+        f"{source} holds neither pictures named as cat.0.jpg nor a folder of pictures a class; "
+        "give the folder that holds either."
+    )
 
 
 def _species(annotations: Path) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -20,7 +21,7 @@ from pawsight_training.errors import DataInvalid
 from pawsight_training.progress import tracked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -92,13 +93,25 @@ def prepare(
                 f"Of the pictures of {label!r}, {wanted} are asked for and {len(clean[label])} can "
                 "be taken; ask for fewer with --train, --validation and --test."
             )
+    with _whole(destination) as folder:
+        _copy(clean, folder, sizes, seed)
+        (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+    return report
+
+
+@contextlib.contextmanager
+def _whole(destination: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which takes its place when the body is done and not before.
+
+    Raises:
+        DataInvalid: it cannot be written.
+    """
     partial = destination.with_name(f".{destination.name}.part")
     try:
         if partial.exists():
             # What was killed while it copied.
             shutil.rmtree(partial)
-        _copy(clean, partial, sizes, seed)
-        (partial / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+        yield partial
         partial.rename(destination)
     except OSError as error:
         raise DataInvalid(
@@ -107,7 +120,6 @@ def prepare(
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return report
 
 
 def _clean(pictures: Sequence[Labelled], report: Report) -> list[Labelled]:
