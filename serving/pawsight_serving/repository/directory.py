@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pawsight_serving.errors import FolderUnreadable, RepositoryInvalid
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
+from pawsight_serving.repository.regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,8 +120,16 @@ def version_folders(root: Path, graph: str) -> list[str]:
 
 
 def is_version(name: str) -> bool:
-    """Return whether a folder's name is a version: a number that fits Triton's 64 bits."""
-    return name.isascii() and name.isdecimal() and int(name) <= _MAX_VERSION
+    """Return whether a folder's name is a version: a number that fits Triton's 64 bits.
+
+    Triton passes over names that start with 0, such as that of a copy made by hand.
+    """
+    return (
+        name.isascii()
+        and name.isdecimal()
+        and not name.startswith("0")
+        and int(name) <= _MAX_VERSION
+    )
 
 
 def read_manifest(root: Path, name: str, version: str) -> Manifest:
@@ -131,7 +140,7 @@ def read_manifest(root: Path, name: str, version: str) -> Manifest:
     """
     path = root / name / version / MANIFEST_FILE
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_regular_file(path))
     except (OSError, ValidationError) as error:
         raise RepositoryInvalid(
             f"The manifest of {name} version {version} {_wrong_with(error)}; "
@@ -164,7 +173,7 @@ def read_graph(root: Path, manifest: Manifest, graph: str) -> bytes:
         RepositoryInvalid: the file is missing or is not the one that was published.
     """
     try:
-        data = graph_path(root, manifest, graph).read_bytes()
+        data = read_regular_file(graph_path(root, manifest, graph))
     except OSError as error:
         raise RepositoryInvalid(
             f"The graph {graph} version {manifest.version} is missing; export the model again."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import published_versions, read_manifests
+from pawsight_serving.repository.regular_files import read_regular_file
 from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config
 from pawsight_serving.repository.version_policy import allowed
 
@@ -48,7 +49,7 @@ def read_graph_config(root: Path, graph: str) -> ModelConfig:
         RepositoryInvalid: there is none, or it cannot be read.
     """
     try:
-        text = (root / graph / CONFIG_FILE).read_text()
+        text = read_regular_file(root / graph / CONFIG_FILE).decode()
     except OSError as error:
         raise RepositoryInvalid(
             f"The graph {graph} has no configuration; export the model again."

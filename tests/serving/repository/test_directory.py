@@ -38,7 +38,7 @@ def test_what_is_being_written_is_no_version(tmp_path: Path) -> None:
     assert published_versions(tmp_path, "tiny") == ["1"]
 
 
-@pytest.mark.parametrize("name", ["9" * 20, "\N{FULLWIDTH DIGIT TWO}", "1.5", "-1"])
+@pytest.mark.parametrize("name", ["9" * 20, "\N{FULLWIDTH DIGIT TWO}", "1.5", "-1", "0", "01"])
 def test_what_triton_cannot_count_is_no_version(tmp_path: Path, name: str) -> None:
     publish_tiny(tmp_path)
     shutil.copytree(tmp_path / "tiny" / "1", tmp_path / "tiny" / name)
