@@ -15,8 +15,9 @@ from pawsight_export.publishing.publication import KEEP, next_version, publish
 from pawsight_export.publishing.staging import Engine, compile_staged, stage_manifest, stage_version
 from pawsight_export.publishing.writability import refuse_unwritable
 from pawsight_export.temporary_files import temporary_files
+from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.process.temporary_folder import temporary_folder
-from pawsight_serving.repository.directory import published_versions, read_manifest
+from pawsight_serving.repository.directory import published_versions, readable_manifests
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import served_versions
 from pawsight_training.data.dataset import load_dataset
@@ -80,8 +81,8 @@ def export_run(
             validation or test pictures among them.
         ArchitectureUnsupported, ParityFailed, PrecisionInsufficient, PlanNotBuilt,
             PublicationFailed, TemporaryFilesUnwritable: nothing was published.
-        RepositoryInvalid: an earlier version of the model cannot be read, or another command is
-            changing the model.
+        RepositoryInvalid: the model's folder cannot be read, or another command is changing the
+            model.
     """
     _check_name(name)
     refuse_unwritable(repository, name)
@@ -137,18 +138,18 @@ def export_run(
             )
             manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest)
-        before = served_versions(repository, name)
+        before = _served_now(repository, name)
         try:
             served = publish(staged, repository, name, version, keep=keep)
         except KeyboardInterrupt:
-            if version in served_versions(repository, name):
+            if version in _served_now(repository, name):
                 say(f"stopped too late: {name} version {version} is published in {repository}")
             raise
     say(f"published {name} version {version} in {repository}")
     kept = published_versions(repository, name)
-    for other in before:
-        if other not in served and other in kept:
-            say(_withdrawn(name, other))
+    for other in readable_manifests(repository, name, kept):
+        if other.version in before and other.version not in served:
+            say(_withdrawn(name, other.version))
     return manifest
 
 
@@ -159,6 +160,14 @@ def _command(run_folder: Path, **options: object) -> str:
         if value:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def _served_now(repository: Path, name: str) -> list[str]:
+    """Return the versions that are served; none where no configuration says which."""
+    try:
+        return served_versions(repository, name)
+    except RepositoryInvalid:
+        return []
 
 
 def _withdrawn(name: str, version: str) -> str:
@@ -229,8 +238,8 @@ def _check_name(name: str) -> None:
 
 
 def _refuse_other_engines(repository: Path, name: str, engine: Engine) -> None:
-    for version in published_versions(repository, name):
-        manifest = read_manifest(repository, name, version)
+    versions = published_versions(repository, name)
+    for manifest in readable_manifests(repository, name, versions):
         if manifest.engine != engine:
             raise PublicationFailed(
                 f"{name} version {manifest.version} in {repository} was exported for "

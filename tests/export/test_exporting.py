@@ -163,6 +163,18 @@ def test_versions_for_two_engines_are_not_mixed(
     assert read_manifests(repository) == [manifest]
 
 
+def test_where_files_are_broken_to_export_again_mends_them(
+    published: tuple[Path, Manifest], run_folder: Path, tmp_path: Path
+) -> None:
+    repository = shutil.copytree(published[0], tmp_path / "repository")
+    (repository / "pets" / "1" / "manifest.json").write_text("{")
+    (repository / "pets" / "config.pbtxt").unlink()
+    said: list[str] = []
+    manifest = export_run(run_folder, "pets", repository, keep=1, say=said.append)
+    assert read_manifests(repository) == [manifest]
+    assert not any("no longer served" in each for each in said)
+
+
 def test_the_same_run_gives_the_same_graphs(
     published: tuple[Path, Manifest],
     run_folder: Path,

@@ -20,7 +20,14 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
-from pawsight_serving.repository.directory import is_version, published_versions, read_manifest
+from pawsight_serving.engines.transient_errors import is_transient
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.directory import (
+    is_version,
+    published_versions,
+    read_manifest,
+    readable_manifests,
+)
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
 from pawsight_serving.repository.served import read_graph_config, served_versions
@@ -69,7 +76,8 @@ def publish(
     """Publish a staged version, and remove what is no longer kept.
 
     Earlier versions that cannot share a configuration with it, such as those of another input
-    size, are no longer served; they stay for a rollback.
+    size, are no longer served; they stay for a rollback. So do those whose manifests cannot be
+    read. A configuration that cannot be read is made anew, and serves all that it can.
 
     Args:
         staged: a folder in the repository's layout with this one version in it.
@@ -85,7 +93,7 @@ def publish(
     Raises:
         PublicationFailed: the repository cannot be written, or another command has published this
             version or a higher one meanwhile.
-        RepositoryInvalid: the model's configuration or an earlier version cannot be read, or
+        RepositoryInvalid: the disk does not give the model's folder or its configuration, or
             another command is changing the model.
     """
     failed = f"Version {version} of {name} could not be published in {repository}"
@@ -125,20 +133,33 @@ class _Publication:
         self._manifest = manifest
         # The hot one last.
         self._graphs = (manifest.explain_name, manifest.name)
-        self._served = served_versions(repository, manifest.name)
+        try:
+            self._served = served_versions(repository, manifest.name)
+            newest = int(self._served[-1]) if self._served else 0
+        except RepositoryInvalid as error:
+            if is_transient(error):
+                raise
+            # Nothing is served without a configuration, and nothing says what was rolled back.
+            logger.warning("a configuration is made anew: %s", error)
+            self._served, newest = [], int(manifest.version)
+        # Those above the newest that is served were rolled back.
+        self._earlier = [
+            each for each in published_versions(repository, manifest.name) if int(each) <= newest
+        ]
 
     def run(self, keep: int) -> list[str]:
         for graph in self._graphs:
             remove_remains(self._repository / graph)
-        earlier = self._earlier()
-        kept = [*earlier[max(0, len(earlier) - keep + 1) :], self._manifest]
-        served = served_beside(kept, self._manifest)
-        # Until the hot graph's configuration says otherwise, its earlier versions are served.
-        explained = [
-            each
-            for each in served_beside([*earlier, self._manifest], self._manifest)
-            if each in served or each.version in self._served
+        earlier = self._earlier
+        kept = [*earlier[max(0, len(earlier) - keep + 1) :], self._manifest.version]
+        manifests = [
+            *readable_manifests(self._repository, self._manifest.name, earlier),
+            self._manifest,
         ]
+        beside = served_beside(manifests, self._manifest)
+        served = [each for each in beside if each.version in kept]
+        # Until the hot graph's configuration says otherwise, its earlier versions are served.
+        explained = [each for each in beside if each in served or each.version in self._served]
         try:
             self._copy()
             with signals_deferred():
@@ -148,16 +169,6 @@ class _Publication:
             for graph in self._graphs:
                 shutil.rmtree(self._part(graph), ignore_errors=True)
         return [each.version for each in served]
-
-    def _earlier(self) -> list[Manifest]:
-        """Return the versions up to the newest that is served; those above were rolled back."""
-        name = self._manifest.name
-        newest = int(self._served[-1]) if self._served else 0
-        return [
-            read_manifest(self._repository, name, version)
-            for version in published_versions(self._repository, name)
-            if int(version) <= newest
-        ]
 
     def _part(self, graph: str) -> Path:
         return self._repository / graph / f".{self._manifest.version}.part"
@@ -211,17 +222,22 @@ class _Publication:
     def _configure(self, graph: str, versions: Sequence[Manifest]) -> None:
         config = model_config(versions, graph)
         if self._served:
-            carry_over(read_graph_config(self._repository, graph), config)
+            try:
+                carry_over(read_graph_config(self._repository, graph), config)
+            except RepositoryInvalid as error:
+                if is_transient(error):
+                    raise
+                logger.warning("a configuration is made anew: %s", error)
         labels = labels_text(self._manifest.classes)
         replace_file(self._repository / graph / LABELS_FILE, labels.encode())
         replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())
 
-    def _tidy(self, kept: Sequence[Manifest], served: Sequence[Manifest]) -> None:
+    def _tidy(self, kept: Sequence[str], served: Sequence[Manifest]) -> None:
         """Remove what is no longer kept; the version is served already, whatever happens here."""
         try:
             self._configure(self._manifest.explain_name, served)
             for graph in reversed(self._graphs):
-                remove_others(self._repository / graph, [each.version for each in kept])
+                remove_others(self._repository / graph, kept)
         except OSError as error:
             logger.warning(
                 "version %s of %s is published; what it replaces could not be removed, and the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from typing import TYPE_CHECKING
@@ -152,6 +153,18 @@ def read_manifest(root: Path, name: str, version: str) -> Manifest:
             f"{manifest.version}; folders of a repository must not be renamed."
         )
     return manifest
+
+
+def readable_manifests(root: Path, name: str, versions: Sequence[str]) -> list[Manifest]:
+    """Return the manifests that can be read of these versions, in their order.
+
+    It is for the commands that lead away from a broken version, a rollback and an export.
+    """
+    manifests = []
+    for version in versions:
+        with contextlib.suppress(RepositoryInvalid):
+            manifests.append(read_manifest(root, name, version))
+    return manifests
 
 
 def _wrong_with(error: OSError | ValidationError) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
-from pawsight_serving.repository.directory import model_names, published_versions, read_manifest
+from pawsight_serving.repository.directory import (
+    model_names,
+    published_versions,
+    read_manifest,
+    readable_manifests,
+)
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.shared_configuration import adapt, served_beside
@@ -84,9 +88,10 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
         raise VersionNotFound(name, to, tuple(published))
     explain = name + EXPLAIN_SUFFIX
     target = read_manifest(root, name, to)
-    until_now = _readable(root, name, served)
+    until_now = readable_manifests(root, name, served)
     wanted = served_beside(
-        _readable(root, name, [each for each in published if int(each) <= int(to)]), target
+        readable_manifests(root, name, [each for each in published if int(each) <= int(to)]),
+        target,
     )
     union = _in_order([*served_beside(until_now, target), *wanted])
     fits = any(each.version == newest for each in served_beside(until_now, target))
@@ -105,15 +110,6 @@ def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:
                 replace_file(root / graph / LABELS_FILE, labels_text(target.classes).encode())
             replace_file(root / graph / CONFIG_FILE, write_config(config).encode())
     return newest, to
-
-
-def _readable(root: Path, name: str, versions: Sequence[str]) -> list[Manifest]:
-    """Return the manifests that can be read: a rollback is for those who have broken versions."""
-    manifests = []
-    for version in versions:
-        with contextlib.suppress(RepositoryInvalid):
-            manifests.append(read_manifest(root, name, version))
-    return manifests
 
 
 def _in_order(versions: Sequence[Manifest]) -> list[Manifest]:

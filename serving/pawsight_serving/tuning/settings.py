@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.triton_config import preferred_batches
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 TUNED_PARAMETER: Final = "tuned"
+_FACTS: Final = TypeAdapter(dict[str, Annotated[int | float, Field(ge=0, lt=2**31)]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,19 @@ def remember(config: ModelConfig, setting: Setting, measured: dict[str, float]) 
 
 
 def carry_over(tuned: ModelConfig, config: ModelConfig) -> None:
-    """Give a new version's configuration what the earlier one was tuned to, if it was."""
+    """Give a new version's configuration what the earlier one was tuned to, if it was.
+
+    Raises:
+        RepositoryInvalid: what stands there is no setting; nothing was changed.
+    """
     if TUNED_PARAMETER not in tuned.parameters:
         return
-    facts = json.loads(tuned.parameters[TUNED_PARAMETER].string_value)
-    measured = {name: value for name, value in facts.items() if name not in Setting.__slots__}
-    setting = Setting(**{name: facts[name] for name in Setting.__slots__})
-    remember(config, setting, measured)
+    try:
+        facts = _FACTS.validate_json(tuned.parameters[TUNED_PARAMETER].string_value)
+        instances, largest_batch, delay_us = (int(facts.pop(name)) for name in Setting.__slots__)
+        setting = Setting(instances, largest_batch, delay_us)
+    except (ValidationError, KeyError) as error:
+        raise RepositoryInvalid(
+            f"What {tuned.name} was tuned to cannot be read; tune it again with `pawsight tune`."
+        ) from error
+    remember(config, setting, facts)

@@ -13,6 +13,7 @@ from pawsight_export.errors import PublicationFailed
 from pawsight_export.publishing import publication
 from pawsight_export.publishing.publication import next_version, publish
 from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository import served as served_module
 from pawsight_serving.repository.directory import version_folders
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import read_graph_config, read_served, served_versions
@@ -143,6 +144,72 @@ def test_the_newest_are_kept(staged: Path, repository: Path) -> None:
         assert "manifest:1" not in config.parameters
     assert faults(repository) == []
     assert put(repository, "4", staged, keep=1) == ["4"]
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("broken", [None, b"", b"no configuration"])
+def test_a_configuration_that_is_lost_is_made_anew(
+    staged: Path,
+    repository: Path,
+    graph: str,
+    broken: bytes | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(repository, "1", staged)
+    config = repository / graph / "config.pbtxt"
+    config.unlink() if broken is None else config.write_bytes(broken)
+    assert put(repository, "2", staged) == ["1", "2"]
+    assert faults(repository) == []
+    (told,) = caplog.messages
+    assert told.startswith("a configuration is made anew: The ")
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_configuration_that_a_disk_does_not_give_is_not_taken_for_lost(
+    staged: Path, repository: Path, graph: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> bytes:
+        if path.parent.name == graph:
+            raise OSError(errno.EIO, "Input/output error")
+        return path.read_bytes()
+
+    put(repository, "1", staged)
+    before = files(repository)
+    monkeypatch.setattr(served_module, "read_regular_file", read)
+    with pytest.raises(RepositoryInvalid):
+        put(repository, "2", staged)
+    assert files(repository) == before
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_version_whose_manifest_is_broken_holds_up_no_other(
+    staged: Path, repository: Path, version: str
+) -> None:
+    put(repository, "1", staged)
+    put(repository, "2", staged)
+    (repository / "tiny" / version / "manifest.json").write_text("{")
+    whole = [each for each in ("1", "2") if each != version]
+    assert put(repository, "3", staged) == [*whole, "3"]
+    assert version_folders(repository, "tiny") == ["1", "2", "3"]
+    assert policies(repository) == [[*map(int, whole), 3]] * 2
+    put(repository, "4", staged, keep=1)
+    assert faults(repository) == []
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[1]", '{"instances": "many"}'])
+def test_what_was_tuned_and_cannot_be_read_holds_up_no_publication(
+    staged: Path, repository: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(repository, "1", staged)
+    config = read_graph_config(repository, "tiny")
+    config.parameters["tuned"].string_value = text
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(config))
+    assert put(repository, "2", staged) == ["1", "2"]
+    assert faults(repository) == []
+    assert caplog.messages == [
+        "a configuration is made anew: What tiny was tuned to cannot be read; tune it again with "
+        "`pawsight tune`."
+    ]
 
 
 def test_what_was_rolled_back_goes_with_the_next_publication(
