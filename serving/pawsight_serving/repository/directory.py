@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MANIFEST_FILE = "manifest.json"
 _MAX_VERSION = 2**63 - 1
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 def read_manifests(
@@ -69,7 +71,10 @@ def model_names(root: Path) -> list[str]:
         return [
             model.name
             for model in sorted(root.iterdir())
-            if model.is_dir() and not model.name.endswith(EXPLAIN_SUFFIX)
+            if model.is_dir()
+            and not model.name.endswith(EXPLAIN_SUFFIX)
+            # No text, so none that a manifest can have, or that could be told to anybody.
+            and not _NOT_UTF8.search(model.name)
         ]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RepositoryInvalid(

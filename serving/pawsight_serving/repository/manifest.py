@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,13 @@ EXPLAIN_SUFFIX = "_explain"
 PYTHON_FILE = "model.py"
 """What Triton's Python backend runs; it lies beside the graph."""
 _FEWEST_CLASSES: Final = 2
+# A picture of this side takes 50 MB: a damaged number must not take all of a machine's memory.
+_LARGEST_SIDE: Final = 4096
+_Side = Annotated[int, Field(ge=1, le=_LARGEST_SIDE)]
+# What Triton's configuration can say.
+_Length = Annotated[int, Field(ge=0, lt=2**63)]
+# It becomes part of a path.
+_FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 
 
 class _Frozen(BaseModel):
@@ -20,7 +27,7 @@ class _Frozen(BaseModel):
 class Layer(_Frozen):
     """A layer whose activation map the `_explain` graph gives, as Keras names it."""
 
-    name: str
+    name: _FileName
     kind: Literal["conv", "pool"]
     channels: int
     height: int
@@ -39,9 +46,9 @@ class Preprocessing(_Frozen):
 class Graph(_Frozen):
     """One file that an engine runs."""
 
-    file: str
+    file: _FileName
     sha256: str
-    outputs: dict[str, tuple[int, ...]] = Field(
+    outputs: dict[str, tuple[_Length, ...]] = Field(
         description="Shape of each output without the batch dimension."
     )
     files: dict[str, str] = Field(
@@ -58,7 +65,7 @@ class Manifest(_Frozen):
     created: datetime
     architecture: str
     classes: tuple[str, ...]
-    input_size: tuple[int, int] = Field(description="Height and width of the input, in pixels.")
+    input_size: tuple[_Side, _Side] = Field(description="Height and width of the input, in pixels.")
     preprocessing: Preprocessing
     layers: tuple[Layer, ...]
     precision: Literal["fp32", "fp16", "int8"]

@@ -53,10 +53,16 @@ def verify(root: Path, name: str = "") -> list[Verified]:
         RepositoryInvalid: there is no such folder.
         ModelNotFound: there is no such model.
     """
-    names = model_names(root)
+    names = _names(root)
     if name and name not in names:
         raise ModelNotFound(name, tuple(names))
     return [found for model in ([name] if name else names) for found in _model(root, model)]
+
+
+def _names(root: Path) -> list[str]:
+    """Return the models' names, also of those that have their `_explain` graph alone."""
+    graphs = [*model_names(root), *(graph.name for graph in root.iterdir() if graph.is_dir())]
+    return sorted({graph.removesuffix(EXPLAIN_SUFFIX) for graph in graphs})
 
 
 def _model(root: Path, name: str) -> Iterator[Verified]:

@@ -11,6 +11,7 @@ import pytest
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import (
     graph_path,
+    model_names,
     published_versions,
     read_graph,
     read_manifests,
@@ -29,6 +30,12 @@ def test_versions_are_counted_not_spelled(tmp_path: Path) -> None:
 def test_explain_graphs_are_no_models_of_their_own(tmp_path: Path) -> None:
     publish_tiny(tmp_path)
     assert [manifest.name for manifest in read_manifests(tmp_path)] == ["tiny"]
+
+
+def test_a_name_that_is_no_text_is_no_models(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    shutil.copytree(tmp_path / "tiny", tmp_path / os.fsdecode(b"tiny\xff"))
+    assert model_names(tmp_path) == ["tiny"]
 
 
 def test_what_is_being_written_is_no_version(tmp_path: Path) -> None:

@@ -130,6 +130,12 @@ def test_code_that_nobody_published_is_a_fault_of_a_python_backend_too(tmp_path:
     assert faults(tmp_path) == ["tiny version 1: tiny/1/model.py was not published"]
 
 
+def test_a_model_that_lost_its_folder_is_a_fault(repository: Path) -> None:
+    shutil.rmtree(repository / "tiny")
+    assert "tiny version 1: tiny has no such version" in faults(repository)
+    assert faults(repository, "tiny") == faults(repository)
+
+
 def test_a_model_that_is_not_there_is_named(repository: Path) -> None:
     with pytest.raises(ModelNotFound, match="other, tiny"):
         verify(repository, "tony")
