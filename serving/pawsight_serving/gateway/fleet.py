@@ -80,27 +80,25 @@ async def serve_fleet(
     sidecar: ChildProcess | None = None
     with ExitStack() as held:
         ports = [held.enter_context(_held(each)) for each in (settings.http, settings.grpc)]
-        http, grpc = (Address(*port.getsockname()[:2]) for port in ports)
+        http, grpc = (_address(port) for port in ports)
         counts = held.enter_context(temporary_folder("pawsight-metrics-"))
         explainer = settings.explainer
         if explainer is None:
             # Held as the others are: nobody else gets it while the sidecar is started again.
-            explainer = Address(
-                *held.enter_context(_held(Address("127.0.0.1", 0))).getsockname()[:2]
-            )
+            explainer = _address(held.enter_context(_held(Address("127.0.0.1", 0))))
             sidecar = ChildProcess(
                 settings.for_sidecar().model_copy(update={"grpc": explainer}),
                 explainer_command,
                 launched=launched,
                 keeps_spare=True,
             )
-        each = settings.model_copy(
+        worker_settings = settings.model_copy(
             update={"http": http, "grpc": grpc, "explainer": explainer, "workers": 1}
         )
         environment = {**os.environ, SHARED_FOLDER: str(counts)}
         workers = [
             ChildProcess(
-                each,
+                worker_settings,
                 worker_command,
                 name="worker",
                 environment=environment,
@@ -150,6 +148,10 @@ def _held(address: Address) -> socket.socket:
     with bind(address) as alone:
         found = Address(address.host, alone.getsockname()[1])
     return bind(found, shared=True)
+
+
+def _address(port: socket.socket) -> Address:
+    return Address(*port.getsockname()[:2])
 
 
 def _forget(pid: int, counts: Path) -> None:
