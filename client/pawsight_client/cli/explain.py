@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     type=NumberRange(0, 1),
     default=0.75,
     show_default=True,
-    help="How opaque the strongest evidence covers the picture.",
+    help="How opaquely the strongest evidence covers the picture.",
 )
 @click.option(
     "--colormap",

@@ -270,7 +270,7 @@ class ExplainRequest(_message.Message):
     sheet: _builtins.bool
     """One sheet for each picture, instead of a drawing for each explanation."""
     alpha: _builtins.float
-    """How opaque the strongest evidence covers the picture, 0 to 1; absent: 0.75."""
+    """How opaquely the strongest evidence covers the picture, 0 to 1; absent: 0.75."""
     colormap: _builtins.str
     """Colour table of the drawings: inferno, magma, plasma, viridis or cividis."""
     faithfulness: _builtins.bool

@@ -79,7 +79,7 @@ class ExplainOptions(BaseModel):
         "JSON `sheets` instead of `overlay_png`.",
     )
     alpha: float = Field(
-        0.75, ge=0, le=1, description="How opaque the strongest evidence covers the picture."
+        0.75, ge=0, le=1, description="How opaquely the strongest evidence covers the picture."
     )
     colormap: str = Field(
         "",
