@@ -12,12 +12,17 @@ from pawsight_serving.repository.directory import (
     published_versions,
     read_manifest,
 )
-from pawsight_serving.repository.filters import filters_path, grids_in
+from pawsight_serving.repository.filters import FILTERS_FOLDER, filters_path, grids_in
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_backends import set_parameters
 from pawsight_serving.repository.triton_config import CONFIG_FILE, write_config
 from pawsight_serving.repository.version_policy import MANIFEST_PARAMETER
-from pawsight_serving.repository.writing import exclusive_writer, replace_file
+from pawsight_serving.repository.writing import (
+    exclusive_writer,
+    replace_file,
+    restored_on_failure,
+    signals_deferred,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +32,8 @@ def add_filters(root: Path, name: str, folder: Path, version: str = "") -> tuple
     """Publish what `pawsight filters` drew with a version that is there already.
 
     What was published before never changes: a layer that has its picture keeps it. Readers see the
-    version without the pictures or with all of them, as its manifest is replaced last; where the
-    command is interrupted, it is given again.
+    version without the pictures or with all of them, as its manifest is replaced last. What fails,
+    such as on a full disk, changes nothing; a command that was killed is given again.
 
     Args:
         root: the model repository.
@@ -69,18 +74,24 @@ def _add(root: Path, name: str, version: str, folder: Path) -> list[str]:
                 f"{name} version {version} was published with another picture of {layer}, and what "
                 "was published stays; export a new version with --filters."
             )
-    for layer, grid in grids.items():
-        path = filters_path(root, manifest.explain_name, version, layer)
-        path.parent.mkdir(exist_ok=True)
-        replace_file(path, grid)
     filled = manifest.model_copy(update={"filters": {**manifest.filters, **digests}})
     text = filled.model_dump_json(indent=2) + "\n"
     # What servers read comes last: the hot graph's manifest, then its configuration for Triton.
-    for graph in sorted(manifest.graphs, key=lambda graph: graph == name):
-        replace_file(root / graph / version / MANIFEST_FILE, text.encode())
+    graphs = (manifest.explain_name, name)
+    contents = {
+        **{
+            filters_path(root, manifest.explain_name, version, layer): grid
+            for layer, grid in grids.items()
+        },
+        **{root / graph / version / MANIFEST_FILE: text.encode() for graph in graphs},
+    }
     config = read_graph_config(root, name)
     parameter = f"{MANIFEST_PARAMETER}:{version}"
     if parameter in config.parameters:
         set_parameters(config, {parameter: filled.model_dump_json()})
-        replace_file(root / name / CONFIG_FILE, write_config(config).encode())
+        contents[root / name / CONFIG_FILE] = write_config(config).encode()
+    (root / manifest.explain_name / version / FILTERS_FOLDER).mkdir(exist_ok=True)
+    with signals_deferred(), restored_on_failure(list(contents)):
+        for path, content in contents.items():
+            replace_file(path, content)
     return list(filled.filters)

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
+from pawsight_serving.repository import filters_added
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_config import configured_manifests
 from pawsight_serving.repository.verification import verify
+from pawsight_serving.repository.writing import replace_file
 from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
@@ -84,3 +87,25 @@ def test_what_cannot_be_added_changes_nothing(root: Path, drawn: Path, tmp_path:
     with pytest.raises(RepositoryInvalid, match="not a PNG"):
         add_filters(root, "tiny", drawn)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_what_fails_half_way_changes_nothing(
+    root: Path, drawn: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [written]
+
+    def replace(path: Path, data: bytes) -> None:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left[0] -= 1
+        replace_file(path, data)
+
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    monkeypatch.setattr(filters_added, "replace_file", replace)
+    with pytest.raises(RepositoryInvalid, match=r"could not be written .*No space left on device"):
+        add_filters(root, "tiny", drawn)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    monkeypatch.undo()
+    add_filters(root, "tiny", drawn)
+    assert faults(root) == []
