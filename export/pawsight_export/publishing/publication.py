@@ -22,12 +22,7 @@ from typing import TYPE_CHECKING, Final
 from pawsight_export.errors import PublicationFailed
 from pawsight_serving.engines.transient_errors import is_transient
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import (
-    is_version,
-    published_versions,
-    read_manifest,
-    readable_manifests,
-)
+from pawsight_serving.repository.directory import is_version, published_versions, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
 from pawsight_serving.repository.served import read_graph_config, served_versions
@@ -76,8 +71,8 @@ def publish(
     """Publish a staged version, and remove what is no longer kept.
 
     Earlier versions that cannot share a configuration with it, such as those of another input
-    size, are no longer served; they stay for a rollback. So do those whose manifests cannot be
-    read. A configuration that cannot be read is made anew, and serves all that it can.
+    size, are no longer served; they stay for a rollback. So do those whose manifests are broken. A
+    configuration that is broken or lost is made anew, and serves all that it can.
 
     Args:
         staged: a folder in the repository's layout with this one version in it.
@@ -93,8 +88,8 @@ def publish(
     Raises:
         PublicationFailed: the repository cannot be written, or another command has published this
             version or a higher one meanwhile.
-        RepositoryInvalid: the disk does not give the model's folder or its configuration, or
-            another command is changing the model.
+        RepositoryInvalid: the model's folder, its configuration or a manifest is not given, by the
+            disk or to this user; or another command is changing the model.
     """
     failed = f"Version {version} of {name} could not be published in {repository}"
     try:
@@ -152,11 +147,7 @@ class _Publication:
             remove_remains(self._repository / graph)
         earlier = self._earlier
         kept = [*earlier[max(0, len(earlier) - keep + 1) :], self._manifest.version]
-        manifests = [
-            *readable_manifests(self._repository, self._manifest.name, earlier),
-            self._manifest,
-        ]
-        beside = served_beside(manifests, self._manifest)
+        beside = served_beside([*self._manifests(earlier), self._manifest], self._manifest)
         served = [each for each in beside if each.version in kept]
         # Until the hot graph's configuration says otherwise, its earlier versions are served.
         explained = [each for each in beside if each in served or each.version in self._served]
@@ -169,6 +160,21 @@ class _Publication:
             for graph in self._graphs:
                 shutil.rmtree(self._part(graph), ignore_errors=True)
         return [each.version for each in served]
+
+    def _manifests(self, versions: Sequence[str]) -> list[Manifest]:
+        """Return the manifests of these versions, without those that are broken.
+
+        Raises:
+            RepositoryInvalid: one is not given, by the disk or to this user; servers may have it.
+        """
+        found = []
+        for version in versions:
+            try:
+                found.append(read_manifest(self._repository, self._manifest.name, version))
+            except RepositoryInvalid as error:
+                if is_transient(error):
+                    raise
+        return found
 
     def _part(self, graph: str) -> Path:
         return self._repository / graph / f".{self._manifest.version}.part"

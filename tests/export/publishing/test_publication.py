@@ -13,6 +13,7 @@ from pawsight_export.errors import PublicationFailed
 from pawsight_export.publishing import publication
 from pawsight_export.publishing.publication import next_version, publish
 from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository import directory as directory_module
 from pawsight_serving.repository import served as served_module
 from pawsight_serving.repository.directory import version_folders
 from pawsight_serving.repository.rollback import roll_back
@@ -194,6 +195,22 @@ def test_a_version_whose_manifest_is_broken_holds_up_no_other(
     assert policies(repository) == [[*map(int, whole), 3]] * 2
     put(repository, "4", staged, keep=1)
     assert faults(repository) == []
+
+
+def test_a_manifest_that_a_disk_does_not_give_is_not_taken_for_broken(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> bytes:
+        if path.is_relative_to(repository):
+            raise OSError(errno.EIO, "Input/output error")
+        return path.read_bytes()
+
+    put(repository, "1", staged)
+    before = files(repository)
+    monkeypatch.setattr(directory_module, "read_regular_file", read)
+    with pytest.raises(RepositoryInvalid, match="tiny version 1 cannot be read"):
+        put(repository, "2", staged)
+    assert files(repository) == before
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[1]", '{"instances": "many"}'])
