@@ -97,6 +97,13 @@ class Instant:
         """Return the one."""
         return [self._manifest]
 
+    def faults(self) -> dict[str, PawsightError]:
+        """Return none."""
+        return {}
+
+    def check_reachable(self) -> None:
+        """Return, as an engine in this process does."""
+
     async def infer(self, *_: object) -> dict[str, NDArray[np.float32]]:
         """Return the same as always."""
         return self._answer
