@@ -144,7 +144,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
                 raise
             answered = await answer(request, context)
             # It is sent once this has returned.
-            call, unread = self._cutting()
+            call, unread = self._expect_reading()
             call.add_done_callback(lambda _: unread.cancel())
             return answered
 
@@ -162,7 +162,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             try:
                 async with aclosing(handler.stream_stream(requests, context)) as answers:
                     async for answer in answers:
-                        _, unread = self._cutting()
+                        _, unread = self._expect_reading()
                         try:
                             yield answer
                         finally:
@@ -175,7 +175,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             patient, handler.request_deserializer, handler.response_serializer
         )
 
-    def _cutting(self) -> tuple[asyncio.Task[Any], asyncio.TimerHandle]:
+    def _expect_reading(self) -> tuple[asyncio.Task[Any], asyncio.TimerHandle]:
         """Return the running call, and what ends it in a while unless that is cancelled.
 
         The transport waits for ever for a caller who reads nothing of an answer.
