@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,8 +13,8 @@ from pawsight_export.graphs.calibration import Method
 from pawsight_export.graphs.precisions import Precision
 from pawsight_export.publishing.publication import KEEP
 from pawsight_export.publishing.staging import Engine
-from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.command_errors import told_in_one_sentence
+from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_training.errors import TrainingError
 from pawsight_training.options import CLASSES_HELP, class_names
 
@@ -74,17 +73,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Versions of the model to keep in the repository, this one included.",
 )
+@told_in_one_sentence(ExportError, TrainingError)
 def export(run: Path, name: str, repository: Path, classes: str | None, **options: Any) -> None:
     """Publish RUN as a new version of a model, after its checks passed.
 
     The repository is made where there is none.
     """
-    refuse_unknown(os.environ)
-    try:
-        labels = class_names(classes)
-        manifest = export_run(run, name, repository, classes=labels, say=click.echo, **options)
-    except (ExportError, TrainingError, PawsightError) as error:
-        raise click.ClickException(str(error)) from error
+    labels = class_names(classes)
+    manifest = export_run(run, name, repository, classes=labels, say=click.echo, **options)
     click.echo(_summary(manifest))
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import refuse_unknown
+from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_training.errors import TrainingError, TrainingInterrupted
 
 if TYPE_CHECKING:
@@ -67,20 +65,18 @@ def class_names(text: str | None) -> tuple[str, ...]:
 
 
 def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors of training into one sentence and an exit code.
+    """Turn the errors of training into one sentence and an exit code; see `told_in_one_sentence`.
 
-    A `PAWSIGHT_*` variable that nothing reads is one of them, as for every command.
+    What was interrupted ends with its sentence as it is, and the exit code of that.
     """
 
     @functools.wraps(command)
+    @told_in_one_sentence(TrainingError)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        refuse_unknown(os.environ)
         try:
             command(*args, **kwargs)
         except (KeyboardInterrupt, TrainingInterrupted) as error:
             click.echo(str(error) or "Stopped.", err=True)
             raise SystemExit(INTERRUPTED) from None
-        except (TrainingError, PawsightError) as error:
-            raise click.ClickException(str(error)) from None
 
     return wrapped

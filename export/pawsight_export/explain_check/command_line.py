@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,9 @@ from pawsight_export.explain_check.other_precisions import compare_precisions, o
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
 from pawsight_export.temporary_files import temporary_files
-from pawsight_serving.errors import PawsightError
+from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.explanations.methods.registry import offered_methods
-from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.repository.served import read_served
@@ -56,6 +55,7 @@ _QUICK = ("grad-cam", "hirescam", "layercam", "grad-cam++", "saliency")
 )
 @click.option("--pictures", type=click.IntRange(4), default=64, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@told_in_one_sentence(ExportError, TrainingError)
 def explain_check(
     model: str,
     data: Path,
@@ -72,33 +72,29 @@ def explain_check(
     the weights are random (Adebayo et al., 2018)? Pointing: where two classes stand in one picture,
     does each one's evidence lie on its own (Böhle et al., 2021)?
     """
-    refuse_unknown(os.environ)
-    try:
-        manifests = read_manifests(repository)
-        # A version that was rolled back is there still, for those who name it.
-        known = manifests if version else read_served(repository)
-        checked = CheckedModel(repository, find_model(known, model, version))
-        manifest = checked.manifest
-        offered = offered_methods(manifest)
-        chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
-        for method in chosen:
-            if method not in offered or method == "activations":
-                raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
-        images, labels = _chosen(_test_pictures(data, manifest, classes), pictures)
-        with temporary_files():
-            figures = {
-                "model": f"{manifest.name} {manifest.version}",
-                "precision": manifest.precision,
-                "pictures": len(images),
-                "precisions": [
-                    compare_precisions(checked, each, images)
-                    for each in tracked(other_precisions(checked, manifests), "Precisions")
-                ],
-                "randomisation": _randomisation(checked, chosen, images),
-                "pointing": _pointing(checked, chosen, images, labels),
-            }
-    except (ExportError, TrainingError, PawsightError) as error:
-        raise click.ClickException(str(error)) from error
+    manifests = read_manifests(repository)
+    # A version that was rolled back is there still, for those who name it.
+    known = manifests if version else read_served(repository)
+    checked = CheckedModel(repository, find_model(known, model, version))
+    manifest = checked.manifest
+    offered = offered_methods(manifest)
+    chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
+    for method in chosen:
+        if method not in offered or method == "activations":
+            raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
+    images, labels = _chosen(_test_pictures(data, manifest, classes), pictures)
+    with temporary_files():
+        figures = {
+            "model": f"{manifest.name} {manifest.version}",
+            "precision": manifest.precision,
+            "pictures": len(images),
+            "precisions": [
+                compare_precisions(checked, each, images)
+                for each in tracked(other_precisions(checked, manifests), "Precisions")
+            ],
+            "randomisation": _randomisation(checked, chosen, images),
+            "pointing": _pointing(checked, chosen, images, labels),
+        }
     click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.errors import PawsightError
-from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_serving.repository.directory import (
     graph_path,
     model_names,
@@ -33,14 +33,11 @@ _DAMAGED: Final = ("damaged", "see: pawsight repository verify")
 
 
 class _OneSentence(click.Group):
-    """Ends with the error's sentence and exit status 1."""
+    """Ends every command of the group with its error's sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
-        refuse_unknown(os.environ)
-        try:
+        with told_in_one_sentence():
             return super().invoke(ctx)
-        except PawsightError as error:
-            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=_OneSentence)

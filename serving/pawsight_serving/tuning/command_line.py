@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pawsight_serving.errors import (
-    ConfigurationInvalid,
-    EngineUnavailable,
-    PawsightError,
-)
-from pawsight_serving.options import REPOSITORY_OPTION, refuse_unknown
+from pawsight_serving.command_errors import told_in_one_sentence
+from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
+from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_serving.process.processors import usable_processors
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.served import read_graph_config, read_served
@@ -113,6 +109,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     help="Where to draw throughput against p99 [default: tune-NAME.png].",
 )
 @click.option("--own-client", is_flag=True, help="Generate the load without perf_analyzer.")
+@told_in_one_sentence()
 def tune(
     name: str,
     repository: Path,
@@ -131,26 +128,22 @@ def tune(
     Each setting runs in a real Triton of its own, on this machine, and is measured under each
     number of callers, with perf_analyzer where that runs.
     """
-    refuse_unknown(os.environ)
+    if latency_ms is not None:
+        # Before the minutes of measuring.
+        check_writable(repository, name)
+    plot_path = plot_path or Path(f"tune-{name}.png")
+    check_plot(plot_path)
+    with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
+        sweep = Sweep(instances, batches, delays_us, callers, measure_s, limit_s)
+        trials = _search(name, repository, sweep, own_client=own_client)
+    if not trials:
+        raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
     try:
-        if latency_ms is not None:
-            # Before the minutes of measuring.
-            check_writable(repository, name)
-        plot_path = plot_path or Path(f"tune-{name}.png")
-        check_plot(plot_path)
-        with _told_when_stopped(f"the configuration of {name} is as it was, and no plot was drawn"):
-            sweep = Sweep(instances, batches, delays_us, callers, measure_s, limit_s)
-            trials = _search(name, repository, sweep, own_client=own_client)
-        if not trials:
-            raise EngineUnavailable("Nothing could be measured; Triton's log above says why.")
-        try:
-            _conclude(name, repository, trials, latency_ms)
-        finally:
-            # Whether or not there was a best one: it shows what there is.
-            with _told_when_stopped("the plot was not drawn"):
-                _draw(name, plot_path, trials, latency_ms)
-    except PawsightError as error:
-        raise click.ClickException(str(error)) from error
+        _conclude(name, repository, trials, latency_ms)
+    finally:
+        # Whether or not there was a best one: it shows what there is.
+        with _told_when_stopped("the plot was not drawn"):
+            _draw(name, plot_path, trials, latency_ms)
 
 
 @contextmanager
