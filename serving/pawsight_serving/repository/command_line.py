@@ -12,6 +12,7 @@ import click
 from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.options import REPOSITORY_OPTION
+from pawsight_serving.repository.adding_filters import add_filters
 from pawsight_serving.repository.directory import (
     graph_path,
     model_names,
@@ -19,7 +20,6 @@ from pawsight_serving.repository.directory import (
     published_versions,
     read_manifest,
 )
-from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.rollback import roll_back
 from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.verification import verify as verify_repository

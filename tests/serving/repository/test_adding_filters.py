@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
-from pawsight_serving.repository import filters_added
+from pawsight_serving.repository import adding_filters
+from pawsight_serving.repository.adding_filters import add_filters
 from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.repository.filters import read_filters
-from pawsight_serving.repository.filters_added import add_filters
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_config import configured_manifests
 from pawsight_serving.repository.verification import verify
@@ -102,7 +102,7 @@ def test_what_fails_half_way_changes_nothing(
         replace_file(path, data)
 
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    monkeypatch.setattr(filters_added, "replace_file", replace)
+    monkeypatch.setattr(adding_filters, "replace_file", replace)
     with pytest.raises(RepositoryInvalid, match=r"could not be written .*No space left on device"):
         add_filters(root, "tiny", drawn)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
