@@ -25,7 +25,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.gateway.open_inference import descriptions
 from pawsight_serving.gateway.open_inference.classification import check_classification
-from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
+from pawsight_serving.gateway.open_inference.shared_memory import refuse_shared_memory
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
     UINT8,

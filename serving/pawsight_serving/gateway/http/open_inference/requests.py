@@ -12,7 +12,7 @@ from pawsight_serving.gateway.http.bodies import announced_bytes, from_base64
 from pawsight_serving.gateway.http.json_bodies import read_json
 from pawsight_serving.gateway.open_inference.classification import check_classification
 from pawsight_serving.gateway.open_inference.image import IMAGE
-from pawsight_serving.gateway.open_inference.refusals import refuse_shared_memory
+from pawsight_serving.gateway.open_inference.shared_memory import refuse_shared_memory
 from pawsight_serving.gateway.open_inference.tensors import (
     BYTES,
     MAX_INPUTS,

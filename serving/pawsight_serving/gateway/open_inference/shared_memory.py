@@ -1,4 +1,4 @@
-"""What the protocol has and this server does not offer."""
+"""Shared memory, which the protocol has and this server does not offer."""
 
 from __future__ import annotations
 
