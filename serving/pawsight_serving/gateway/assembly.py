@@ -24,7 +24,8 @@ from pawsight_serving.gateway.inline_explanations import InlineExplanations
 from pawsight_serving.gateway.key_file import KeyFile
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
-from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.open_inference.counting_engine import CountingEngine
+from pawsight_serving.gateway.open_inference.statistics import Statistics
 from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.observability.observation import Observer
 from pawsight_serving.observability.request_log import RequestLog

@@ -23,7 +23,8 @@ from pawsight_serving.gateway.http.app import create_app
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.gateway.metrics import Metrics
 from pawsight_serving.gateway.open_inference.core import OpenInference
-from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
+from pawsight_serving.gateway.open_inference.counting_engine import CountingEngine
+from pawsight_serving.gateway.open_inference.statistics import Statistics
 from pawsight_serving.gateway.resources import Resources
 from pawsight_serving.messages.tensors import tensor_message
 from pawsight_serving.observability.observation import Observer

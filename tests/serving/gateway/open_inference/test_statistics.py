@@ -1,83 +1,31 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.gateway.open_inference.shared_figures import SharedFigures
-from pawsight_serving.gateway.open_inference.statistics import CountingEngine, Statistics
-from pawsight_serving.requests.deadlines import Deadline
-from tests.serving.fakes import SIDE, FakeEngine, manifest
+from pawsight_serving.gateway.open_inference.statistics import Statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-IMAGES = np.zeros((3, SIDE, SIDE, 3), np.uint8)
-
-
-async def infer(engine: CountingEngine) -> None:
-    await engine.infer("tiny", "1", IMAGES, ("probabilities",), Deadline.after(5))
-
-
-async def test_executions_are_counted_and_timed() -> None:
-    statistics, inner = Statistics(), FakeEngine()
-    engine = CountingEngine(inner, statistics)
-    await infer(engine)
-    inner.may_answer.clear()
-    slow = asyncio.create_task(infer(engine))
-    await inner.wait_asked(2)
-    asyncio.get_running_loop().call_later(0.02, inner.may_answer.set)
-    await slow
-    tiny = statistics.of("tiny", "1")
-    assert (tiny.success.count, tiny.fail.count, tiny.pictures) == (2, 0, 6)
-    assert tiny.success.ns >= 15_000_000
-    assert tiny.last_ms > 1_700_000_000_000
-
-
-async def test_failures_are_counted_apart() -> None:
-    statistics = Statistics()
-    with pytest.raises(EngineUnavailable):
-        await infer(CountingEngine(FakeEngine(failure=EngineUnavailable("dead")), statistics))
-    tiny = statistics.of("tiny", "1")
-    assert (tiny.success.count, tiny.fail.count, tiny.pictures, tiny.last_ms) == (0, 1, 0, 0)
 
 
 def test_a_graph_that_never_ran_has_zeros() -> None:
     assert Statistics().of("tiny", "1").success.count == 0
 
 
-async def test_processes_that_share_their_figures_tell_the_same(tmp_path: Path) -> None:
+def test_processes_that_share_their_figures_tell_the_same(tmp_path: Path) -> None:
     processes = [Statistics(SharedFigures(tmp_path, 6)) for _ in range(2)]
     for statistics in processes:
-        await infer(CountingEngine(FakeEngine(), statistics))
-    with pytest.raises(EngineUnavailable):
-        await infer(CountingEngine(FakeEngine(failure=EngineUnavailable("dead")), processes[0]))
+        with statistics.execution("tiny", "1", pictures=3):
+            pass
+    with pytest.raises(EngineUnavailable), processes[0].execution("tiny", "1", pictures=3):
+        raise EngineUnavailable("dead")
     one, two = (statistics.of("tiny", "1") for statistics in processes)
     assert one == two
     assert (one.success.count, one.fail.count, one.pictures) == (2, 1, 6)
     assert one.success.ns > 0
     assert one.last_ms > 1_700_000_000_000
     assert processes[0].of("tiny", "2").success.count == 0
-
-
-async def test_it_is_the_engine_in_everything_else() -> None:
-    inner = FakeEngine()
-    engine = CountingEngine(inner, Statistics())
-    await engine.start()
-    assert engine.manifests() == inner.manifests()
-    await engine.close()
-    assert inner.closed
-
-
-async def test_all_but_the_counting_is_the_engines() -> None:
-    inner = FakeEngine(soon=[manifest(version="2")], prepares=True)
-    engine = CountingEngine(inner, Statistics())
-    await engine.start()
-    assert engine.prepares
-    await engine.catch_up("tiny", "2", Deadline.after(5))
-    assert [each.version for each in engine.manifests()] == ["1", "2"]
-    await engine.close()
-    assert inner.closed
