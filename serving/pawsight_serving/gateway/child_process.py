@@ -59,7 +59,7 @@ class ChildProcess:
     Args:
         settings: the process's.
         command: what to run.
-        launched: one of this command that takes the first turn, and loads its libraries already.
+        launched: one of this command that loads its libraries already: the first spare.
         keeps_spare: whether another one waits with its libraries loaded, so that it takes over
             from one that ends in half of the time.
         name: what the log calls it.
@@ -86,7 +86,7 @@ class ChildProcess:
         self._settings = settings
         self._command = command
         self._process = launched
-        self._next = launched
+        self._spare = launched
         self._spare_due_s = math.inf
         self._keeps_spare = keeps_spare
         self._supervision: asyncio.Task[None] | None = None
@@ -130,7 +130,7 @@ class ChildProcess:
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
-        await self._drop_next()
+        await self._drop_spare()
         if self._process is not None:
             await self._process.end(0.0 if starting else grace_s)
 
@@ -145,7 +145,7 @@ class ChildProcess:
         while True:
             started_s = time.monotonic()
             try:
-                process = self._process = self._next_or_new()
+                process = self._process = self._spare_or_new()
             except OSError as error:
                 logger.warning("the %s cannot be started: %s", self._name, error)
             else:
@@ -164,9 +164,9 @@ class ChildProcess:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    def _next_or_new(self) -> LaunchedProcess:
+    def _spare_or_new(self) -> LaunchedProcess:
         self._drop_lost_spare()
-        process, self._next = self._next, None
+        process, self._spare = self._spare, None
         return process or self._launch()
 
     def _launch(self) -> LaunchedProcess:
@@ -216,7 +216,7 @@ class ChildProcess:
                     logger.warning("the %s no longer answers; ending it", self._name)
                     process.kill()
                     # What froze this one may have frozen that one too.
-                    await self._drop_next()
+                    await self._drop_spare()
                     await ended
                 elif self._keeps_spare:
                     self._renew_spare(time.monotonic())
@@ -226,17 +226,17 @@ class ChildProcess:
     def _renew_spare(self, now_s: float) -> None:
         """Launch a spare when it is time to, unless there is one."""
         self._drop_lost_spare()
-        if self._next is None and now_s >= self._spare_due_s:
+        if self._spare is None and now_s >= self._spare_due_s:
             self._spare_due_s = now_s + _NEXT_SPARE_AFTER_S
             with suppress(OSError):  # a machine without room for it; it is tried again
-                self._next = self._launch()
+                self._spare = self._launch()
 
     def _drop_lost_spare(self) -> None:
-        if self._next is not None and not self._next.running:
-            self._next.discard()
-            self._next = None
+        if self._spare is not None and not self._spare.running:
+            self._spare.discard()
+            self._spare = None
 
-    async def _drop_next(self) -> None:
-        process, self._next = self._next, None
+    async def _drop_spare(self) -> None:
+        process, self._spare = self._spare, None
         if process is not None:
             await asyncio.to_thread(process.discard)
