@@ -45,7 +45,7 @@ from pawsight_serving.repository.catalogue import find_model, newest
 from pawsight_serving.repository.directory import read_graph
 from pawsight_serving.repository.served import read_graph_config, read_served
 from pawsight_serving.requests.deadlines import Deadline
-from pawsight_serving.triton_server.environment import default_cache, prepare
+from pawsight_serving.triton_server.environment import environments_cache, prepare
 from pawsight_serving.tuning.clients import choose_client
 from pawsight_serving.tuning.settings import setting_of
 from pawsight_serving.tuning.trial_server import serving
@@ -209,8 +209,8 @@ async def triton_under_callers(
     """Print the third table; between Triton's turns the bare session has its own."""
     setting = setting_of(read_graph_config(options.repository, manifest.name))
     try:
-        environment = prepare(print, default_cache())
-        client = choose_client(environment, default_cache(), print)
+        environment = prepare(print, environments_cache())
+        client = choose_client(environment, environments_cache(), print)
         rounds: dict[int, list[tuple[float, float]]] = {callers: [] for callers in TRITON_CALLERS}
         bare_rates: list[float] = []
         model = manifest.name, manifest.version

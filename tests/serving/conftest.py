@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pawsight_serving.errors import EngineUnavailable
-from pawsight_serving.triton_server.environment import Environment, default_cache, prepare
+from pawsight_serving.triton_server.environment import Environment, environments_cache, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def triton_environment() -> Environment:
     """Triton, as `pawsight triton` installs it; made on the first run on a machine."""
     try:
-        return prepare(print, default_cache(), timeout_s=240)
+        return prepare(print, environments_cache(), timeout_s=240)
     except EngineUnavailable as error:
         pytest.skip(f"no Triton on this machine: {error}")
 

@@ -105,7 +105,7 @@ def prepare(say: Callable[[str], None], cache: Path, timeout_s: float = 600.0) -
     return found
 
 
-def default_cache() -> Path:
+def environments_cache() -> Path:
     """Return the folder for environments below the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "pawsight" / "triton"

@@ -16,7 +16,7 @@ from pawsight_serving.observability.warned_once import WarnedOnce
 from pawsight_serving.process.periodic import Periodic
 from pawsight_serving.process.signals import stop_signal
 from pawsight_serving.repository.directory import read_manifests
-from pawsight_serving.triton_server.environment import default_cache, prepare
+from pawsight_serving.triton_server.environment import environments_cache, prepare
 from pawsight_serving.triton_server.ports import claim
 from pawsight_serving.triton_server.server import TritonServer
 from pawsight_serving.triton_server.view import RepositoryView
@@ -49,7 +49,7 @@ def run(repository: Path, ports: Ports, trace_endpoint: str | None = None) -> No
     start_logging()
     # Before a minute of installing, not after it.
     read_manifests(repository)
-    environment = prepare(click.echo, default_cache())
+    environment = prepare(click.echo, environments_cache())
     asyncio.run(serve(repository, ports, environment, stop_signal, click.echo, trace_endpoint))
 
 

@@ -168,13 +168,13 @@ class Sweep:
 
 
 def _search(name: str, repository: Path, sweep: Sweep, *, own_client: bool) -> list[Trial]:
-    from pawsight_serving.triton_server.environment import default_cache, prepare
+    from pawsight_serving.triton_server.environment import environments_cache, prepare
     from pawsight_serving.tuning.clients import choose_client
     from pawsight_serving.tuning.search import Bounds, search
 
     manifest = find_model(read_served(repository), name)
-    environment = prepare(click.echo, default_cache())
-    client = choose_client(environment, default_cache(), click.echo, own=own_client)
+    environment = prepare(click.echo, environments_cache())
+    client = choose_client(environment, environments_cache(), click.echo, own=own_client)
     batches, delays_us = sweep.batches, sweep.delays_us
     if not read_graph_config(repository, manifest.name).max_batch_size:
         # OpenVINO's backend has no batches, so nothing waits for one either.

@@ -9,7 +9,7 @@ import pytest
 
 from pawsight_serving.errors import EngineUnavailable
 from pawsight_serving.triton_server import environment as module
-from pawsight_serving.triton_server.environment import Environment, default_cache, prepare
+from pawsight_serving.triton_server.environment import Environment, environments_cache, prepare
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def test_the_cache_lies_where_the_user_keeps_caches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "pawsight" / "triton"
+    assert environments_cache() == tmp_path / "pawsight" / "triton"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_cache().is_relative_to(Path.home())
+    assert environments_cache().is_relative_to(Path.home())
 
 
 ALL = """#!/bin/sh

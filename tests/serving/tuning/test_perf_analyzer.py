@@ -104,6 +104,6 @@ def test_where_it_cannot_be_had_that_is_said(
 
 @pytest.mark.triton
 def test_here_it_runs(triton_environment: Environment, tmp_path: Path) -> None:
-    from pawsight_serving.triton_server.environment import default_cache
+    from pawsight_serving.triton_server.environment import environments_cache
 
-    assert prepare(triton_environment, default_cache(), print).name == "perf_analyzer"
+    assert prepare(triton_environment, environments_cache(), print).name == "perf_analyzer"

@@ -8,7 +8,7 @@ import pytest
 
 from pawsight_serving.pictures.reading import DECODER_VERSION, decode_picture
 from pawsight_training.data import dataset
-from pawsight_training.data.dataset import default_cache, load_dataset
+from pawsight_training.data.dataset import load_dataset, pictures_cache
 from pawsight_training.errors import DataInvalid
 from tests.drawn_pictures import draw_folder, jpeg
 
@@ -171,4 +171,4 @@ def test_the_cache_lies_where_the_user_keeps_caches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "pawsight" / "pictures"
+    assert pictures_cache() == tmp_path / "pawsight" / "pictures"

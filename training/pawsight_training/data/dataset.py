@@ -104,7 +104,7 @@ class Dataset:
         return found
 
 
-def default_cache() -> Path:
+def pictures_cache() -> Path:
     """Return the folder for decoded pictures below the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "pawsight" / "pictures"
@@ -124,7 +124,7 @@ def load_dataset(
     Args:
         folders: data folders, as `list_pictures` reads them.
         input_size: (height, width) in pixels that the pictures are squashed to.
-        cache: folder for decoded pictures; None is `default_cache()`.
+        cache: folder for decoded pictures; None is `pictures_cache()`.
         classes: names that replace those of the folders.
         seed: of what is held out where there is no validation folder.
         only: the splits to load, as they lie on disk; empty is all, with `validation` held out
@@ -136,7 +136,7 @@ def load_dataset(
     """
     listing = list_pictures(folders, seed=seed, classes=classes, hold_out=not only)
     splits = {
-        name: _load_split(name, files, input_size, cache or default_cache())
+        name: _load_split(name, files, input_size, cache or pictures_cache())
         for name, files in listing.splits.items()
         if not only or name in only
     }
