@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from pawsight_serving.engines.sharing import Sharing
     from pawsight_serving.repository.manifest import Manifest
 
+    Listing = Mapping[str, Sequence[Manifest | RepositoryInvalid]]
+    """What `list_served` has found."""
+
 logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S: Final = 1.0
@@ -112,6 +115,14 @@ class Follower:
         state = await asyncio.to_thread(state_of, self._repository)
         if state == self._seen and time.monotonic() < self._retry_at_s:
             return
+        if (listed := await self._list()) is None:
+            return
+        await self._take_over(listed)
+        self._seen = state
+        self._plan_retry()
+
+    async def _list(self) -> Listing | None:
+        """Return what is to be served; None where that cannot be seen now: what is loaded stays."""
         try:
             listed = await asyncio.to_thread(list_served, self._repository)
         except RepositoryInvalid as error:
@@ -119,13 +130,17 @@ class Follower:
                 raise
             # A folder that is away, such as a volume, takes nothing out of service.
             self._warnings.warn({"": f"what is loaded stays: {error}"})
-            return
+            return None
         if self._seen is not None and not any(listed.values()):
             # Most likely the empty place that a volume is mounted on.
             self._warnings.warn(
                 {"": f"what is loaded stays: {nothing_published(self._repository)}"}
             )
-            return
+            return None
+        return listed
+
+    async def _take_over(self, listed: Listing) -> None:
+        """Load what is listed and not loaded yet, and let go of what is listed no more."""
         self._passing = {}
         told: dict[str, str] = {}
         wanted: dict[Key, LoadedVersion] = {}
@@ -151,8 +166,6 @@ class Follower:
         }
         told |= self._unreadable(listed)
         self._warnings.warn({**told, **self._passing})
-        self._seen = state
-        self._plan_retry()
 
     def _plan_retry(self) -> None:
         """Say when to look again though nothing changes."""
@@ -178,9 +191,7 @@ class Follower:
                 wrong = error
         return wrong
 
-    def _unreadable(
-        self, listed: Mapping[str, Sequence[Manifest | RepositoryInvalid]]
-    ) -> dict[str, str]:
+    def _unreadable(self, listed: Listing) -> dict[str, str]:
         """Return what the log says of manifests and configurations; see which may pass."""
         told: dict[str, str] = {}
         for name, versions in listed.items():
