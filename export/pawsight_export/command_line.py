@@ -13,6 +13,7 @@ from pawsight_export.graphs.calibration import Method
 from pawsight_export.graphs.precisions import Precision
 from pawsight_export.publishing.publication import KEEP
 from pawsight_export.publishing.staging import Engine
+from pawsight_export.request import ExportRequest
 from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_training.errors import TrainingError
@@ -79,9 +80,8 @@ def export(run: Path, name: str, repository: Path, classes: str | None, **option
 
     The repository is made where there is none.
     """
-    labels = class_names(classes)
-    manifest = export_run(run, name, repository, classes=labels, say=click.echo, **options)
-    click.echo(_summary(manifest))
+    request = ExportRequest(run, name, repository, classes=class_names(classes), **options)
+    click.echo(_summary(export_run(request, click.echo)))
 
 
 def _summary(manifest: Manifest) -> str:

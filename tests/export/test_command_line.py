@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,17 @@ from tests.serving.fakes import manifest
 if TYPE_CHECKING:
     from click.testing import Result
 
+    from pawsight_export.request import ExportRequest
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the export was asked for."""
     options: dict[str, Any] = {}
 
-    def export_run(run: Path, name: str, repository: Path, **others: Any) -> Any:
-        options.update(others, name=name, repository=repository)
-        return manifest(name)
+    def export_run(request: ExportRequest, _: object) -> Any:
+        options.update(asdict(request))
+        return manifest(request.name)
 
     monkeypatch.setattr(command_line, "export_run", export_run)
     return options

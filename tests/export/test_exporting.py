@@ -29,6 +29,7 @@ from pawsight_export.graphs.graphs import ExplainGraph, HotGraph
 from pawsight_export.graphs.onnx_graph import to_onnx
 from pawsight_export.graphs.precisions import Graphs, build_graphs
 from pawsight_export.publishing.publication import publish
+from pawsight_export.request import ExportRequest
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.served import served_versions
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def published(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     repository = tmp_path_factory.mktemp("repository")
-    return repository, export_run(run_folder, "pets", repository)
+    return repository, export_run(ExportRequest(run_folder, "pets", repository))
 
 
 def test_the_repository_holds_what_was_returned(published: tuple[Path, Manifest]) -> None:
@@ -114,14 +115,16 @@ def test_ctrl_c_while_it_is_published_says_where_it_came_too_late(
     monkeypatch.setattr(exporting, "publish", interrupted)
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        export_run(run_folder, "pets", tmp_path, say=said.append)
+        export_run(ExportRequest(run_folder, "pets", tmp_path), said.append)
     assert said[-1].startswith("stopped too late: pets version 1 is published") == late
 
 
 def test_for_the_python_backend_each_version_brings_its_model_py(
     run_folder: Path, tmp_path: Path
 ) -> None:
-    manifests = [export_run(run_folder, "pets", tmp_path, engine="python") for _ in range(2)]
+    manifests = [
+        export_run(ExportRequest(run_folder, "pets", tmp_path, engine="python")) for _ in range(2)
+    ]
     assert read_manifests(tmp_path) == manifests
     for graph in ("pets", "pets_explain"):
         config = read_config((tmp_path / graph / "config.pbtxt").read_text(), graph)
@@ -136,13 +139,13 @@ def test_for_the_python_backend_each_version_brings_its_model_py(
 @pytest.mark.parametrize("name", ["", "bad name", "../evil", ".hidden", "mine_explain", "käse"])
 def test_a_name_that_none_can_have_is_refused_before_any_work(name: str, tmp_path: Path) -> None:
     with pytest.raises(NameInvalid, match="--name"):
-        export_run(tmp_path / "no-run", name, tmp_path)
+        export_run(ExportRequest(tmp_path / "no-run", name, tmp_path))
 
 
 def test_a_repository_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PublicationFailed, match="--repository"):
-        export_run(tmp_path / "no-run", "pets", tmp_path / "file")
+        export_run(ExportRequest(tmp_path / "no-run", "pets", tmp_path / "file"))
 
 
 def test_a_folder_for_temporary_files_that_is_not_there_is_one_sentence(
@@ -150,7 +153,7 @@ def test_a_folder_for_temporary_files_that_is_not_there_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
     with pytest.raises(TemporaryFilesUnwritable, match=r"\(No such file.*in the variable TMPDIR"):
-        export_run(run_folder, "pets", tmp_path / "repository")
+        export_run(ExportRequest(run_folder, "pets", tmp_path / "repository"))
     assert not (tmp_path / "repository").exists()
 
 
@@ -159,7 +162,7 @@ def test_versions_for_two_engines_are_not_mixed(
 ) -> None:
     repository, manifest = published
     with pytest.raises(PublicationFailed, match="--engine onnxruntime"):
-        export_run(run_folder, "pets", repository, engine="python")
+        export_run(ExportRequest(run_folder, "pets", repository, engine="python"))
     assert read_manifests(repository) == [manifest]
 
 
@@ -170,7 +173,7 @@ def test_where_files_are_broken_to_export_again_mends_them(
     (repository / "pets" / "1" / "manifest.json").write_text("{")
     (repository / "pets" / "config.pbtxt").unlink()
     said: list[str] = []
-    manifest = export_run(run_folder, "pets", repository, keep=1, say=said.append)
+    manifest = export_run(ExportRequest(run_folder, "pets", repository, keep=1), said.append)
     assert read_manifests(repository) == [manifest]
     assert not any("no longer served" in each for each in said)
 
@@ -184,7 +187,7 @@ def test_the_same_run_gives_the_same_graphs(
     _, manifest = published
     # Not those that were exported before.
     monkeypatch.setattr(precisions, "to_onnx", to_onnx)
-    assert export_run(run_folder, "pets", tmp_path).graphs == manifest.graphs
+    assert export_run(ExportRequest(run_folder, "pets", tmp_path)).graphs == manifest.graphs
 
 
 class WrongHotGraph(HotGraph):
@@ -206,7 +209,7 @@ def test_a_graph_that_deviates_is_not_published(
 ) -> None:
     monkeypatch.setattr(precisions, wrong.__name__.removeprefix("Wrong"), wrong)
     with pytest.raises(ParityFailed, match="Nothing was published"):
-        export_run(run_folder, "pets", tmp_path / "repository")
+        export_run(ExportRequest(run_folder, "pets", tmp_path / "repository"))
     assert not (tmp_path / "repository").exists()
 
 
@@ -222,13 +225,15 @@ def test_below_float32_the_manifest_says_how_far_it_agrees(
 ) -> None:
     repository = tmp_path / "repository"
     manifest = export_run(
-        run_folder,
-        "pets",
-        repository,
-        precision=precision,
-        data=drawn,
-        # Maps of random weights have outliers that are no evidence of anything.
-        calibration_method="percentile",
+        ExportRequest(
+            run_folder,
+            "pets",
+            repository,
+            precision=precision,
+            data=drawn,
+            # Maps of random weights have outliers that are no evidence of anything.
+            calibration_method="percentile",
+        )
     )
     assert read_manifests(repository) == [manifest]
     assert manifest.precision == precision
@@ -252,7 +257,9 @@ def test_what_is_no_longer_served_beside_it_is_said(
     shutil.copytree(published[0], repository)
     monkeypatch.setattr(exporting, "check_staged", lambda _, manifest, *others: manifest)
     said: list[str] = []
-    export_run(run_folder, "pets", repository, precision="fp16", data=drawn, say=said.append)
+    export_run(
+        ExportRequest(run_folder, "pets", repository, precision="fp16", data=drawn), said.append
+    )
     assert "version 1 is no longer served" in said[-1]
     assert "rollback pets --to 1" in said[-1]
     assert [each.version for each in read_manifests(repository)] == ["1", "2"]
@@ -271,7 +278,9 @@ def test_a_graph_that_lost_too_much_is_not_published(
     monkeypatch.setattr(exporting, "build_graphs", upside_down)
     repository = tmp_path / "repository"
     with pytest.raises(PrecisionInsufficient, match=r"Nothing was published") as failed:
-        export_run(run_folder, "pets", repository, precision="fp16", data=drawn, keep=2)
+        export_run(
+            ExportRequest(run_folder, "pets", repository, precision="fp16", data=drawn, keep=2)
+        )
     assert not repository.exists()
     repeat = str(failed.value).partition("pawsight export ")[2]
     for words in (f"--repository {repository} ", "--precision fp16", f"--data {drawn}", "--keep 2"):
@@ -283,7 +292,7 @@ def test_below_float32_real_pictures_are_wanted(
     run_folder: Path, tmp_path: Path, precision: Precision
 ) -> None:
     with pytest.raises(CalibrationMissing, match="--data"):
-        export_run(run_folder, "pets", tmp_path, precision=precision)
+        export_run(ExportRequest(run_folder, "pets", tmp_path, precision=precision))
 
 
 def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) -> None:
@@ -291,7 +300,7 @@ def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) 
     drawn.mkdir()
     draw("disc", 0).save(drawn / "conv2.png")
     repository = tmp_path / "repository"
-    manifest = export_run(run_folder, "pets", repository, filters=drawn)
+    manifest = export_run(ExportRequest(run_folder, "pets", repository, filters=drawn))
     assert list(manifest.filters) == ["conv2"]
     assert read_filters(repository, manifest, "conv2") == (drawn / "conv2.png").read_bytes()
 
@@ -327,7 +336,7 @@ def test_test_pictures_alone_are_looked_at(
         shutil.rmtree(drawn / split)
     (drawn / "test" / "cats" / "torn.jpg").write_bytes(b"torn")
     said: list[str] = []
-    export_run(run_folder, "pets", tmp_path / "repository", data=drawn, say=said.append)
+    export_run(ExportRequest(run_folder, "pets", tmp_path / "repository", data=drawn), said.append)
     (test,) = measured
     assert test is not None
     assert len(test) == 8
@@ -341,8 +350,12 @@ def test_pictures_of_other_classes_are_refused(
     for split in ("train", "validation", "test"):
         (drawn / split / "dogs").rename(drawn / split / "wolves")
     with pytest.raises(DataInvalid, match="has the classes cat, wolves, and the run cat, dog"):
-        export_run(run_folder, "pets", tmp_path / "repository", data=drawn)
-    export_run(run_folder, "pets", tmp_path / "repository", data=drawn, classes=("cat", "dog"))
+        export_run(ExportRequest(run_folder, "pets", tmp_path / "repository", data=drawn))
+    export_run(
+        ExportRequest(
+            run_folder, "pets", tmp_path / "repository", data=drawn, classes=("cat", "dog")
+        )
+    )
 
 
 @pytest.mark.parametrize(("split", "size"), [("validation", 4), ("test", 8)])
@@ -353,5 +366,12 @@ def test_held_out_pictures_are_no_calibration_pictures(
         CalibrationMissing, match=f"{size} of the {size} calibration pictures are {split} p"
     ):
         export_run(
-            run_folder, "pets", tmp_path, precision="int8", data=drawn, calibration=drawn / split
+            ExportRequest(
+                run_folder,
+                "pets",
+                tmp_path,
+                precision="int8",
+                data=drawn,
+                calibration=drawn / split,
+            )
         )

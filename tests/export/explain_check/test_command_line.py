@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from pawsight_export.explain_check.command_line import explain_check
 from pawsight_export.exporting import export_run
+from pawsight_export.request import ExportRequest
 from pawsight_serving.repository.rollback import roll_back
 from tests.drawn_pictures import draw_folder
 
@@ -24,8 +25,10 @@ def home(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = draw_folder(home / "pictures", {"train": 4, "validation": 2, "test": 4})
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("XDG_CACHE_HOME", str(home / "cache"))
-        export_run(run_folder, "pets", home / "repository")
-        export_run(run_folder, "pets", home / "repository", precision="fp16", data=pictures)
+        export_run(ExportRequest(run_folder, "pets", home / "repository"))
+        export_run(
+            ExportRequest(run_folder, "pets", home / "repository", precision="fp16", data=pictures)
+        )
     return home
 
 

@@ -17,6 +17,7 @@ from pawsight_export.graphs.calibration import CalibrationSet
 from pawsight_export.graphs.precisions import Graphs, Precision, build_graphs
 from pawsight_export.graphs.tensorrt_plan import build_plan, cast_first
 from pawsight_export.publishing.staging import compile_staged
+from pawsight_export.request import ExportRequest
 from pawsight_serving.repository.directory import read_manifests
 from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.triton_backends import tensorrt_profiles
@@ -142,7 +143,7 @@ def test_an_export_without_tensorrt_ends_before_it_begins(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(PlanNotBuilt):
-        export_run(run_folder, "tiny", tmp_path / "repository", engine="tensorrt")
+        export_run(ExportRequest(run_folder, "tiny", tmp_path / "repository", engine="tensorrt"))
     assert not (tmp_path / "repository").exists()
 
 
@@ -153,7 +154,7 @@ def test_an_export_publishes_plans(
     drawn = draw_folder(tmp_path / "drawn", {"test": 2})
     repository, said = tmp_path / "repository", list[str]()
     manifest = export_run(
-        run_folder, "tiny", repository, engine="tensorrt", data=drawn, say=said.append
+        ExportRequest(run_folder, "tiny", repository, engine="tensorrt", data=drawn), said.append
     )
     assert list(manifest.metrics) == ["test, before the plan was built"]
     assert any("plans" in each and "they are not measured" in each for each in said)
