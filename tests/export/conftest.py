@@ -1,4 +1,4 @@
-"""A finished run with random weights, small enough to export in seconds."""
+"""A finished run with random weights, small enough to export in seconds, and pictures for it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pawsight_training.runs.run import (
     write_manifest,
     write_weights,
 )
+from tests.drawn_pictures import draw_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,3 +110,9 @@ def exported_before() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(precisions, "to_onnx", export_once)
         yield
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return draw_folder(tmp_path / "drawn", {"train": 8, "validation": 2, "test": 4})

@@ -16,7 +16,6 @@ import torch
 from pawsight_export import exporting
 from pawsight_export.checks.checking import check_pictures
 from pawsight_export.errors import (
-    CalibrationMissing,
     NameInvalid,
     ParityFailed,
     PrecisionInsufficient,
@@ -39,8 +38,7 @@ from pawsight_serving.repository.triton_config import (
     read_config,
 )
 from pawsight_serving.triton_server.view import MODEL_SOURCE
-from pawsight_training.errors import DataInvalid
-from tests.drawn_pictures import draw, draw_folder
+from tests.drawn_pictures import draw
 from tests.export.conftest import SIZE, random_net
 
 if TYPE_CHECKING:
@@ -213,12 +211,6 @@ def test_a_graph_that_deviates_is_not_published(
     assert not (tmp_path / "repository").exists()
 
 
-@pytest.fixture
-def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return draw_folder(tmp_path / "drawn", {"train": 8, "validation": 2, "test": 4})
-
-
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_below_float32_the_manifest_says_how_far_it_agrees(
     run_folder: Path, drawn: Path, tmp_path: Path, precision: Precision
@@ -287,14 +279,6 @@ def test_a_graph_that_lost_too_much_is_not_published(
         assert words in repeat
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_below_float32_real_pictures_are_wanted(
-    run_folder: Path, tmp_path: Path, precision: Precision
-) -> None:
-    with pytest.raises(CalibrationMissing, match="--data"):
-        export_run(ExportRequest(run_folder, "pets", tmp_path, precision=precision))
-
-
 def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) -> None:
     drawn = tmp_path / "filters"
     drawn.mkdir()
@@ -341,37 +325,3 @@ def test_test_pictures_alone_are_looked_at(
     assert test is not None
     assert len(test) == 8
     assert [each for each in said if each.startswith("skipped drawn/test/cats/torn.jpg: ")]
-
-
-def test_pictures_of_other_classes_are_refused(
-    run_folder: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exporting, "check_staged", lambda _, manifest, *others: manifest)
-    for split in ("train", "validation", "test"):
-        (drawn / split / "dogs").rename(drawn / split / "wolves")
-    with pytest.raises(DataInvalid, match="has the classes cat, wolves, and the run cat, dog"):
-        export_run(ExportRequest(run_folder, "pets", tmp_path / "repository", data=drawn))
-    export_run(
-        ExportRequest(
-            run_folder, "pets", tmp_path / "repository", data=drawn, classes=("cat", "dog")
-        )
-    )
-
-
-@pytest.mark.parametrize(("split", "size"), [("validation", 4), ("test", 8)])
-def test_held_out_pictures_are_no_calibration_pictures(
-    run_folder: Path, drawn: Path, tmp_path: Path, split: str, size: int
-) -> None:
-    with pytest.raises(
-        CalibrationMissing, match=f"{size} of the {size} calibration pictures are {split} p"
-    ):
-        export_run(
-            ExportRequest(
-                run_folder,
-                "pets",
-                tmp_path,
-                precision="int8",
-                data=drawn,
-                calibration=drawn / split,
-            )
-        )
