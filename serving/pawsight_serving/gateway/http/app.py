@@ -24,6 +24,8 @@ from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from pawsight_serving.gateway.core import Gateway
@@ -45,50 +47,18 @@ def create_app(
     keys: ApiKeys | None = None,
 ) -> Starlette:
     """Return the application; it checks API keys where there are any."""
-    inference = InferenceEndpoints(gateway, settings)
-    models = ModelEndpoints(gateway, readiness)
     health = HealthEndpoints(readiness, metrics, gateway)
     pages = Pages()
     document = openapi_document()
 
-    middleware = [Middleware(RequestMiddleware, observer=observer)]
-    if origins := settings.cors_origins.split():
-        middleware.append(Middleware(CrossOrigin, origins=origins))
-    if keys is not None:
-        middleware.append(Middleware(ApiKeyMiddleware, keys=keys))
-
-    async def no_action(request: Request) -> Json:
-        if request.path_params["action"] in {"predict", "explain"}:
-            raise HTTPException(405, headers={"allow": "POST"})
-        raise HTTPException(404)
-
     async def openapi(request: Request) -> Json:  # noqa: ARG001
         return Json(document)
 
-    both = ["GET", "POST"]
     app = Starlette(
         routes=[
-            Route("/v1/models/{name}:predict", inference.predict, methods=["POST"]),
-            Route("/v1/models/{name}:explain", inference.explain, methods=["POST"]),
-            Route(
-                "/v1/models/{name}/versions/{version}:predict", inference.predict, methods=["POST"]
+            *_model_routes(
+                InferenceEndpoints(gateway, settings), ModelEndpoints(gateway, readiness)
             ),
-            Route(
-                "/v1/models/{name}/versions/{version}:explain", inference.explain, methods=["POST"]
-            ),
-            # Before the descriptions, which would take the action for a part of the name.
-            Route("/v1/models/{name}:{action}", no_action, methods=both, include_in_schema=False),
-            Route(
-                "/v1/models/{name}/versions/{version}:{action}",
-                no_action,
-                methods=both,
-                include_in_schema=False,
-            ),
-            Route("/v1/models", models.list_models),
-            Route("/v1/models/{name}", models.get_model),
-            Route("/v1/models/{name}/versions/{version}", models.get_model),
-            Route("/v1/models/{name}/filters/{layer}.png", models.get_filters),
-            Route("/v1/models/{name}/versions/{version}/filters/{layer}.png", models.get_filters),
             *OpenInferenceEndpoints(open_inference, settings).routes(),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
@@ -98,9 +68,52 @@ def create_app(
             Mount(DOCS_ASSETS, pages.docs_assets),
             Route("/openapi.json", openapi),
         ],
-        middleware=middleware,
+        middleware=_middleware(observer, settings.cors_origins.split(), keys),
         exception_handlers={PawsightError: on_error, HTTPException: on_no_route},
     )
     # A redirect would lead to whatever host the caller has named.
     app.router.redirect_slashes = False
     return app
+
+
+def _model_routes(inference: InferenceEndpoints, models: ModelEndpoints) -> list[Route]:
+    """Return the routes of `/v1`, those of a model with and without a version."""
+    return [
+        Route("/v1/models", models.list_models),
+        *(
+            route
+            for model in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}")
+            for route in (
+                Route(f"{model}:predict", inference.predict, methods=["POST"]),
+                Route(f"{model}:explain", inference.explain, methods=["POST"]),
+                # Before the description, which would take the action for a part of the name.
+                Route(
+                    f"{model}:{{action}}",
+                    no_action,
+                    methods=["GET", "POST"],
+                    include_in_schema=False,
+                ),
+                Route(model, models.get_model),
+                Route(f"{model}/filters/{{layer}}.png", models.get_filters),
+            )
+        ),
+    ]
+
+
+async def no_action(request: Request) -> Json:
+    """Refuse what is no action of a model, and to do one that is not posted."""
+    if request.path_params["action"] in {"predict", "explain"}:
+        raise HTTPException(405, headers={"allow": "POST"})
+    raise HTTPException(404)
+
+
+def _middleware(
+    observer: Observer, origins: Sequence[str], keys: ApiKeys | None
+) -> list[Middleware]:
+    """Return what a request passes on its way to its handler, from the outside in."""
+    middleware = [Middleware(RequestMiddleware, observer=observer)]
+    if origins:
+        middleware.append(Middleware(CrossOrigin, origins=origins))
+    if keys is not None:
+        middleware.append(Middleware(ApiKeyMiddleware, keys=keys))
+    return middleware

@@ -45,6 +45,15 @@ async def test_what_is_posted_is_no_part_of_a_models_name(
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("path", ["/v1/models/tiny:train", "/v1/models/tiny/versions/1:predict"])
+async def test_what_is_no_action_is_counted_by_that_name(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    await http.get(path)
+    counts = (await http.get("/metrics")).text
+    assert 'code="ROUTE_NOT_FOUND",method="no_action",protocol="http"} 1.0' in counts
+
+
 @pytest.mark.parametrize("path", ["/v1/models/", "/v2/", "/healthz/", "/docs/", "/v1/models/tiny/"])
 async def test_a_slash_at_the_end_is_another_route(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path, headers={"host": "evil.example"})
