@@ -92,20 +92,10 @@ async def serve_fleet(
                 launched=launched,
                 keeps_spare=True,
             )
-        worker_settings = settings.model_copy(
+        one_worker = settings.model_copy(
             update={"http": http, "grpc": grpc, "explainer": explainer, "workers": 1}
         )
-        environment = {**os.environ, SHARED_FOLDER: str(counts)}
-        workers = [
-            ChildProcess(
-                worker_settings,
-                worker_command,
-                name="worker",
-                environment=environment,
-                ended=lambda pid: _forget(pid, counts),
-            )
-            for _ in range(settings.workers)
-        ]
+        workers = [_worker(one_worker, worker_command, counts) for _ in range(settings.workers)]
         async with hearing(stop) as stopping:
             try:
                 starting = _start(workers, sidecar, settings.explainer_start_s)
@@ -114,11 +104,18 @@ async def serve_fleet(
                 started(str(ServingSummary(http, grpc, models, sidecar, settings.encrypts)))
                 await stopping
             finally:
-                # The workers first: they may be waiting for the sidecar's answers.
-                grace_s = settings.shutdown_grace_s + 5.0
-                await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
-                if sidecar is not None:
-                    await sidecar.stop(grace_s)
+                await _stop(workers, sidecar, settings.shutdown_grace_s + 5.0)
+
+
+def _worker(settings: GatewaySettings, command: Sequence[str], counts: Path) -> ChildProcess:
+    """Return a worker, which counts its requests in a folder that all of them share."""
+    return ChildProcess(
+        settings,
+        command,
+        name="worker",
+        environment={**os.environ, SHARED_FOLDER: str(counts)},
+        ended=lambda pid: _forget(pid, counts),
+    )
 
 
 async def _start(
@@ -140,6 +137,15 @@ async def _start(
     if sidecar is not None and not await sidecar.wait_reachable(explainer_start_s):
         logger.warning("serving without explanations until the explainer has started")
     return tuple(workers[0].announced.get("models", ()))
+
+
+async def _stop(
+    workers: Sequence[ChildProcess], sidecar: ChildProcess | None, grace_s: float
+) -> None:
+    """End the processes, the workers first: they may be waiting for the sidecar's answers."""
+    await asyncio.gather(*(worker.stop(grace_s) for worker in workers))
+    if sidecar is not None:
+        await sidecar.stop(grace_s)
 
 
 def _held(address: Address) -> socket.socket:
