@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pawsight_serving.tuning.measurements import Trial
+
+_WEEK_S: Final = 7 * 24 * 3600
+
+
+class Amount(click.FloatRange):
+    """Click's range without NaN, which is neither below nor above any bound."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; fails where it is none, or out of bounds."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -58,7 +74,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @REPOSITORY_OPTION
 @click.option(
     "--latency-ms",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True, max=1000 * _WEEK_S),
     metavar="MS",
     help="Write the fastest setting whose p99 is within this into the model's configuration; "
     "without it nothing is written.",
@@ -89,14 +105,14 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 )
 @click.option(
     "--measure-s",
-    type=click.FloatRange(min=0.1),
+    type=Amount(min=0.1, max=_WEEK_S),
     default=2.0,
     show_default=True,
     help="Seconds of one measurement window.",
 )
 @click.option(
     "--limit-s",
-    type=click.FloatRange(min=1),
+    type=Amount(min=1, max=_WEEK_S),
     default=900.0,
     show_default=True,
     help="Seconds after which no further setting is started.",

@@ -210,6 +210,19 @@ def test_wrong_options_are_refused(
     assert (done.exit_code, said in done.output) == (status, True), done.output
 
 
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize("option", ["--latency-ms", "--measure-s", "--limit-s"])
+@pytest.mark.parametrize(
+    ("number", "said"), [("nan", "'nan' is not a number."), ("inf", "inf is not in the range")]
+)
+def test_what_is_no_number_or_has_no_end_is_refused(
+    repository: Path, option: str, number: str, said: str
+) -> None:
+    done = tune(repository, option, number)
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}': {said}" in done.output
+
+
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     publish_tiny(tmp_path, name="other")
     done = tune(tmp_path)
