@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pawsight_serving.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,8 +69,9 @@ class InputTensor:
             values = np.asarray(numbers)
         except ValueError as error:
             raise _not_pixels(name) from error
-        whole = values.dtype.kind in "iu"
-        if values.size and not (whole and values.min() >= 0 and values.max() <= _MAX_UINT8):
+        # Their types and not the array's, which is one of whole numbers with `true` among them too.
+        whole = _types(numbers, values.ndim) <= {int}
+        if not whole or (values.size and not 0 <= values.min() <= values.max() <= _MAX_UINT8):
             raise _not_pixels(name)
         if values.ndim > 1 and _lengths(values.shape) != _lengths(shape):
             raise RequestError(
@@ -156,6 +158,13 @@ class InferenceResult:
     model: str
     version: str
     outputs: Sequence[OutputTensor | ClassesTensor]
+
+
+def _types(numbers: Iterable[Any], depth: int) -> set[type]:
+    """Return the types of what lies `depth` lists deep."""
+    for _ in range(depth - 1):
+        numbers = chain.from_iterable(numbers)
+    return set(map(type, numbers))
 
 
 def _lengths(shape: Sequence[int]) -> list[int]:

@@ -53,7 +53,23 @@ def test_pixels_nested_otherwise_than_the_shape_says_are_not_put_in_another_orde
 
 @pytest.mark.parametrize(
     "numbers",
-    [[-1], [256], [2**70], [0.5], [1.0], [True], ["1"], [None], [[1, 2], [3]], [{}]],
+    [
+        [-1],
+        [256],
+        [2**70],
+        [0.5],
+        [1.0],
+        [True],
+        [0, 1, True],
+        [[0, 1], [False, 255]],
+        ["1"],
+        [1, "1"],
+        [None],
+        [1, None],
+        [[1, 2], [3]],
+        [[1, 2], 3],
+        [{}],
+    ],
 )
 def test_what_is_no_pixel(numbers: list[Any]) -> None:
     with pytest.raises(RequestError, match="whole numbers from 0 to 255"):
