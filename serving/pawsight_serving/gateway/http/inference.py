@@ -10,6 +10,7 @@ import numpy as np
 from starlette.responses import Response
 
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explanations.methods.registry import find_method
 from pawsight_serving.gateway.http.answers import Json, explain_answer, predict_answer
 from pawsight_serving.gateway.http.bodies import read_pictures
 from pawsight_serving.gateway.http.disconnects import CancelOnDisconnect
@@ -69,7 +70,10 @@ class InferenceEndpoints:
                     )
                 query = options.query(*_model(request), wanted)
                 # Before the sidecar answers: it may be ahead with a version that is not here yet.
-                classes = self._gateway.model(query.model, query.version).classes
+                manifest = self._gateway.model(query.model, query.version)
+                if wanted == NPY:
+                    _, method = find_method(manifest, query)
+                    _check_one_size(method.shapes)
                 response = await self._gateway.explain(query, pictures, call, tensors=True)
         if wanted == NPY:
             return _raw(response)
@@ -79,7 +83,7 @@ class InferenceEndpoints:
             )
             return Response(drawing, media_type=wanted)
         query.check_values(each.tensor.shape for each in response.explanations)
-        return Json(explain_answer(response, classes))
+        return Json(explain_answer(response, manifest.classes))
 
     def _check_served(self, request: Request) -> None:
         """Refuse what is not served before a body is sent for it."""
@@ -94,11 +98,10 @@ def _raw(response: pb.ExplainResponse) -> Response:
     """Return one picture's values in NumPy's file format, several explanations along a first axis.
 
     Raises:
-        OptionInvalid: maps of several sizes do not fit one array.
+        OptionInvalid: as `_check_one_size`; the sidecar may have answered with another version.
     """
     maps: list[NDArray[Any]] = [read_tensor(each.tensor) for each in response.explanations]
-    if len({each.shape for each in maps}) > 1:
-        raise OptionInvalid(f"{NPY} is for maps of one size; ask for one layer at a time.")
+    _check_one_size(each.shape for each in maps)
     file = io.BytesIO()
     np.save(file, maps[0] if len(maps) == 1 else np.stack(maps))
     explanations = response.explanations
@@ -114,6 +117,12 @@ def _raw(response: pb.ExplainResponse) -> Response:
         media_type=NPY,
         headers={name: value for name, value in headers.items() if value},
     )
+
+
+def _check_one_size(shapes: Iterable[tuple[int, ...]]) -> None:
+    """Raise `OptionInvalid` where maps have several sizes, which do not fit one array."""
+    if len(set(shapes)) > 1:
+        raise OptionInvalid(f"{NPY} is for maps of one size; ask for one layer at a time.")
 
 
 def _names(names: Iterable[str]) -> str:

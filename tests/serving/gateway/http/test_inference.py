@@ -193,6 +193,21 @@ async def test_raw_values_are_numpys_file(http: httpx.AsyncClient) -> None:
     assert answer.headers["x-pawsight-target"] == "dog"
 
 
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [("layer=all", 0), ("method=activations&layer=conv1,pool1", 0), ("target=cat,dog", 1)],
+)
+async def test_maps_that_do_not_fit_one_array_are_refused_before_the_sidecar_is_asked(
+    http: httpx.AsyncClient, explainer: FakeExplainer, query: str, asked: int
+) -> None:
+    npy = {**JPEG, "accept": "application/x-npy"}
+    answer = await http.post(f"{EXPLAIN}?{query}", content=RED, headers=npy)
+    assert len(explainer.asked) == asked
+    if not asked:
+        sentence = failed(answer, 400, "OPTION_INVALID")
+        assert sentence == "application/x-npy is for maps of one size; ask for one layer at a time."
+
+
 async def test_names_of_any_script_stand_in_the_headers_percent_encoded(
     http: httpx.AsyncClient, engine: FakeEngine, explainer: FakeExplainer
 ) -> None:
