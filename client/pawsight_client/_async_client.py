@@ -302,7 +302,9 @@ class AsyncClient:
 
 async def _encoded(picture: Picture) -> bytes:
     # Reading a file and writing a PNG would hold the event loop up; bytes are there already.
-    return picture if isinstance(picture, bytes) else await asyncio.to_thread(encode, picture)
+    if isinstance(picture, bytes):
+        return encode(picture)
+    return await asyncio.to_thread(encode, picture)
 
 
 async def _each(

@@ -6,9 +6,9 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
 
-from pawsight_client._errors import DependencyMissing, ImageInvalid, ImageUnreadable
+from pawsight_client._errors import DependencyMissing, ImageInvalid, ImageTooLarge, ImageUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,10 @@ class PixelArray(Protocol):
 Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | PixelArray
 """Path of a file, its bytes, a PIL image, or RGB pixels, uint8, [height, width, 3]."""
 
+MOST_BYTES: Final = 512 * 1024 * 1024
+"""Far more than servers take, which is 10 MiB where nobody set that otherwise."""
+_PART_BYTES: Final = 1024 * 1024
+
 # Of other modes than a PNG's, what keeps their transparency.
 _NEAREST: Final = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 # A TIFF's tags: how many bits a value has, and whether zero is black or white.
@@ -39,16 +43,18 @@ def encode(picture: Picture) -> bytes:
 
     Raises:
         ImageUnreadable: the file cannot be read.
+        ImageTooLarge: the file or its bytes are more than `MOST_BYTES`.
         ImageInvalid: an array that is not uint8, [height, width, 3], or a PIL image that cannot be
             read, or has 32 bits a channel.
         DependencyMissing: pixels need Pillow, and it is not installed.
         TypeError: not a picture at all.
     """
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return bytes(picture)
+        return _bounded(bytes(picture), "The picture")
     if isinstance(picture, (str, os.PathLike)):
         try:
-            return Path(picture).read_bytes()
+            with Path(picture).open("rb") as file:
+                return _bounded(read_all(file), repr(os.fspath(picture)))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a path"
             raise ImageUnreadable(f"{os.fspath(picture)!r} cannot be read: {reason}.") from error
@@ -59,6 +65,20 @@ def encode(picture: Picture) -> bytes:
             f"not {type(picture).__name__}."
         )
     return _png(picture)
+
+
+def read_all(file: BinaryIO) -> bytes:
+    """Return what a file holds; of one without an end only so much that `encode` refuses it."""
+    data = bytearray()
+    while len(data) <= MOST_BYTES and (part := file.read(_PART_BYTES)):
+        data += part
+    return bytes(data)
+
+
+def _bounded(data: bytes, name: str) -> bytes:
+    if len(data) > MOST_BYTES:
+        raise ImageTooLarge(f"{name} has more than {MOST_BYTES} bytes; send a smaller picture.")
+    return data
 
 
 def _png(picture: PixelArray) -> bytes:

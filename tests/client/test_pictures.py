@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pawsight_client import DependencyMissing, ImageInvalid, ImageUnreadable
+from pawsight_client import (
+    DependencyMissing,
+    ImageInvalid,
+    ImageTooLarge,
+    ImageUnreadable,
+    _pictures,
+)
 from pawsight_client._pictures import encode
 from pawsight_serving.pictures.reading import open_picture
 from tests.tiffs import deep_grey
@@ -45,6 +53,41 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         encode(tmp_path)
     with pytest.raises(ImageUnreadable):
         encode("null\0byte.jpg")
+
+
+def test_more_bytes_than_any_server_takes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pictures, "MOST_BYTES", 4)
+    file = tmp_path / "picture.jpg"
+    file.write_bytes(b"data")
+    assert encode(file) == encode(b"data") == b"data"
+    file.write_bytes(b"data!")
+    with pytest.raises(ImageTooLarge, match=r"jpg' has more than 4 bytes; send a smaller picture"):
+        encode(file)
+    for picture in (b"data!", bytearray(b"data!"), memoryview(b"data!")):
+        with pytest.raises(ImageTooLarge, match=r"^The picture has more than 4 bytes"):
+            encode(picture)
+
+
+def test_a_file_without_an_end_is_not_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pictures, "MOST_BYTES", 4)
+    os.mkfifo(endless := tmp_path / "endless.jpg")
+    writer = ThreadPoolExecutor(1)
+
+    def write() -> None:
+        with endless.open("wb", buffering=0) as file:
+            for _ in range(1000):
+                file.write(bytes(2**16))
+
+    with writer:
+        writing = writer.submit(write)
+        with pytest.raises(ImageTooLarge):
+            encode(endless)
+        with pytest.raises(BrokenPipeError):
+            writing.result()
 
 
 def test_arrays_lose_nothing() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pawsight_client import OptionInvalid
+from pawsight_client._pictures import read_all
 from pawsight_client._results import check_drawing_file
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def picture_from(name: str) -> str | bytes:
     if name != STANDARD:
         return name
     # Python has no such stream where the program was started with it closed.
-    return b"" if sys.stdin is None else sys.stdin.buffer.read()
+    return b"" if sys.stdin is None else read_all(sys.stdin.buffer)
 
 
 def check_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -35,6 +36,18 @@ def test_a_picture_comes_in_and_a_drawing_goes_out(url: str, command: list[str])
 def test_predict_reads_the_standard_input(url: str, dog: Path) -> None:
     result = CliRunner().invoke(main, ["predict", "-", str(dog), "--server", url], input=b"cat")
     assert [line.split()[1] for line in result.stdout.splitlines()] == ["cat", "dog"]
+
+
+def test_a_standard_input_without_an_end_is_told_and_the_others_are_answered(
+    url: str, dog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawsight_client._pictures.MOST_BYTES", 4)
+    arguments = ["predict", "-", str(dog), "--server", url]
+    given = io.BytesIO(bytes(2**24))
+    result = CliRunner().invoke(main, arguments, input=given)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+    assert "-: The picture has more than 4 bytes; send a smaller picture." in result.stderr
+    assert given.tell() < 2**24
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
