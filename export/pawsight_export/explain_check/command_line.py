@@ -11,16 +11,18 @@ import numpy as np
 
 from pawsight_export.errors import ExportError
 from pawsight_export.explain_check.checked_model import CheckedModel
-from pawsight_export.explain_check.other_precisions import compare_precisions, other_precisions
+from pawsight_export.explain_check.other_precisions import (
+    compare_precisions,
+    other_precisions,
+    read_published,
+)
 from pawsight_export.explain_check.pointing import make_grids, measure_pointing
 from pawsight_export.explain_check.randomisation import cascade
 from pawsight_export.temporary_files import temporary_files
 from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.explanations.methods.registry import offered_methods
 from pawsight_serving.options import REPOSITORY_OPTION
-from pawsight_serving.repository.catalogue import find_model
-from pawsight_serving.repository.directory import read_manifests
-from pawsight_serving.repository.served import read_served
+from pawsight_serving.repository.served import read_model
 from pawsight_training import display
 from pawsight_training.data.dataset import load_dataset
 from pawsight_training.errors import DataInvalid, TrainingError
@@ -72,10 +74,7 @@ def explain_check(
     the weights are random (Adebayo et al., 2018)? Pointing: where two classes stand in one picture,
     does each one's evidence lie on its own (Böhle et al., 2021)?
     """
-    manifests = read_manifests(repository)
-    # A version that was rolled back is there still, for those who name it.
-    known = manifests if version else read_served(repository)
-    checked = CheckedModel(repository, find_model(known, model, version))
+    checked = CheckedModel(repository, read_model(repository, model, version))
     manifest = checked.manifest
     offered = offered_methods(manifest)
     chosen = tuple(methods) or tuple(each for each in _QUICK if each in offered)
@@ -83,6 +82,7 @@ def explain_check(
         if method not in offered or method == "activations":
             raise click.UsageError(f"{model} offers no maps of evidence by {method!r}.")
     images, labels = _chosen(_test_pictures(data, manifest, classes), pictures)
+    published = read_published(repository)
     with temporary_files():
         figures = {
             "model": f"{manifest.name} {manifest.version}",
@@ -90,7 +90,7 @@ def explain_check(
             "pictures": len(images),
             "precisions": [
                 compare_precisions(checked, each, images)
-                for each in tracked(other_precisions(checked, manifests), "Precisions")
+                for each in tracked(other_precisions(checked, published), "Precisions")
             ],
             "randomisation": _randomisation(checked, chosen, images),
             "pointing": _pointing(checked, chosen, images, labels),

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pawsight_export.checks.likeness import correlation
 from pawsight_export.explain_check.checked_model import CheckedModel
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository.directory import (
+    model_names,
+    published_versions,
+    readable_manifests,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pawsight_serving.repository.manifest import Manifest
 
 Figures = dict[str, float | str]
+
+
+def read_published(repository: Path) -> list[Manifest]:
+    """Return every published manifest that can be read.
+
+    Broken ones are of what is not compared; `pawsight repository verify` tells them.
+    """
+    manifests = []
+    for name in model_names(repository):
+        with contextlib.suppress(RepositoryInvalid):
+            versions = published_versions(repository, name)
+            manifests += readable_manifests(repository, name, versions)
+    return manifests
 
 
 def other_precisions(checked: CheckedModel, manifests: Sequence[Manifest]) -> list[CheckedModel]:

@@ -15,8 +15,7 @@ from pawsight_serving.command_errors import told_in_one_sentence
 from pawsight_serving.errors import ConfigurationInvalid, EngineUnavailable
 from pawsight_serving.options import REPOSITORY_OPTION
 from pawsight_serving.process.processors import usable_processors
-from pawsight_serving.repository.catalogue import find_model
-from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.served import read_graph_config, read_model
 from pawsight_serving.repository.triton_config import CONFIG_FILE
 from pawsight_serving.tuning.configuration import check_writable, write_best
 from pawsight_serving.tuning.measurements import best
@@ -188,7 +187,7 @@ def _search(name: str, repository: Path, sweep: Sweep, *, own_client: bool) -> l
     from pawsight_serving.tuning.clients import choose_client
     from pawsight_serving.tuning.search import Bounds, search
 
-    manifest = find_model(read_served(repository), name)
+    manifest = read_model(repository, name)
     environment = prepare(click.echo, environments_cache())
     client = choose_client(environment, environments_cache(), click.echo, own=own_client)
     batches, delays_us = sweep.batches, sweep.delays_us

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,21 @@ def test_the_version_that_is_served_is_checked(home: Path) -> None:
         assert named.stdout.startswith("pets 2 (fp16)")
     finally:
         roll_back(home / "repository", "pets", "2")
+
+
+def test_what_is_broken_of_other_models_holds_nothing_up(home: Path) -> None:
+    others = [home / "repository" / name for name in ("another", "unconfigured")]
+    for other in others:
+        shutil.copytree(home / "repository" / "pets", other)
+    (others[0] / "1" / "manifest.json").write_text("{")
+    (others[1] / "config.pbtxt").unlink()
+    try:
+        for version in ("1", ""):
+            result = check(home, "--method", "grad-cam", "--version", version)
+            assert result.exit_code == 0, result.output
+    finally:
+        for other in others:
+            shutil.rmtree(other)
 
 
 def test_the_environment_is_that_of_the_other_commands(

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.served import read_served, served_versions
+from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
+from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.served import read_model, read_served, served_versions
 from pawsight_serving.repository.triton_config import read_config, write_config
 from tests.serving.tiny_repository import publish_tiny
 
@@ -46,3 +47,33 @@ def test_a_broken_configuration_is_named(tmp_path: Path, text: bytes | None) -> 
         path.write_bytes(text)
     with pytest.raises(RepositoryInvalid, match="tiny"):
         read_served(tmp_path)
+
+
+def test_a_model_is_read_whatever_is_broken_of_others(tmp_path: Path) -> None:
+    for version in ("1", "2", "3"):
+        publish_tiny(tmp_path, version=version)
+    for name in ("other", "unconfigured"):
+        publish_tiny(tmp_path, name=name)
+    roll_back(tmp_path, "tiny")
+    (tmp_path / "other" / "1" / "manifest.json").write_text("{")
+    (tmp_path / "tiny" / "1" / "manifest.json").write_text("{")
+    (tmp_path / "unconfigured" / "config.pbtxt").unlink()
+    assert read_model(tmp_path, "tiny").version == "2"
+    assert read_model(tmp_path, "tiny", "3").version == "3"
+    for broken in ("other", "unconfigured"):
+        with pytest.raises(RepositoryInvalid, match=broken):
+            read_model(tmp_path, broken)
+    with pytest.raises(RepositoryInvalid, match="manifest of tiny version 1 cannot be read"):
+        read_model(tmp_path, "tiny", "1")
+    with pytest.raises(VersionNotFound, match="'4'"):
+        read_model(tmp_path, "tiny", "4")
+    for name in ("nobody", "../tiny", "tiny_explain", ""):
+        with pytest.raises(ModelNotFound, match=r"the models are: other, tiny\.$"):
+            read_model(tmp_path, name)
+
+
+def test_no_model_can_be_read_where_none_is_published(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryInvalid, match="no published model"):
+        read_model(tmp_path, "tiny")
+    with pytest.raises(RepositoryInvalid, match="There is no model repository"):
+        read_model(tmp_path / "nowhere", "tiny")

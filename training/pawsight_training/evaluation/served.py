@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pawsight_serving.repository.catalogue import find_model
-from pawsight_serving.repository.directory import model_names, read_manifest
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_training.errors import TrainingError
 from pawsight_training.evaluation.evaluation import Evaluation
@@ -33,13 +31,10 @@ def served_manifest(repository: Path, name: str) -> Manifest:
         RepositoryInvalid, ModelNotFound: nothing there that is served, or no such model.
     """
     try:
-        from pawsight_serving.repository.served import read_served, served_versions
+        from pawsight_serving.repository.served import read_model
     except ModuleNotFoundError as error:
         raise _missing() from error
-    # The manifests of other models may be broken, and say nothing of this one.
-    if name in model_names(repository) and (versions := served_versions(repository, name)):
-        return read_manifest(repository, name, versions[-1])
-    return find_model(read_served(repository), name)
+    return read_model(repository, name)
 
 
 def evaluate_served(repository: Path, manifest: Manifest, split: Split) -> Evaluation:
