@@ -10,6 +10,7 @@ from pawsight_export.errors import NameInvalid, PublicationFailed
 from pawsight_export.graphs.precisions import build_graphs
 from pawsight_export.graphs.tensorrt_plan import load_tensorrt
 from pawsight_export.pictures import pictures_to_calibrate, pictures_to_measure
+from pawsight_export.publishing.earlier import read_earlier
 from pawsight_export.publishing.publication import next_version, publish
 from pawsight_export.publishing.staging import compile_staged, stage_manifest, stage_version
 from pawsight_export.publishing.writability import refuse_unwritable
@@ -55,6 +56,8 @@ def export_run(request: ExportRequest, say: Callable[[str], None] = lambda _: No
     name, repository = request.name, request.repository
     _check_name(name)
     refuse_unwritable(repository, name)
+    # What is not given now would be missed after the minutes of work, when it is asked for again.
+    read_earlier(repository, name)
     if request.engine == "tensorrt":
         # Before minutes of building and checking, not after them.
         load_tensorrt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from dataclasses import replace
@@ -29,6 +30,8 @@ from pawsight_export.graphs.onnx_graph import to_onnx
 from pawsight_export.graphs.precisions import Graphs, build_graphs
 from pawsight_export.publishing.publication import publish
 from pawsight_export.request import ExportRequest
+from pawsight_serving.errors import RepositoryInvalid
+from pawsight_serving.repository import directory
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.served import served_versions
@@ -174,6 +177,18 @@ def test_where_files_are_broken_to_export_again_mends_them(
     manifest = export_run(ExportRequest(run_folder, "pets", repository, keep=1), said.append)
     assert read_manifests(repository) == [manifest]
     assert not any("no longer served" in each for each in said)
+
+
+def test_a_manifest_that_a_disk_does_not_give_is_told_before_the_work(
+    published: tuple[Path, Manifest], run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(directory, "read_regular_file", read)
+    monkeypatch.delattr(exporting, "build_graphs")
+    with pytest.raises(RepositoryInvalid, match="manifest of pets version 1 cannot be read"):
+        export_run(ExportRequest(run_folder, "pets", published[0]))
 
 
 def test_the_same_run_gives_the_same_graphs(

@@ -20,12 +20,13 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
+from pawsight_export.publishing.earlier import read_earlier
 from pawsight_serving.engines.transient_errors import is_transient
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository.directory import is_version, published_versions, read_manifest
+from pawsight_serving.repository.directory import is_version, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
-from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.shared_configuration import served_beside
 from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
@@ -128,29 +129,21 @@ class _Publication:
         self._manifest = manifest
         # The hot one last.
         self._graphs = (manifest.explain_name, manifest.name)
-        try:
-            self._served = served_versions(repository, manifest.name)
-            newest = int(self._served[-1]) if self._served else 0
-        except RepositoryInvalid as error:
-            if is_transient(error):
-                raise
-            # Nothing is served without a configuration, and nothing says what was rolled back.
-            logger.warning("a configuration is made anew: %s", error)
-            self._served, newest = [], int(manifest.version)
-        # Those above the newest that is served were rolled back.
-        self._earlier = [
-            each for each in published_versions(repository, manifest.name) if int(each) <= newest
-        ]
+        self._earlier = read_earlier(repository, manifest.name)
+        if self._earlier.broken_configuration:
+            logger.warning("a configuration is made anew: %s", self._earlier.broken_configuration)
 
     def run(self, keep: int) -> list[str]:
         for graph in self._graphs:
             remove_remains(self._repository / graph)
-        earlier = self._earlier
+        earlier = self._earlier.versions
         kept = [*earlier[max(0, len(earlier) - keep + 1) :], self._manifest.version]
-        beside = served_beside([*self._manifests(earlier), self._manifest], self._manifest)
+        beside = served_beside([*self._earlier.manifests, self._manifest], self._manifest)
         served = [each for each in beside if each.version in kept]
         # Until the hot graph's configuration says otherwise, its earlier versions are served.
-        explained = [each for each in beside if each in served or each.version in self._served]
+        explained = [
+            each for each in beside if each in served or each.version in self._earlier.served
+        ]
         try:
             self._copy()
             with signals_deferred():
@@ -160,21 +153,6 @@ class _Publication:
             for graph in self._graphs:
                 shutil.rmtree(self._part(graph), ignore_errors=True)
         return [each.version for each in served]
-
-    def _manifests(self, versions: Sequence[str]) -> list[Manifest]:
-        """Return the manifests of these versions, without those that are broken.
-
-        Raises:
-            RepositoryInvalid: one is not given, by the disk or to this user; servers may have it.
-        """
-        found = []
-        for version in versions:
-            try:
-                found.append(read_manifest(self._repository, self._manifest.name, version))
-            except RepositoryInvalid as error:
-                if is_transient(error):
-                    raise
-        return found
 
     def _part(self, graph: str) -> Path:
         return self._repository / graph / f".{self._manifest.version}.part"
@@ -209,14 +187,14 @@ class _Publication:
         try:
             with restored_on_failure(files):
                 for graph in self._graphs:
-                    if not self._served:
+                    if not self._earlier.served:
                         # A folder of versions without a configuration would look broken.
                         self._configure(graph, versions[graph])
                     target = self._repository / graph / self._manifest.version
                     self._part(graph).rename(target)
                     moved.append(target)
                     flush_folder(target.parent)
-                if self._served:
+                if self._earlier.served:
                     for graph in self._graphs:
                         self._configure(graph, versions[graph])
         except BaseException:
@@ -227,7 +205,7 @@ class _Publication:
 
     def _configure(self, graph: str, versions: Sequence[Manifest]) -> None:
         config = model_config(versions, graph)
-        if self._served:
+        if self._earlier.served:
             try:
                 carry_over(read_graph_config(self._repository, graph), config)
             except RepositoryInvalid as error:
