@@ -98,6 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_headers = False
         # Whether its answer closes the connection once it has been read.
         self._closes = False
+        # Of a body, what is not handed on yet.
+        self._parts: list[bytes] = []
         # What came while requests wait, and is not parsed yet.
         self._held = b""
         # The last answer: a refusal, which may wait until the requests before it are answered.
@@ -148,6 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._idle_bytes += len(data)
         super().data_received(data)
+        self._hand_on_body()
         if self._idle_bytes > self._limits.max_header_bytes:
             self._refuse_headers()
         elif self._idle_bytes and self._timer is None:
@@ -194,10 +197,15 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.transport = LingeringTransport(self.transport, lambda: self._close(cycle))  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Take a part of the body; those that come together are handed on together."""
         self._idle_bytes = 0
-        if not self._is_over:
-            super().on_body(body)
+        # Of chunks of one byte there are thousands at once.
+        self._parts.append(body)
+
+    def _hand_on_body(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._is_over:
+            super().on_body(b"".join(parts))
 
     def on_message_complete(self) -> None:
         """End the request's body."""
@@ -205,6 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._wait(None)
         self._since_s, self._idle_bytes = None, 0
+        self._hand_on_body()
         if self._closes:
             self.transport.close()
         if not self._is_over:

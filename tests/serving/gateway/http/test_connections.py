@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pawsight_serving.addresses import Address
 from pawsight_serving.gateway.http.connections import BoundedProtocol, ConnectionLimits
@@ -375,6 +376,29 @@ async def test_a_body_in_parts_may_be_longer_than_headers() -> None:
         assert head.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(5_000) == b"x" * 5_000
         writer.close()
+
+
+async def test_parts_of_a_body_that_come_together_are_handed_on_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handed: list[bytes] = []
+    hand_on = HttpToolsProtocol.on_body
+
+    def count(protocol: HttpToolsProtocol, body: bytes) -> None:
+        handed.append(body)
+        hand_on(protocol, body)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_body", count)
+    head = b"POST / HTTP/1.1\r\nhost: here\r\n" + CHUNKED + b"\r\n\r\n"
+    sent = [head + (b"1\r\n%b\r\n" % each) * 2_000 + b"0\r\n\r\n" for each in (b"x", b"y")]
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"".join(sent))
+        for each in (b"x", b"y"):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert await reader.readexactly(2_000) == each * 2_000
+        writer.close()
+    assert len(handed) < 100
 
 
 async def test_nothing_behind_refused_headers_is_answered() -> None:
