@@ -104,7 +104,10 @@ def publish(
                 )
             return _Publication(staged, repository, read_manifest(staged, name, version)).run(keep)
     except OSError as error:
-        raise PublicationFailed(f"{failed}: {error.strerror or error}.") from error
+        raise PublicationFailed(
+            f"{failed}: {error.strerror or error}; mend that, or choose another --repository, then "
+            "export again."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -60,7 +60,8 @@ def add_filters(root: Path, name: str, folder: Path, version: str = "") -> tuple
             return version, _add(root, name, version, folder)
     except OSError as error:
         raise RepositoryInvalid(
-            f"The filters of {name} could not be written in {root}: {error.strerror or error}."
+            f"The filters of {name} could not be written in {root}: {error.strerror or error}; "
+            "mend that, then try again."
         ) from error
 
 

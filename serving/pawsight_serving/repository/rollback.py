@@ -63,7 +63,8 @@ def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
             return _roll_back(root, name, to)
     except OSError as error:
         raise RepositoryInvalid(
-            f"{name} in {root} could not be rolled back: {error.strerror or error}."
+            f"{name} in {root} could not be rolled back: {error.strerror or error}; mend that, "
+            "then try again."
         ) from error
 
 

@@ -51,13 +51,16 @@ def write_best(repository: Path, name: str, best: Trial, latency_ms: float) -> N
         "p99_ms": round(best.load.p99_ms, 2),
         "at": datetime.now(UTC).timestamp(),
     }
+    setting = best.setting
     try:
         with exclusive_writer(repository, name):
             config = read_graph_config(repository, name)
-            remember(config, best.setting, figures)
+            remember(config, setting, figures)
             replace_file(repository / name / CONFIG_FILE, write_config(config).encode())
     except OSError as error:
         raise RepositoryInvalid(
             f"The configuration of {name} in {repository} could not be written: "
-            f"{error.strerror or error}."
+            f"{error.strerror or error}; mend that, then tune again with --instances "
+            f"{setting.instances} --batches {setting.largest_batch} --delays-us "
+            f"{setting.delay_us}, the best found."
         ) from error

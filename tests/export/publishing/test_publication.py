@@ -366,7 +366,10 @@ def test_a_full_disk_is_told_in_its_own_words(
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(PublicationFailed) as failed:
         put(repository, "1", staged)
-    assert str(failed.value).endswith(f"published in {repository}: No space left on device.")
+    assert str(failed.value).endswith(
+        f"published in {repository}: No space left on device; mend that, or choose another "
+        "--repository, then export again."
+    )
 
 
 def test_what_cannot_be_removed_does_not_undo_a_publication(

@@ -103,7 +103,9 @@ def test_what_fails_half_way_changes_nothing(
 
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     monkeypatch.setattr(adding_filters, "replace_file", replace)
-    with pytest.raises(RepositoryInvalid, match=r"could not be written .*No space left on device"):
+    with pytest.raises(
+        RepositoryInvalid, match=r"could not be written .*No space left on device; mend that"
+    ):
         add_filters(root, "tiny", drawn)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     monkeypatch.undo()

@@ -186,6 +186,6 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "replace_file", full)
-    with pytest.raises(RepositoryInvalid, match="could not be rolled back: No space left"):
+    with pytest.raises(RepositoryInvalid, match="rolled back: No space left on device; mend that"):
         roll_back(repository, "tiny")
     assert policies(repository) == [[1, 2, 3]] * 2

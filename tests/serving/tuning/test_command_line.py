@@ -89,7 +89,8 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
     monkeypatch.setattr(configuration, "replace_file", full)
     done = tune(repository, "--latency-ms", "10")
     assert done.exit_code == 1
-    assert "could not be written: No space left on device." in done.output
+    assert "could not be written: No space left on device; mend that" in done.output
+    assert "--instances 1 --batches 1 --delays-us 0, the best found." in done.output
     assert (repository.parent / "plot.png").is_file()
 
 
