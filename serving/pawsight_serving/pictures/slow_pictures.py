@@ -26,7 +26,8 @@ _MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_START: Final = 0xD8
 _JPEG_END: Final = 0xD9
 _SCAN: Final = 0xDA
-_PROGRESSIVE: Final = (0xC2, 0xC6, 0xCA, 0xCE)
+# By Huffman's codes, and by arithmetic ones. No decoder here reads hierarchical JPEGs.
+_PROGRESSIVE: Final = (0xC2, 0xCA)
 
 
 def check_segments(data: bytes) -> None:

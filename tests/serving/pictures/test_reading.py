@@ -213,6 +213,19 @@ def test_a_fraction_is_never_smaller_than_what_is_needed() -> None:
     assert fraction.width >= 150
 
 
+@pytest.mark.parametrize("at_least", [(150, 600), (600, 150)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_fraction_is_no_smaller_than_an_oblong_either_upright_or_turned(
+    at_least: tuple[int, int], orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    data = encode(Image.new("RGB", (600, 1200)), "JPEG", exif=exif)
+    fraction = open_picture(data, at_least=at_least)
+    assert fraction.height >= at_least[0]
+    assert fraction.width >= at_least[1]
+
+
 def test_empty_bytes_are_no_picture() -> None:
     with pytest.raises(ImageMissing):
         decode_picture(b"", (4, 4))

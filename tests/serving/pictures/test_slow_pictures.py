@@ -69,6 +69,13 @@ def test_a_jpeg_of_many_scans_is_refused() -> None:
     refuse(repeating_the_last_scan(progressive_jpeg(), 100))
 
 
+def test_a_jpeg_of_many_arithmetic_coded_scans_is_refused() -> None:
+    huffman_coded, arithmetic_coded = b"\xff\xc2", b"\xff\xca"
+    jpeg = repeating_the_last_scan(progressive_jpeg(), 100)
+    assert jpeg.count(huffman_coded) == 1
+    refuse(jpeg.replace(huffman_coded, arithmetic_coded))
+
+
 def test_a_jpeg_of_many_segments_is_refused() -> None:
     jpeg = cat_jpeg()
     open_picture(jpeg[:2] + b"\xff\xe5\0\x02" * 500 + jpeg[2:])

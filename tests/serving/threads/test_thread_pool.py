@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.threads.thread_pool import ThreadPool
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +71,16 @@ async def test_the_first_failure_cancels_the_rest(workers: ThreadPool) -> None:
     held.set()
     await workers.run(int, Deadline.after(10))
     assert ran == []
+
+
+async def test_a_thread_without_work_holds_nothing_of_the_last(workers: ThreadPool) -> None:
+    def work() -> None:
+        """Stand for a picture in memory."""
+
+    held = weakref.ref(work)
+    await workers.run(work, Deadline.after(10))
+    del work
+    await until(lambda: held() is None)
 
 
 async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:

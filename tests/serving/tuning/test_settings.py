@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from pawsight_serving.repository.triton_config import model_config
 from pawsight_serving.tuning.settings import (
@@ -18,8 +19,6 @@ from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 
 @pytest.fixture
@@ -73,6 +72,10 @@ def test_a_model_without_batches_is_tuned_in_its_instances_alone(tmp_path: Path)
     wanted.instance_group[0].count = 3
     apply(config, Setting(instances=3, largest_batch=8, delay_us=500))
     assert config == wanted
+
+
+def test_what_a_configuration_does_not_say_is_tritons_default() -> None:
+    assert setting_of(ModelConfig()) == Setting(instances=1, largest_batch=1, delay_us=0)
 
 
 def test_what_was_tuned_goes_over_to_the_next_version(tmp_path: Path, config: ModelConfig) -> None:
