@@ -22,8 +22,23 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "other")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         read_regular_file(tmp_path / "other")
+    assert raised.value.strerror == "No regular file"
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    def next_descriptor() -> int:
+        with (tmp_path / "file").open() as file:
+            return file.fileno()
+
+    free = next_descriptor()
+    read_regular_file(tmp_path / "file")
+    with pytest.raises(FileNotFoundError):
+        read_regular_file(tmp_path)
+    assert next_descriptor() == free
 
 
 def test_a_pipe_in_a_files_place_holds_up_no_reader_of_a_repository(tmp_path: Path) -> None:
