@@ -40,5 +40,5 @@ def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> 
 def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     _, place, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
     ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    # Two constant maps have no order, so none that could agree.
+    # A constant map has no order, so none that another's could agree with.
     return ranks if len(counts) > 1 else np.zeros(values.size)

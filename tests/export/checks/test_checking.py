@@ -9,6 +9,7 @@ import pytest
 
 from pawsight_export.checks import checking
 from pawsight_export.checks.checking import check_pictures, check_staged
+from pawsight_export.errors import PrecisionInsufficient
 from pawsight_training.data.dataset import Split
 from tests.export.conftest import SIZE
 from tests.serving.tiny_repository import SIDE, publish_tiny
@@ -101,6 +102,20 @@ def test_below_float32_the_graph_is_held_against_the_runs_own_net(
     assert size == (SIDE, SIDE)
     assert checked.agreement["pictures"] == 4
     assert checked.agreement["label flips"] == 0
+
+
+def test_what_disagrees_with_the_net_is_refused(
+    tmp_path: Path, compared: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opposite(*_: Any) -> dict[str, np.ndarray]:
+        cats = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
+        return {"probabilities": cats, "gradcam": np.zeros((4, 2, 2, 2), np.float32)}
+
+    monkeypatch.setattr(checking, "reference_outputs", opposite)
+    staged = publish_tiny(tmp_path, precision="fp16")
+    with pytest.raises(PrecisionInsufficient, match=r"label flips 4, allowed 0\..* again$"):
+        check(tmp_path, staged, labelled_pictures())
+    assert compared
 
 
 def test_flat_pictures_are_always_checked() -> None:

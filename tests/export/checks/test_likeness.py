@@ -23,10 +23,16 @@ def test_ranks_see_the_order_alone() -> None:
 
 
 def test_equal_values_share_their_rank() -> None:
-    steps = np.array([0, 0, 0, 1], np.float32)
-    assert rank_correlation(steps, np.array([0, 1, 2, 3], np.float32)) == pytest.approx(
-        np.corrcoef([2, 2, 2, 4], [1, 2, 3, 4])[0, 1]
+    steps = np.array([0, 0, 0, 1, 2], np.float32)
+    assert rank_correlation(steps, np.array([0, 1, 2, 3, 4], np.float32)) == pytest.approx(
+        np.corrcoef([2, 2, 2, 4, 5], [1, 2, 3, 4, 5])[0, 1]
     )
+
+
+def test_a_constant_map_has_no_order_that_another_could_share() -> None:
+    for level in (0, 1):
+        assert rank_correlation(np.full_like(RAMP, level), RAMP) == 0
+        assert rank_correlation(np.full_like(RAMP, level), EMPTY) == 1
 
 
 def test_two_empty_maps_agree_and_an_empty_one_agrees_with_no_other() -> None:
@@ -40,6 +46,12 @@ def test_the_strongest_fifths_overlap_and_no_weaker_places_count() -> None:
     other[3, 1:3] = 0  # the third and fourth strongest of one
     assert overlap(one, other) == 0.5
     assert overlap(one, -one) == 0
+
+
+def test_of_a_small_map_one_place_is_the_strongest() -> None:
+    small = np.array([[0, 1]], np.float32)
+    assert overlap(small, small) == 1
+    assert overlap(small, -small) == 0
 
 
 def test_a_flat_map_agrees_with_flat_ones_alone() -> None:

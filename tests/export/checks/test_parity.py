@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pawsight_export.checks import parity
 from pawsight_export.checks.checking import check_pictures
-from pawsight_export.checks.parity import TOLERANCE, check_parity
+from pawsight_export.checks.parity import TOLERANCE, check_parity, relative_deviations
 from pawsight_export.checks.references import captum_maps
 from pawsight_export.errors import ParityFailed
 from pawsight_export.graphs import graphs
@@ -212,6 +212,26 @@ def test_rounding_may_decide_in_one_picture_but_not_in_two_nor_in_a_flat_one() -
     explain["gradcam:conv1"][seen] *= 1.01
     with pytest.raises(ParityFailed, match="flat pictures"):
         check(net, explain)
+
+
+def test_a_deviation_is_in_units_of_its_pictures_largest_value() -> None:
+    reference = np.zeros((4, 1, 2, 2), np.float32)
+    reference[0, 0, 0, 0], reference[1] = 4, -2
+    value = reference.copy()
+    value[0, 0, 1, 1], value[1] = 1, -5
+    value[3] = 2 * TOLERANCE
+    # Without any evidence, as in the last two, every value must be zero.
+    np.testing.assert_allclose(relative_deviations(value, reference), [0.25, 1.5, 0, 2])
+
+
+def test_no_flat_picture_is_needed_and_no_way_to_repeat_it() -> None:
+    net, noise = small_net(), PICTURES[FIRST_OF_NOISE:]
+    explain = answer(ExplainGraph(net), noise)
+    figures = check_parity(net, noise, None, explain)
+    assert figures["explain grad-cam, flat pictures"] == 0
+    assert figures["explain gradients, flat pictures"] == 0
+    with pytest.raises(ParityFailed, match=r"Nothing was published\.$"):
+        check_parity(net, noise, None, explain | {"probabilities": 1 - explain["probabilities"]})
 
 
 def test_where_rounding_breaks_every_pictures_ties_a_wrong_way_back_alone_is_stopped(
