@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.observability.observation import Observer
 from tests.serving.heard import Heard
+from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -161,10 +164,22 @@ async def test_who_sends_a_body_slowly_is_cut() -> None:
         refused(await said(address, HALF_A_BODY), 408, "DEADLINE_EXCEEDED")
 
 
+async def test_who_waits_for_an_answer_is_not_taken_for_a_slow_sender() -> None:
+    async with serving(header_timeout_s=0.1) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(SLOW.replace(b"host", b"connection: close\r\n" + CHUNKED + b"\r\nhost"))
+        writer.write(b"4\r\nhalf\r\n")
+        await asyncio.sleep(0.05)
+        # What is around a body's parts ends the request here, and begins none.
+        writer.write(b"0\r\n\r\n")
+        assert statuses(await asyncio.wait_for(reader.read(), 10)) == [200]
+        writer.close()
+
+
 async def test_who_was_answered_early_and_goes_on_sending_is_cut() -> None:
     async with serving(body_timeout_s=30) as address:
         answer = await said(address, HALF_A_BODY.replace(b"POST /", b"POST /at-once"))
-        assert answer.startswith(b"HTTP/1.1 413")
+        assert statuses(answer) == [413]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +213,7 @@ async def test_who_never_sends_all_is_cut_after_the_early_answer() -> None:
     )
     async with serving(body_timeout_s=30) as address:
         answer = await said(address, close)
-        assert answer.startswith(b"HTTP/1.1 413")
+        assert statuses(answer) == [413]
 
 
 async def test_who_does_not_read_an_answer_holds_no_connection_for_ever() -> None:
@@ -224,6 +239,30 @@ async def test_who_has_read_its_answers_keeps_the_connection() -> None:
             await reader.readexactly(MUCH)
             await asyncio.sleep(0.3)
         writer.close()
+
+
+async def test_a_connection_that_has_ended_is_kept_by_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[BoundedProtocol]] = []
+    begin = BoundedProtocol.connection_made
+
+    def watched(protocol: BoundedProtocol, transport: asyncio.Transport) -> None:
+        made.append(weakref.ref(protocol))
+        begin(protocol, transport)
+
+    def are_gone() -> bool:
+        gc.collect()
+        return all(connection() is None for connection in made)
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", watched)
+    async with serving(header_timeout_s=300, idle_timeout_s=300) as address:
+        assert statuses(await said(address, ENDING)) == [200]
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(GET[:-2])
+        await until(lambda: len(made) == 2)
+        writer.close()
+        await until(are_gone)
 
 
 async def test_more_connections_than_may_be_are_refused_at_once() -> None:
@@ -256,11 +295,19 @@ async def test_what_is_not_well_formed_is_one_sentence(sent: bytes) -> None:
         assert "not well-formed HTTP/1.1" in answer
 
 
-@pytest.mark.parametrize("coding", [b"gzip, chunked", b"identity", b"chunked, chunked", b"gzip"])
-async def test_a_body_coded_otherwise_than_in_chunks_is_refused(coding: bytes) -> None:
+@pytest.mark.parametrize(
+    ("coding", "told"),
+    [
+        (b"gzip, chunked", "not supported; send the body as it is, or chunked"),
+        (b"identity", "not supported; send the body as it is, or chunked"),
+        (b"gzip", "not supported; send the body as it is, or chunked"),
+        (b"chunked, chunked", "not well-formed"),
+    ],
+)
+async def test_a_body_coded_otherwise_than_in_chunks_is_refused(coding: bytes, told: str) -> None:
     body = HALF_A_BODY.replace(b"content-length: 9", b"transfer-encoding: " + coding)
     async with serving() as address:
-        refused(await said(address, body), 400, "REQUEST_INVALID")
+        assert told in refused(await said(address, body), 400, "REQUEST_INVALID")
 
 
 async def test_the_coding_in_chunks_has_any_case() -> None:
@@ -451,6 +498,16 @@ async def test_a_tunnel_with_a_body_is_refused() -> None:
         assert "no proxy" in refused(await said(address, tunnel), 400, "REQUEST_INVALID")
 
 
+async def test_a_tunnel_is_answered_once_and_opened_to_nobody() -> None:
+    heard = Heard()
+    async with serving(heard) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET.replace(b"GET", b"CONNECT"))
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 405")
+        writer.close()
+    assert len(heard.said()) == 1
+
+
 async def test_blanks_behind_a_header_are_none_of_its_value() -> None:
     async with serving() as address:
         sent = b"connection: close\r\nx-request-id: mine \t\r\nhost"
@@ -491,6 +548,18 @@ async def test_who_waits_for_an_answer_need_not_have_sent_the_next_request() -> 
         for begun in (b"GET / HT", HALF_A_BODY):
             # Its own time begins with its turn.
             assert statuses(await said(address, SLOW + begun)) == [200, 408]
+
+
+async def test_who_sent_a_request_behind_another_keeps_the_connection() -> None:
+    async with serving(body_timeout_s=0.1) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET + GET)
+        for _ in range(2):
+            await asyncio.wait_for(reader.readuntil(b"done"), 10)
+        await asyncio.sleep(0.3)
+        writer.write(GET)
+        await asyncio.wait_for(reader.readuntil(b"done"), 10)
+        writer.close()
 
 
 async def test_a_body_behind_another_request_has_all_of_its_time() -> None:
