@@ -18,7 +18,13 @@ from pawsight_client import (
     PawsightError,
     ServerUnreachable,
 )
-from pawsight_client._retries import Attempts, RetryPolicy, check_client, check_timeout
+from pawsight_client._retries import (
+    MOST_TIMEOUT_S,
+    Attempts,
+    RetryPolicy,
+    check_client,
+    check_timeout,
+)
 
 
 class Clock:
@@ -83,14 +89,21 @@ def test_no_pause_outlasts_the_deadline(clock: Clock) -> None:
         tried.pause_s(Overloaded("Wait."))
 
 
+def test_a_pause_that_leaves_no_time_to_ask_is_none(clock: Clock) -> None:
+    assert attempts(clock, timeout_s=0.75).pause_s(Overloaded("Wait.")) == 0.5
+    with pytest.raises(Overloaded):
+        attempts(clock, timeout_s=0.5).pause_s(Overloaded("Wait."))
+
+
 def test_no_time_is_left_after_the_deadline(clock: Clock) -> None:
     tried = attempts(clock, timeout_s=1.0)
     clock.now_s += 2.0
     assert 0 < tried.remaining_s() < 0.01
 
 
-def test_a_timeout_may_be_numpys() -> None:
+def test_a_timeout_may_be_numpys_and_is_bounded() -> None:
     assert check_timeout(np.float32(2.5)) == 2.5  # type: ignore[arg-type]
+    assert check_timeout(MOST_TIMEOUT_S) == MOST_TIMEOUT_S
     check_client(np.float32(2.5), np.int64(1))  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,59 @@ def test_what_is_published_is_what_was_staged(staged: Path, repository: Path) ->
     assert put(repository, "1", staged) == ["1"]
     assert files(repository) == files(staged / "1")
     assert faults(repository) == []
+
+
+def test_folders_of_a_staged_version_come_with_it(staged: Path, repository: Path) -> None:
+    publish_tiny(staged)
+    grids = staged / "tiny_explain" / "1" / "filters"
+    grids.mkdir()
+    (grids / "conv1.png").write_bytes(b"a picture")
+    publish(staged, repository, "tiny", "1")
+    assert files(repository) == files(staged)
+
+
+def test_all_of_a_version_is_on_the_disk_before_it_is_served(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[int] = set()
+    really_flush = os.fsync
+
+    def flush(descriptor: int) -> None:
+        really_flush(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def serve(path: Path, data: bytes) -> None:
+        for part in path.parent.glob("*1*"):
+            for each in (part, *part.rglob("*")):
+                assert each.stat().st_ino in flushed, f"{each} may be lost in a crash"
+        replace_file(path, data)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(publication, "replace_file", serve)
+    put(repository, "1", staged)
+
+
+def test_who_finds_a_version_finds_it_and_its_explanations(
+    staged: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2"):
+        put(repository, version, staged)
+    seen: list[list[list[int]]] = []
+
+    def watched(path: Path, data: bytes) -> None:
+        replace_file(path, data)
+        seen.append(policies(repository))
+        for graph, versions in zip(GRAPHS, seen[-1], strict=True):
+            assert all(
+                (repository / graph / str(each) / "manifest.json").is_file() for each in versions
+            )
+
+    monkeypatch.setattr(publication, "replace_file", watched)
+    put(repository, "3", staged, keep=1)
+    assert seen[0] == [[1, 2], [1, 2]]
+    assert [[3], [1, 2, 3]] in seen
+    assert seen[-1] == [[3], [3]]
+    assert all(set(hot) <= set(explain) for hot, explain in seen)
 
 
 def test_a_second_version_leaves_the_first_alone(staged: Path, repository: Path) -> None:
