@@ -271,6 +271,15 @@ async def test_shared_memory_is_refused(stub: Any, place: str) -> None:
     assert "Shared memory is not offered" in (raised.value.details() or "")
 
 
+async def test_the_strongest_classes_come_as_texts(stub: Any) -> None:
+    asked = request(RED, outputs=[{"name": "probabilities"}, {"name": "gradcam"}])
+    asked.outputs[0].parameters["classification"].int64_param = 1
+    response = await stub.ModelInfer(asked)
+    assert [output.datatype for output in response.outputs] == ["BYTES", "FP32"]
+    assert list(response.outputs[0].shape) == [1, 1]
+    assert response.raw_output_contents[0].endswith(b":1:dog")
+
+
 async def test_no_classes_are_the_probabilities_themselves(stub: Any) -> None:
     asked = request(RED, outputs=[{"name": "probabilities"}])
     asked.outputs[0].parameters["classification"].int64_param = 0

@@ -28,8 +28,21 @@ def test_byte_strings_that_end_too_soon(raw: bytes) -> None:
 
 
 def test_more_byte_strings_than_any_request_may_hold() -> None:
+    most = InputTensor.from_raw("image", "BYTES", (10_000,), element(b"") * 10_000)
+    assert len(most.elements) == 10_000
     with pytest.raises(RequestError, match="more than 10000 elements"):
         InputTensor.from_raw("image", "BYTES", (10_001,), element(b"") * 10_001)
+
+
+def test_a_tensor_keeps_what_its_caller_said_of_it() -> None:
+    for tensor in (
+        InputTensor.from_raw("image", "BYTES", (1,), element(b"one")),
+        InputTensor.from_raw("image", "UINT8", (1,), b"\x00"),
+        InputTensor.from_numbers("image", "UINT8", (1,), [0]),
+        InputTensor.from_numbers("image", "FP32", (1,), [0.5]),
+    ):
+        assert (tensor.name, tensor.shape) == ("image", (1,))
+        assert tensor.datatype in {"BYTES", "UINT8", "FP32"}
 
 
 def test_pixels_in_binary_form() -> None:
@@ -45,7 +58,13 @@ def test_pixels_as_numbers_are_flat(numbers: list[Any]) -> None:
     assert np.asarray(tensor.elements).tolist() == [0, 1, 254, 255]
 
 
+def test_no_pixels_are_left_for_the_shape_to_refuse() -> None:
+    assert not len(InputTensor.from_numbers("image", "UINT8", (1, 2, 2, 3), []).elements)
+
+
 def test_pixels_nested_otherwise_than_the_shape_says_are_not_put_in_another_order() -> None:
+    with pytest.raises(RequestError, match=r"nested as \[2, 3\].* says \[3, 2\]"):
+        InputTensor.from_numbers("image", "UINT8", (3, 2), [[0, 1, 2], [3, 4, 5]])
     channels_first = np.zeros((1, 3, 2, 2), np.uint8).tolist()
     with pytest.raises(RequestError, match=r"nested as \[1, 3, 2, 2\].* says \[1, 2, 2, 3\]"):
         InputTensor.from_numbers("image", "UINT8", (1, 2, 2, 3), channels_first)

@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.gateway.http.open_inference import answers
 from pawsight_serving.gateway.http.open_inference.answers import infer_answer
 from pawsight_serving.gateway.http.open_inference.requests import InferRequest
 from pawsight_serving.gateway.open_inference.tensors import (
@@ -90,6 +91,9 @@ def test_only_binary_tensors_have_parameters_which_tritons_cpp_client_takes_for_
     assert sizes == [None, 16]
     assert ["parameters" in tensor for tensor in header["outputs"]] == [False, True]
     assert header["parameters"] == {"digest:one": "sha256:1"}
+    answer = infer_answer(ANSWERED, request("one", "two"))
+    header = orjson.loads(answer.body[: int(answer.headers["inference-header-content-length"])])
+    assert "parameters" not in header
 
 
 def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
@@ -98,3 +102,11 @@ def test_what_is_too_much_for_json_goes_in_binary_form() -> None:
     with pytest.raises(OptionInvalid, match="2000001 numbers"):
         infer_answer(answered, request())
     assert len(infer_answer(answered, request("one")).body) > 8_000_000
+
+
+def test_as_much_as_json_takes_goes_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_NUMBERS", 6)
+    assert infer_answer(ANSWERED, request()).media_type == "application/json"
+    monkeypatch.setattr(answers, "MAX_NUMBERS", 5)
+    with pytest.raises(OptionInvalid, match="have 6 numbers, and JSON takes 5"):
+        infer_answer(ANSWERED, request())

@@ -105,6 +105,15 @@ def test_which_outputs_are_wanted_in_binary_form(
     assert list(request.asked.outputs) == [each["name"] for each in fields.get("outputs", [])]
 
 
+def test_classes_are_asked_for_by_their_number() -> None:
+    probabilities: dict[str, Any] = {"name": "probabilities", "parameters": {"classification": 2}}
+    for outputs, strongest in (
+        ([probabilities, {"name": "gradcam"}], {"probabilities": 2}),
+        ([{"name": "probabilities"}], {}),
+    ):
+        assert read([image(data=[B64])], outputs=outputs).asked.strongest == strongest
+
+
 def test_parameters_that_mean_nothing_here_are_left() -> None:
     read(
         [image(data=[B64], parameters={"colour": "RGB"})],
@@ -164,12 +173,16 @@ def test_the_broken_base64_of_several_is_named() -> None:
         ([binary(7)], ELEMENT),
         ([binary(), binary()], ELEMENT),
         ([image(data=[B64])], ELEMENT),
-        ([binary(data=[B64])], ELEMENT),
     ],
 )
 def test_binary_tensors_that_are_not_what_the_json_says(inputs: list[Any], tail: bytes) -> None:
     with pytest.raises(RequestError):
         read(inputs, tail)
+
+
+def test_a_tensor_comes_in_one_form() -> None:
+    with pytest.raises(RequestError, match="'image' has data and binary data; send one"):
+        read([binary(data=[B64])], ELEMENT)
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "1e3", "1000000", "0" * 5000])
@@ -191,6 +204,7 @@ def test_a_body_that_is_not_json(body: bytes) -> None:
         (b"{}", "The JSON's inputs is missing or does not"),
         (b'{"id": 7, "inputs": []}', "The JSON's id does not fit; send a string there."),
         (b'{"inputs": {}}', "The JSON's inputs does not fit; send an array there."),
+        (b'{"id": 7, "inputs": {}}', "The JSON's id does not fit; send a string there."),
         (b'{"inputs": [1]}', "The JSON's inputs.0 does not fit; send an object there."),
         (
             b'{"inputs": [], "parameters": {"binary_data_output": "true"}}',
