@@ -23,6 +23,7 @@ from tests.serving.grpc_client import trailing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pawsight_serving.gateway.metrics import Metrics
     from pawsight_serving.gateway.open_inference.core import OpenInference
     from pawsight_serving.observability.observation import Observer
     from pawsight_serving.readiness import Readiness
@@ -184,6 +185,27 @@ async def test_a_streams_answers_keep_order_and_ids_and_fail_alone(
     assert two.infer_response.parameters["code"].string_param == "IMAGE_INVALID"
 
 
+async def test_each_request_of_a_stream_has_the_servers_time_and_no_more(
+    open_inference: OpenInference, observer: Observer, engine: FakeEngine
+) -> None:
+    engine.may_answer.clear()
+    servicer = OpenInferenceServicer(
+        open_inference, observer, timeout_s=0.1, stream_requests_at_once=1
+    )
+    server = RpcServer(
+        {SERVICE: partial(add_GRPCInferenceServiceServicer_to_server, servicer)}, 99_999
+    )
+    address = await server.start(Address("127.0.0.1", 0))
+    async with grpc.aio.insecure_channel(str(address)) as channel:
+        call = GRPCInferenceServiceStub(channel).ModelStreamInfer(
+            iter([request(RED, id="late"), request(b"nonsense", id="bad")])
+        )
+        late, bad = [each.infer_response async for each in call]
+    await server.stop(0)
+    assert (late.id, late.parameters["code"].string_param) == ("late", "DEADLINE_EXCEEDED")
+    assert (bad.id, bad.parameters["code"].string_param) == ("bad", "IMAGE_INVALID")
+
+
 async def test_each_answer_of_a_stream_is_its_requests_last(stub: Any) -> None:
     (streamed,) = [each async for each in stub.ModelStreamInfer(iter([request(RED)]))]
     assert streamed.infer_response.parameters["triton_final_response"].bool_param
@@ -215,7 +237,7 @@ async def test_an_unforeseen_failure_in_a_stream_tells_nothing(
     ],
 )
 async def test_what_is_not_offered_is_unimplemented_and_no_fault(
-    stub: Any, method: str, request_: Any, caplog: pytest.LogCaptureFixture
+    stub: Any, metrics: Metrics, method: str, request_: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await getattr(stub, method)(request_)
@@ -224,6 +246,7 @@ async def test_what_is_not_offered_is_unimplemented_and_no_fault(
     assert trailing(raised.value)["pawsight-code"] == "ROUTE_NOT_FOUND"
     assert len(trailing(raised.value)["x-request-id"]) == 32
     assert "Traceback" not in caplog.text
+    assert 'code="ROUTE_NOT_FOUND"' in metrics.exposition().decode()
 
 
 async def test_the_index_can_be_of_what_answers(
