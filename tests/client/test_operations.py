@@ -14,6 +14,7 @@ from pawsight_client._operations import (
     GetModel,
     Predict,
     check_many,
+    check_single,
     joined,
     listed,
     single,
@@ -33,6 +34,8 @@ def test_numbers_may_be_numpys() -> None:
     channels: Any = np.argsort([3, 1, 2])
     asked = Explain(b"data", channels=listed(channels))
     assert asked.channels == (1, 2, 0)
+    with pytest.raises(OptionInvalid, match="channels must be a list of numbers"):
+        listed(channels[0])
     numbers: Any = {"top": np.int64(3), "seed": np.int32(1), "alpha": np.float32(0.5)}
     Explain(b"data", **numbers)
     check_many([], np.int64(4), "raise")  # type: ignore[arg-type]
@@ -45,9 +48,15 @@ def test_names_are_text() -> None:
         Explain(b"data", layer=NO_TEXT)
     with pytest.raises(OptionInvalid):
         GetModel("m", version=NO_TEXT)
+    number: Any = 3
+    with pytest.raises(OptionInvalid, match="version must be text, not int"):
+        Predict(b"data", version=number)
+    with pytest.raises(OptionInvalid, match="model must be text, not int"):
+        GetModel(number)
 
 
 def test_a_model_that_is_asked_for_has_a_name() -> None:
+    assert GetModel("tiny").model == "tiny"
     with pytest.raises(OptionInvalid, match="Name the model"):
         GetModel("")
 
@@ -78,9 +87,36 @@ def test_what_is_no_text_is_named(name: str) -> None:
         Explain(b"data", **options)
 
 
-def test_alpha_is_a_number() -> None:
-    with pytest.raises(OptionInvalid, match="alpha"):
-        Explain(b"data", alpha="0.5")  # type: ignore[arg-type]
+@pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan"), "0.5"])
+def test_alpha_is_a_number_from_0_to_1(alpha: Any) -> None:
+    for edge in (0, 1):
+        Explain(b"data", alpha=edge)
+    with pytest.raises(OptionInvalid, match="alpha is a number from 0 to 1"):
+        Explain(b"data", alpha=alpha)
+
+
+@pytest.mark.parametrize(("name", "most"), [("top", 2**16), ("samples", 2**16), ("seed", 2**63)])
+def test_counts_fit_into_every_transports_messages(name: str, most: int) -> None:
+    for edge in (0, most - 1):
+        within: dict[str, Any] = {name: edge}
+        Explain(b"data", **within)
+    for wrong in (-1, most, 1.0, "1"):
+        beyond: dict[str, Any] = {name: wrong}
+        with pytest.raises(OptionInvalid, match=f"^{name} is a whole number from 0, and below"):
+            Explain(b"data", **beyond)
+    Explain(b"data", channels=(0, 2**32 - 1))
+
+
+@pytest.mark.parametrize("several", ["all", "conv1,conv2"])
+def test_who_asks_for_one_explanation_names_no_several(several: str) -> None:
+    check_single(layer="conv1", target="cat")
+    check_single(layer="")
+    for one in ({"layer": several}, {"layer": "conv1", "target": several}):
+        with pytest.raises(OptionInvalid, match="with explain_all"):
+            check_single(**one)
+    names: Any = {"layer": 1}
+    with pytest.raises(OptionInvalid, match="layer must be text"):
+        check_single(**names)
 
 
 @pytest.mark.parametrize("names", ["conv1", 3, [3], [None]])
