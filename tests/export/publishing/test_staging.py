@@ -58,7 +58,10 @@ def test_the_manifest_says_what_was_exported_and_how_to_train_it_again(
         counts={"train": {"cat": 20, "dog": 3}, "test": {"cat": 5, "dog": 5}},
         digests={"train": "a" * 64, "test": "b" * 64},
     )
-    about = trained.manifest.model_copy(update={"data": data, "seed": 8, "epochs_trained": 4})
+    metrics = {"validation": {"accuracy": 0.5}}
+    about = trained.manifest.model_copy(
+        update={"data": data, "seed": 8, "epochs_trained": 4, "metrics": metrics}
+    )
     manifest = stage_version(
         tmp_path / "staged",
         replace(trained, manifest=about),
@@ -71,6 +74,7 @@ def test_the_manifest_says_what_was_exported_and_how_to_train_it_again(
     assert (manifest.name, manifest.version) == ("pets", "7")
     assert (manifest.engine, manifest.precision) == ("openvino", "int8")
     assert manifest.weights_sha256 == about.weights_sha256
+    assert (manifest.metrics, manifest.libraries) == (metrics, library_versions())
     assert manifest.training_run == {
         "recipe": "scratch",
         "created": about.created.isoformat(),
