@@ -3,10 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# To test the oldest that pyproject.toml allows:
+#   make test VENV=.venv/oldest VERSIONS='--resolution lowest-direct'
+VERSIONS ?= --constraint constraints.txt
 # uv installs the same wheels as pip, twenty times faster. Compiled once here, as many a process
 # loads PyTorch, and some environments forbid Python to keep what it compiled.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	--compile-bytecode
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python $(VERSIONS) --compile-bytecode
 PROTO := serving/pawsight_proto/v1
 
 # A run of the tests starts hundreds of processes, each of which would compile Pawsight anew.
