@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 _REF: Final = "#/components/schemas/{model}"
 _FAILURES: Final = {
-    400: "The picture or an option is invalid.",
+    400: "The request, a picture or an option is invalid.",
     401: "The API key is missing or wrong, where keys are set.",
     404: "Unknown model or version.",
     405: "The route has other methods; `Allow` names them.",
@@ -40,6 +40,8 @@ _FAILURES: Final = {
     "again.",
     504: "The deadline passed.",
 }
+# What is not HTTP, too long or too slow is refused before it is known what it asks for.
+_OF_ANY: Final = (400, 401, 405, 408, 431)
 _OF_INFERENCE: Final = tuple(status for status in _FAILURES if status != 405)
 
 
@@ -59,7 +61,7 @@ def openapi_document() -> Json:
         },
         # Where the document is: a proxy may serve all of it below a path of its own.
         "servers": [{"url": "."}],
-        "paths": with_conventions(_paths(), _failures(401, 405)),
+        "paths": with_conventions(_paths(), _failures(*_OF_ANY)),
         "components": {"schemas": schemas["$defs"], "securitySchemes": _KEYS},
         "security": [{}, *({scheme: []} for scheme in _KEYS)],
     }
@@ -72,7 +74,7 @@ def _paths() -> Json:
         f"{model}:explain": {"post": _explain("explain", _NAME)},
         f"{of_version}:predict": {"post": _predict("predictVersion", _NAME, _VERSION)},
         f"{of_version}:explain": {"post": _explain("explainVersion", _NAME, _VERSION)},
-        "/v1/models": {"get": _get("listModels", "Every served model", ModelsAnswer, fails=(400,))},
+        "/v1/models": {"get": _get("listModels", "Every served model", ModelsAnswer, fails=())},
         model: {"get": _get("getModel", "A model's newest version", ModelAnswer, _NAME)},
         of_version: {
             "get": _get("getVersion", "One version of a model", ModelAnswer, _NAME, _VERSION)
@@ -134,7 +136,7 @@ def _get(
     summary: str,
     answer: type,
     *parameters: Json,
-    fails: tuple[int, ...] = (400, 404),
+    fails: tuple[int, ...] = (404,),
 ) -> Json:
     return {
         "operationId": operation,
@@ -165,7 +167,7 @@ def _filters(operation: str, *parameters: Json) -> Json:
                 "description": "A grid of pictures, one per filter.",
                 "content": {"image/png": PICTURE},
             },
-            **_failures(400, 404),
+            **_failures(404),
         },
     }
 

@@ -16,7 +16,7 @@ def with_conventions(paths: Json, failures: Json) -> Json:
 
     Args:
         paths: the paths.
-        failures: the answers 401 and 405.
+        failures: the answers to keys that are wrong (401), and those that any route can give.
     """
     return {
         path: {verb: _completed(operation, path, failures) for verb, operation in item.items()}
@@ -25,9 +25,9 @@ def with_conventions(paths: Json, failures: Json) -> Json:
 
 
 def _completed(operation: Json, path: str, failures: Json) -> Json:
-    responses = {"405": failures["405"], **operation["responses"]}
-    if path not in OPEN:
-        responses["401"] = failures["401"]
+    responses = failures | operation["responses"]
+    if path in OPEN:
+        del responses["401"]
     completed = {
         **operation,
         "parameters": [*operation["parameters"], _REQUEST_ID],

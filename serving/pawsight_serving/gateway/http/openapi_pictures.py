@@ -24,6 +24,10 @@ def _object_of_many(name: str, items: Json) -> Json:
     return {"schema": {"type": "object", "required": [name], "properties": {name: many}}}
 
 
+_FORM: Final = _object_of_many("image", PICTURE["schema"])
+# A form with other parts is refused, where other names in JSON are not minded.
+_FORM["schema"]["additionalProperties"] = False
+
 PICTURES: Final[Json] = {
     "required": True,
     "description": "A picture as it is, or several: as files named `image`, or in the JSON of "
@@ -31,7 +35,7 @@ PICTURES: Final[Json] = {
     "content": {
         "image/*": PICTURE,
         "application/octet-stream": PICTURE,
-        "multipart/form-data": _object_of_many("image", PICTURE["schema"]),
+        "multipart/form-data": _FORM,
         "application/json": _object_of_many("instances", {"anyOf": [_B64, _IMAGE_BYTES]}),
     },
 }

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pawsight_serving.errors import OptionInvalid
+from pawsight_serving.explanations.colormap_names import COLORMAPS
+from pawsight_serving.explanations.methods.registry import DEFAULT_METHOD, METHODS
 from pawsight_serving.explanations.queries import (
     MAX_SAMPLES,
     MAX_SEED,
@@ -47,9 +49,10 @@ class ExplainOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str = Field(
-        "grad-cam",
-        description="`grad-cam`, `activations`, `hirescam`, `layercam`, `grad-cam++`, `saliency`, "
-        "`smoothgrad`, `occlusion` or `rise`; a model says which `methods` it offers.",
+        DEFAULT_METHOD,
+        description="How to explain; a model says which `methods` it offers.",
+        # Told, not checked: what has no such method or colours says so, over gRPC too.
+        json_schema_extra={"enum": [*METHODS]},
     )
     layer: str = Field(
         "",
@@ -83,8 +86,8 @@ class ExplainOptions(BaseModel):
     )
     colormap: str = Field(
         "",
-        description="`inferno`, `magma`, `plasma`, `viridis` or `cividis` [default: inferno, for "
-        "activations viridis].",
+        description="Colours of the drawing [default: inferno, for activations viridis].",
+        json_schema_extra={"enum": ["", *COLORMAPS]},
     )
     faithfulness: bool = Field(
         False,

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from starlette.routing import Route
 
+from pawsight_client._choices import Colormap, Method
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.options import ExplainOptions
 
@@ -56,6 +57,13 @@ def test_the_options_of_explain_are_described() -> None:
     assert set(options) == set(ExplainOptions.model_fields)
     assert {"method", "layer", "target", "channels", "overlay"} <= set(options)
     assert "16" in options["channels"]["description"]
+
+
+def test_what_there_is_to_choose_from_is_what_the_sdk_has() -> None:
+    operation: dict[str, Any] = openapi_document()["paths"]["/v1/models/{name}:explain"]["post"]
+    options = {p["name"]: p["schema"] for p in operation["parameters"]}
+    assert set(options["method"]["enum"]) == set(get_args(Method))
+    assert set(options["colormap"]["enum"]) == set(get_args(Colormap))
 
 
 async def test_it_is_served(http: httpx.AsyncClient) -> None:

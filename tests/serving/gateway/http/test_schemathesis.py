@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
@@ -21,6 +24,8 @@ from tests.serving.tiny_repository import publish_tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.processes import Served
 
 
 def no_server_error(context: Any, answer: Any, case: Any) -> None:
@@ -51,22 +56,27 @@ def known_names(context: Any, parameters: dict[str, Any] | None) -> dict[str, An
     return parameters
 
 
+OPERATIONS = [(path, verb) for path, verbs in openapi_document()["paths"].items() for verb in verbs]
+
+
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     repository = tmp_path_factory.mktemp("repository")
     publish_tiny(repository)
+    with serving(repository) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def described(served: Served) -> Any:
     for media_type in ("image/*", "application/octet-stream"):
         schemathesis.openapi.media_type(media_type, PICTURES)
-    with serving(repository) as served:
-        schema = schemathesis.openapi.from_url(f"{served.http}/openapi.json")
-        schema.hook("map_path_parameters")(known_names)
-        yield schema
+    schema = schemathesis.openapi.from_url(f"{served.http}/openapi.json")
+    schema.hook("map_path_parameters")(known_names)
+    return schema
 
 
-@pytest.mark.parametrize(
-    ("path", "verb"),
-    [(path, verb) for path, verbs in openapi_document()["paths"].items() for verb in verbs],
-)
+@pytest.mark.parametrize(("path", "verb"), OPERATIONS)
 def test_every_answer_is_as_the_document_says(described: Any, path: str, verb: str) -> None:
     @given(case=described[path][verb.upper()].as_strategy())
     @settings(
@@ -81,3 +91,18 @@ def test_every_answer_is_as_the_document_says(described: Any, path: str, verb: s
         case.call_and_validate(checks=CHECKS, timeout=20)
 
     holds()
+
+
+@pytest.mark.parametrize(("path", "verb"), OPERATIONS)
+@pytest.mark.parametrize(("value", "status"), [("Z\x0e", 400), ("Z" * 2**17, 431)])
+def test_what_is_refused_before_its_route_is_known_is_described(
+    served: Served, path: str, verb: str, value: str, status: int
+) -> None:
+    url = urlsplit(served.http)
+    with socket.create_connection((url.hostname, url.port), timeout=20) as caller:
+        head = f"{verb.upper()} {path} HTTP/1.1\r\nHost: here\r\nX-Request-Id: {value}\r\n\r\n"
+        caller.sendall(head.encode())
+        answer = HTTPResponse(caller)
+        answer.begin()
+    assert answer.status == status
+    assert str(status) in openapi_document()["paths"][path][verb]["responses"]

@@ -51,38 +51,36 @@ def open_inference_paths(
     def get(name: str, summary: str, *parameters: str, fails: tuple[int, ...] = ()) -> Json:
         return {"get": operation(name, summary, *parameters, fails=fails)}
 
-    index = operation("v2Index", "Every model, and whether it answers", fails=(400, 415))
+    index = operation("v2Index", "Every model, and whether it answers", fails=(415,))
     index["requestBody"] = {
         "required": False,
         "content": _json({"properties": {"ready": {"type": "boolean"}}}),
     }
     index["responses"]["200"]["content"] = _json({"type": "array", "items": {"type": "object"}})
     paths = {
-        "/v2": get("v2Server", "Name, version and extensions of the server", fails=(400,)),
+        "/v2": get("v2Server", "Name, version and extensions of the server"),
         "/v2/health/live": get("v2Live", "Whether the process lives"),
         "/v2/health/ready": get("v2Ready", "Whether every model answers", fails=(503,)),
         "/v2/repository/index": {"post": index},
-        "/v2/models/stats": get(
-            "v2Stats", "How often every model ran, and for how long", fails=(400,)
-        ),
+        "/v2/models/stats": get("v2Stats", "How often every model ran, and for how long"),
     }
     for path, suffix, names in (
         (_MODEL, "", ("name",)),
         (f"{_MODEL}/versions/{{version}}", "Version", ("name", "version")),
     ):
         paths |= {
-            path: get(f"v2Model{suffix}", "A model's input and outputs", *names, fails=(400, 404)),
+            path: get(f"v2Model{suffix}", "A model's input and outputs", *names, fails=(404,)),
             f"{path}/ready": get(
-                f"v2ModelReady{suffix}", "Whether a model answers", *names, fails=(400, 404, 503)
+                f"v2ModelReady{suffix}", "Whether a model answers", *names, fails=(404, 503)
             ),
             f"{path}/config": get(
-                f"v2Config{suffix}", "A model's configuration for Triton", *names, fails=(400, 404)
+                f"v2Config{suffix}", "A model's configuration for Triton", *names, fails=(404,)
             ),
             f"{path}/stats": get(
                 f"v2ModelStats{suffix}",
                 "How often a model ran, and for how long",
                 *names,
-                fails=(400, 404),
+                fails=(404,),
             ),
             f"{path}/infer": infer(f"v2Infer{suffix}", *names),
         }
@@ -91,6 +89,26 @@ def open_inference_paths(
 
 def _json(schema: Json) -> Json:
     return {"application/json": {"schema": {"type": "object", **schema}}}
+
+
+def _input(datatype: str, items: Json, dimensions: int) -> Json:
+    lengths = {"type": "integer", "minimum": 0}
+    return {
+        "type": "object",
+        "required": ["name", "datatype", "shape"],
+        "properties": {
+            "name": {"type": "string", "enum": ["image"]},
+            "datatype": {"type": "string", "enum": [datatype]},
+            "shape": {
+                "type": "array",
+                "items": lengths,
+                "minItems": dimensions,
+                "maxItems": dimensions,
+            },
+            "parameters": {"type": "object", "properties": {"binary_data_size": lengths}},
+            "data": {"type": "array", "items": items},
+        },
+    }
 
 
 _INFER: Final = (
@@ -122,20 +140,8 @@ _BODY: Final[Json] = {
         "inputs": {
             "type": "array",
             "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["name", "datatype", "shape"],
-                "properties": {
-                    "name": {"type": "string", "enum": ["image"]},
-                    "datatype": {"type": "string", "enum": ["BYTES", "UINT8"]},
-                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                    "parameters": {
-                        "type": "object",
-                        "properties": {"binary_data_size": {"type": "integer", "minimum": 0}},
-                    },
-                    "data": {"type": "array", "items": {}},
-                },
-            },
+            "maxItems": 1,
+            "items": {"oneOf": [_input("BYTES", {"type": "string"}, 1), _input("UINT8", {}, 4)]},
         },
         "outputs": {
             "type": "array",
