@@ -42,6 +42,7 @@ _FAILURES: Final = {
 }
 # What is not HTTP, too long or too slow is refused before it is known what it asks for.
 _OF_ANY: Final = (400, 401, 405, 408, 431)
+_EMPTY: Final = ("default", "")
 _OF_INFERENCE: Final = tuple(status for status in _FAILURES if status != 405)
 
 
@@ -123,8 +124,8 @@ def _explain(operation: str, *parameters: Json) -> Json:
         "`application/x-npy` gives the raw values as NumPy writes them; the headers "
         "`x-pawsight-layer`, `x-pawsight-target` and `x-pawsight-channels` name what they are of, "
         "with commas between, each name percent-encoded (RFC 3986), and `x-pawsight-digest` the "
-        f"graph. JSON takes {MAX_NUMBERS} numbers; beyond, ask for fewer layers or channels, send "
-        "fewer pictures, or take the raw values.",
+        f"graph. JSON takes {MAX_NUMBERS:,} numbers; beyond, ask for fewer layers or channels, "
+        "send fewer pictures, or take the raw values.",
         "parameters": [*parameters, *_options(), _TIMEOUT],
         "requestBody": PICTURES,
         "responses": {"200": explained, **_failures(*_OF_INFERENCE)},
@@ -188,10 +189,17 @@ def _options() -> list[Json]:
             "name": name,
             "in": "query",
             "description": option.pop("description"),
-            "schema": {key: option[key] for key in option if key != "title"},
+            "schema": _told(option),
         }
         for name, option in schema["properties"].items()
     ]
+
+
+def _told(option: Json) -> Json:
+    """Return an option's schema without what says nothing: its title and an empty default."""
+    return {
+        key: value for key, value in option.items() if key != "title" and (key, value) != _EMPTY
+    }
 
 
 def _path_parameter(name: str) -> Json:

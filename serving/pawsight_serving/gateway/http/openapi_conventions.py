@@ -8,6 +8,10 @@ from pawsight_serving.gateway.http.authentication import OPEN
 
 Json = dict[str, Any]
 
+_OWN: Final = "Predictions and explanations"
+_OF_THE_SERVER: Final = "Health, metrics and pages"
+# What `/docs` fills in for who tries an operation out: the default model.
+_EXAMPLES: Final = {"name": "cats_dogs_vgg16", "version": "1", "layer": "block5_conv3"}
 _OVERLOADED_OR_DOWN: Final = {"429", "503"}
 
 
@@ -30,7 +34,8 @@ def _completed(operation: Json, path: str, failures: Json) -> Json:
         del responses["401"]
     completed = {
         **operation,
-        "parameters": [*operation["parameters"], _REQUEST_ID],
+        "tags": operation.get("tags", [_OWN if path.startswith("/v1/") else _OF_THE_SERVER]),
+        "parameters": [*map(_with_example, operation["parameters"]), _REQUEST_ID],
         "responses": {
             status: _with_headers(status, answer) for status, answer in sorted(responses.items())
         },
@@ -38,6 +43,12 @@ def _completed(operation: Json, path: str, failures: Json) -> Json:
     if path in OPEN:
         completed["security"] = []
     return completed
+
+
+def _with_example(parameter: Json) -> Json:
+    if parameter["in"] == "path":
+        return {**parameter, "example": _EXAMPLES[parameter["name"]]}
+    return parameter
 
 
 def _with_headers(status: str, answer: Json) -> Json:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -9,11 +10,11 @@ from pawsight_serving.gateway.http.authentication import ApiKeyMiddleware
 from pawsight_serving.gateway.http.openapi import openapi_document
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.observability.observation import Observer
+from pawsight_serving.repository.directory import read_manifest
 from pawsight_serving.security.api_keys import ApiKeys, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from starlette.applications import Starlette
 
@@ -33,6 +34,16 @@ async def test_every_operation_takes_and_answers_an_id(http: httpx.AsyncClient) 
         assert "X-Request-Id" in described
         assert answered.headers["x-request-id"] == "mine"
         assert ("Retry-After" in described) == ("retry-after" in answered.headers)
+
+
+def test_what_is_filled_in_for_who_tries_it_out_is_shipped() -> None:
+    shipped = Path(__file__).parents[4] / "model_repository"
+    for _, _, operation in operations():
+        told = {p["name"]: p["example"] for p in operation["parameters"] if p["in"] == "path"}
+        if told:
+            manifest = read_manifest(shipped, told["name"], told.get("version", "1"))
+            layers = [layer.name for layer in manifest.layers]
+            assert told.get("layer", layers[0]) in layers
 
 
 def test_who_is_to_return_is_told_when() -> None:
