@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
 from pawsight_serving.gateway.http.open_inference.openapi import open_inference_paths
 from pawsight_serving.gateway.http.openapi_conventions import with_conventions
@@ -21,6 +21,9 @@ from pawsight_serving.gateway.http.schemas import (
 )
 from pawsight_serving.security.api_keys import HEADER
 from pawsight_serving.settings import MAX_NUMBERS
+
+if TYPE_CHECKING:
+    from pydantic_core import core_schema
 
 Json = dict[str, Any]
 
@@ -50,7 +53,9 @@ def openapi_document() -> Json:
     """Return the document of every route."""
     answers = (ErrorAnswer, ExplainAnswer, ModelAnswer, ModelsAnswer, PredictAnswer, StatusAnswer)
     _, schemas = models_json_schema(
-        [(answer, "serialization") for answer in answers], ref_template=_REF
+        [(answer, "serialization") for answer in answers],
+        ref_template=_REF,
+        schema_generator=_WithoutDefaults,
     )
     return {
         # The bundled Swagger UI reads 3.0 and no newer.
@@ -66,6 +71,14 @@ def openapi_document() -> Json:
         "components": {"schemas": schemas["$defs"], "securitySchemes": _KEYS},
         "security": [{}, *({scheme: []} for scheme in _KEYS)],
     }
+
+
+class _WithoutDefaults(GenerateJsonSchema):
+    """Schemas of answers: what an answer leaves out is not there, and has no value."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of what may be left out."""
+        return self.generate_inner(schema["schema"])
 
 
 def _paths() -> Json:

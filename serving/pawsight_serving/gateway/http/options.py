@@ -43,6 +43,11 @@ _SECONDS: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _OF_SEVERAL: Final = frozenset({"layer", "target", "channels"})
 
 
+def _variable(method: str) -> str:
+    """Return a name for generated clients: of what is no letter, two methods would be one."""
+    return method.upper().replace("-", "_").replace("++", "_PLUS_PLUS")
+
+
 class ExplainOptions(BaseModel):
     """The query of `:explain`."""
 
@@ -52,7 +57,7 @@ class ExplainOptions(BaseModel):
         DEFAULT_METHOD,
         description="How to explain; a model says which `methods` it offers.",
         # Told, not checked: what has no such method or colours says so, over gRPC too.
-        json_schema_extra={"enum": [*METHODS]},
+        json_schema_extra={"enum": [*METHODS], "x-enum-varnames": [*map(_variable, METHODS)]},
     )
     layer: str = Field(
         "",

@@ -4,6 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
+from openapi_spec_validator import validate
 from starlette.routing import Route
 
 from pawsight_client._choices import Colormap, Method
@@ -64,6 +65,17 @@ def test_what_there_is_to_choose_from_is_what_the_sdk_has() -> None:
     options = {p["name"]: p["schema"] for p in operation["parameters"]}
     assert set(options["method"]["enum"]) == set(get_args(Method))
     assert set(options["colormap"]["enum"]) == set(get_args(Colormap))
+
+
+def test_it_is_what_generators_of_clients_take() -> None:
+    validate(openapi_document())
+
+
+def test_methods_have_names_of_their_own_in_generated_clients() -> None:
+    operation: dict[str, Any] = openapi_document()["paths"]["/v1/models/{name}:explain"]["post"]
+    (method,) = (p["schema"] for p in operation["parameters"] if p["name"] == "method")
+    assert len(set(method["x-enum-varnames"])) == len(method["enum"])
+    assert all(name.isidentifier() for name in method["x-enum-varnames"])
 
 
 async def test_it_is_served(http: httpx.AsyncClient) -> None:

@@ -45,7 +45,7 @@ def open_inference_paths(
         described["description"] = _INFER
         described["parameters"] += [_HEADER_LENGTH, timeout]
         described["requestBody"] = {"required": True, "content": {**_json(_BODY), **_BINARY}}
-        described["responses"]["200"]["content"] |= _BINARY
+        described["responses"]["200"]["content"] = {**_json(_ANSWER), **_BINARY}
         return {"post": described}
 
     def get(name: str, summary: str, *parameters: str, fails: tuple[int, ...] = ()) -> Json:
@@ -157,6 +157,29 @@ _BODY: Final[Json] = {
                             "classification": {"type": "integer", "minimum": 0},
                         },
                     },
+                },
+            },
+        },
+    },
+}
+_ANSWER: Final[Json] = {
+    "required": ["model_name", "model_version", "outputs"],
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "datatype", "shape"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "datatype": {"type": "string", "enum": ["BYTES", "FP32"]},
+                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                    "parameters": {"type": "object"},
+                    "data": {"type": "array", "items": {}},
                 },
             },
         },
