@@ -114,6 +114,21 @@ def test_triton_is_run_and_found_as_compose_has_it() -> None:
     assert ports(container)["http"] == 8000
 
 
+def test_whoever_calls_triton_is_one_of_ours() -> None:
+    policy = TRITONS["NetworkPolicy"]["spec"]
+    assert policy["podSelector"] == TRITONS["Deployment"]["spec"]["selector"]
+    calls, metrics = policy["ingress"]
+    assert calls["from"] == [{"podSelector": OURS["Deployment"]["spec"]["selector"]}]
+    assert [each["port"] for each in calls["ports"]] == [
+        each["targetPort"] for each in TRITONS["Service"]["spec"]["ports"]
+    ]
+    scraped = TRITONS["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    offered = ports(TRITONS_POD["containers"][0])
+    assert [str(offered[each["port"]]) for each in metrics["ports"]] == [
+        scraped["prometheus.io/port"]
+    ]
+
+
 @pytest.mark.parametrize("found", [OURS, TRITONS], ids=["ours", "tritons"])
 def test_what_belongs_together_has_one_label(found: dict[str, dict[str, Any]]) -> None:
     labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
