@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from pawsight_serving.gateway.http.answers import Json, model_answer
+from pawsight_serving.gateway.http.caching import unless_it_is_kept
 from pawsight_serving.gateway.http.options import without_options
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class ModelEndpoints:
         layer = request.path_params["layer"]
         manifest, png = await self._gateway.filters(name, version, layer)
         digest = f"sha256:{manifest.filters[layer]}"
-        return Response(png, media_type="image/png", headers={"x-pawsight-digest": digest})
+        answer = Response(png, media_type="image/png", headers={"x-pawsight-digest": digest})
+        return unless_it_is_kept(answer, digest, request.headers)
 
     def _describe(self, manifest: Manifest) -> dict[str, object]:
         return model_answer(

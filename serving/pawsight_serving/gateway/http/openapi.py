@@ -178,9 +178,10 @@ def _filters(operation: str, *parameters: Json) -> Json:
         "parameters": list(parameters),
         "responses": {
             "200": {
-                "description": "A grid of pictures, one per filter.",
+                "description": "A grid of pictures, one per filter; `ETag` names it.",
                 "content": {"image/png": PICTURE},
             },
+            "304": {"description": "It is still the one that `If-None-Match` names."},
             **_failures(404),
         },
     }

@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
+from pawsight_serving.gateway.http.caching import ASKED_AGAIN
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -25,6 +27,7 @@ _POLICY: Final = (
 )
 _HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
+    **ASKED_AGAIN,
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
@@ -61,7 +64,7 @@ class _WholeFiles(StaticFiles):
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["accept-ranges"] = "none"
+        response.headers.update({"accept-ranges": "none", **ASKED_AGAIN})
         return response
 
 

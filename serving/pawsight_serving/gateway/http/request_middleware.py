@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from pawsight_serving.errors import InternalError, Unavailable
+from pawsight_serving.gateway.http.caching import not_kept
 from pawsight_serving.gateway.http.connections import BEGAN, REFUSED_WITH
 from pawsight_serving.gateway.http.errors import error_answer
 from pawsight_serving.gateway.http.expectations import closing_unless_asked
@@ -78,7 +79,11 @@ class RequestMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] += [(b"x-request-id", request_id.encode()), *always]
+                message["headers"] += [
+                    (b"x-request-id", request_id.encode()),
+                    *not_kept(message["headers"]),
+                    *always,
+                ]
                 if said := timing():
                     message["headers"].append((b"server-timing", said.encode()))
             await send(message)
