@@ -79,7 +79,7 @@ class Admission:
         The stream counts as served only within `Place.more`, called for each request on it.
         """
         if self._in_flight >= self._limit:
-            self._refuse(f"{self._limit} requests")
+            self._refuse(f"{self._limit} requests of this kind")
         place = Place(self)
         self._in_flight += 1
         try:
@@ -132,7 +132,8 @@ class Admission:
     def _refuse(self, limit: str) -> None:
         self._refused += 1
         raise Overloaded(
-            f"The server has {limit} in flight and takes no more; wait a moment, then try again.",
+            f"The server takes at most {limit} at once, and no more fit now; wait a moment, then "
+            "try again.",
             max(1.0, self._service_time.until_done_s()),
         )
 

@@ -151,6 +151,23 @@ async def test_a_bad_option_never_reaches_the_engine(
     assert engine.asked == []
 
 
+@pytest.mark.parametrize(
+    ("query", "option"),
+    [
+        (Query(layer="all,conv1"), "layer"),
+        (Query(layer="all,all"), "layer"),
+        (Query(method="activations", layer="pool1,all"), "layer"),
+        (Query(target="cat,all"), "target"),
+        (Query(target="all,all"), "target"),
+    ],
+)
+async def test_all_among_names_is_told_apart_from_a_name_that_does_not_exist(
+    explainer: Explainer, query: Query, option: str
+) -> None:
+    with pytest.raises(OptionInvalid, match=f"'all' means every {option}; give it alone"):
+        await explainer.explain(query, [RED], soon())
+
+
 async def test_a_bad_picture_is_the_callers_error(explainer: Explainer) -> None:
     with pytest.raises(ImageInvalid):
         await explainer.explain(Query(), [b"nonsense"], soon())

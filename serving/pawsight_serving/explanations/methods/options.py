@@ -29,13 +29,14 @@ def layers_of(manifest: Manifest, query: Query, *, conv_only: bool) -> tuple[Lay
 
     Raises:
         LayerUnknown: no such layer, or a pooling layer where `conv_only`.
-        OptionInvalid: a layer is named twice.
+        OptionInvalid: a layer is named twice, or "all" is not alone.
     """
     if query.layer == ALL:
         return manifest.conv_layers if conv_only else manifest.layers
     names = query.layer.split(",")
     if query.layer and "" in names:
         raise OptionInvalid("Write the layers with one comma between each, as conv1,conv3.")
+    _refuse_all_among(names, [layer.name for layer in manifest.layers], "layer")
     _refuse_twice(names, "layer")
     return tuple(find_layer(manifest, name, conv_only=conv_only) for name in names)
 
@@ -52,11 +53,12 @@ class Targets:
         """Return the targets that a query names.
 
         Raises:
-            TargetUnknown, OptionInvalid: no such class, or one is named twice.
+            TargetUnknown, OptionInvalid: no such class, one is named twice, or "all" is not alone.
         """
         if query.target == ALL:
             return cls(manifest.classes, manifest.classes)
         names = query.target.split(",")
+        _refuse_all_among(names, manifest.classes, "target")
         if query.target:
             for name in names:
                 check_target(manifest, name)
@@ -127,3 +129,8 @@ def values_in(manifest: Manifest, graph: str, outputs: Iterable[str]) -> int:
 def _refuse_twice(names: Sequence[str], option: str) -> None:
     if len(set(names)) < len(names):
         raise OptionInvalid(f"Name each {option} once.")
+
+
+def _refuse_all_among(names: Sequence[str], known: Sequence[str], option: str) -> None:
+    if ALL in names and ALL not in known:
+        raise OptionInvalid(f"{ALL!r} means every {option}; give it alone, or name those wanted.")

@@ -47,7 +47,8 @@ def read_image(
         return np.asarray(tensor.elements, np.uint8).reshape(tensor.shape)
     raise OptionInvalid(
         f"The input {IMAGE!r} is BYTES [-1], encoded pictures, or UINT8 "
-        f"{[-1, *pixels_shape]}, and {tensor.datatype} {list(tensor.shape)} was sent."
+        f"{[-1, *pixels_shape]}, with the number of pictures for -1; send one of them instead of "
+        f"{tensor.datatype} {list(tensor.shape)}."
     )
 
 

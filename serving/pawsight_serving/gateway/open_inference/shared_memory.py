@@ -12,4 +12,7 @@ def refuse_shared_memory(region: str | None) -> None:
         OptionInvalid: a region is named.
     """
     if region is not None:
-        raise OptionInvalid("Shared memory is not offered; send the tensor in the request.")
+        raise OptionInvalid(
+            "Shared memory is not offered; leave its parameters out, and the tensors are sent in "
+            "the request and in the answer."
+        )

@@ -175,7 +175,7 @@ def _lengths(shape: Sequence[int]) -> list[int]:
 def _not_pixels(name: str) -> RequestError:
     return RequestError(
         f"The data of the input {name!r} are not whole numbers from 0 to {_MAX_UINT8}, "
-        "in rows of equal length."
+        "in rows of equal length; send such ones, flat or nested as the shape says."
     )
 
 

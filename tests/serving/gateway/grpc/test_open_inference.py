@@ -291,7 +291,9 @@ async def test_shared_memory_is_refused(stub: Any, place: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.ModelInfer(asked)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "Shared memory is not offered" in (raised.value.details() or "")
+    assert "Shared memory is not offered; leave its parameters out" in (
+        raised.value.details() or ""
+    )
 
 
 async def test_the_strongest_classes_come_as_texts(stub: Any) -> None:

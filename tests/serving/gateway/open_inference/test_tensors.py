@@ -91,7 +91,7 @@ def test_pixels_nested_otherwise_than_the_shape_says_are_not_put_in_another_orde
     ],
 )
 def test_what_is_no_pixel(numbers: list[Any]) -> None:
-    with pytest.raises(RequestError, match="whole numbers from 0 to 255"):
+    with pytest.raises(RequestError, match=r"whole numbers from 0 to 255.*; send such ones"):
         InputTensor.from_numbers("image", "UINT8", (1,), numbers)
 
 
