@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
 
 from pawsight_client._errors import DependencyMissing, ImageInvalid, ImageTooLarge, ImageUnreadable
@@ -35,6 +34,8 @@ _NEAREST: Final = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 # A TIFF's tags: how many bits a value has, and whether zero is black or white.
 _BITS: Final = 258
 _PHOTOMETRIC: Final = 262
+# What an array interface's letters stand for.
+_KINDS: Final = {"i": "int", "u": "uint", "f": "float"}
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -53,7 +54,7 @@ def encode(picture: Picture) -> bytes:
         return _bounded(bytes(picture), "The picture")
     if isinstance(picture, (str, os.PathLike)):
         try:
-            with Path(picture).open("rb") as file:
+            with open(picture, "rb") as file:  # noqa: PTH123 - Path("") is the working folder
                 return _bounded(read_all(file), repr(os.fspath(picture)))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a path"
@@ -161,6 +162,14 @@ def _from_pixels(pixels: PixelArray) -> Image.Image:
     if interface["typestr"] != "|u1" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ImageInvalid(
             "Pixels must be RGB, uint8, of shape [height, width, 3]; "
-            f"these are {interface['typestr']} of shape {list(shape)}."
+            f"these are {_type_name(interface['typestr'])} of shape {list(shape)}."
         )
     return Image.fromarray(pixels)
+
+
+def _type_name(typestr: str) -> str:
+    """Return the name that NumPy has for what an array interface calls "|u1" or "<f4"."""
+    kind, size = _KINDS.get(typestr[1:2]), typestr[2:]
+    if kind is None or not size.isdecimal():
+        return "bool" if typestr == "|b1" else typestr
+    return f"{kind}{8 * int(size)}"

@@ -139,7 +139,8 @@ class Explanation:
         if not drawing:
             raise OptionInvalid("The explanation has no overlay; ask for it with overlay=True.")
         try:
-            Path(path).write_bytes(drawing)
+            with open(path, "wb") as file:  # noqa: PTH123 - Path("") is the working folder
+                file.write(drawing)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a path"
             raise OptionInvalid(f"{str(path)!r} cannot be written: {reason}.") from error

@@ -209,6 +209,13 @@ class GatewaySettings(SharedSettings):
     )
 
     @model_validator(mode="after")
+    def _an_address_each(self) -> Self:
+        # Of port 0, each takes a free one.
+        if self.http == self.grpc and self.http.port:
+            raise ValueError("give http and grpc an address each, not the same one")
+        return self
+
+    @model_validator(mode="after")
     def _whole_tls(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("give tls-certificate and tls-key together")

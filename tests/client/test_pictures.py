@@ -55,6 +55,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         encode("null\0byte.jpg")
 
 
+def test_no_name_is_not_the_working_folder() -> None:
+    with pytest.raises(ImageUnreadable, match="'' cannot be read: No such file"):
+        encode("")
+
+
 def test_more_bytes_than_any_server_takes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +101,15 @@ def test_arrays_lose_nothing() -> None:
 
 def test_arrays_may_be_views() -> None:
     assert np.array_equal(decoded(encode(PIXELS[::-1, ::2])), PIXELS[::-1, ::2])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [(">u2", "uint16"), ("<f8", "float64"), ("i4", "int32"), ("?", "bool"), ("O", r"\|O")],
+)
+def test_the_type_of_other_arrays_is_told_by_its_name(dtype: str, name: str) -> None:
+    with pytest.raises(ImageInvalid, match=rf"these are {name} of shape \[5, 7, 3\]\.$"):
+        encode(PIXELS.astype(dtype))
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,7 @@ def test_save_without_an_overlay_says_how_to_get_one(tmp_path: Path) -> None:
 def test_save_says_where_it_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(OptionInvalid, match="cannot be written: No such file or directory"):
         explanation(b"png").save(tmp_path / "none" / "overlay.png")
+    with pytest.raises(OptionInvalid, match="'' cannot be written: No such file or directory"):
+        explanation(b"png").save("")
     with pytest.raises(OptionInvalid, match="cannot be written: it is not a path"):
         explanation(b"png").save(tmp_path / "over\0lay.png")

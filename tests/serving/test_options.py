@@ -50,6 +50,10 @@ def test_values_are_typed() -> None:
             ["--triton", "h:1", "--repository", "r"],
             "give either a repository or a Triton, not both.",
         ),
+        (
+            ["--http", "h:1", "--grpc", "h:1"],
+            "give http and grpc an address each, not the same one.",
+        ),
     ],
 )
 def test_a_bad_value_ends_with_one_sentence(arguments: list[str], sentence: str) -> None:

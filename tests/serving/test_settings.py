@@ -16,6 +16,11 @@ def test_two_engines_are_refused() -> None:
         GatewaySettings.model_validate({"triton": "h:1", "repository": "r"})
 
 
+def test_two_ports_of_the_systems_choice_are_not_the_same_address() -> None:
+    settings = GatewaySettings.model_validate({"http": "h:0", "grpc": "h:0"})
+    assert settings.http == settings.grpc
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         GatewaySettings().timeout_s = 1.0  # type: ignore[misc]

@@ -37,6 +37,8 @@ def check_out(
         check_drawing_file(value)
     except OptionInvalid as error:
         raise click.BadParameter(str(error)) from error
+    if not value:
+        raise click.BadParameter("Name a file; - is the standard output.")
     if Path(value).is_dir():
         raise click.BadParameter(f"{value!r} cannot be written: it is a folder; name a file in it.")
     if not (folder := Path(value).parent).is_dir():

@@ -11,7 +11,7 @@ import click
 
 from pawsight_client import PawsightError, ServerUnreachable
 from pawsight_client.cli.connection import told, with_client
-from pawsight_client.cli.files import picture_from
+from pawsight_client.cli.files import STANDARD, picture_from
 
 if TYPE_CHECKING:
     from pawsight_client import Client, Prediction
@@ -30,6 +30,8 @@ def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool
     A picture that fails is told on the standard error output, or by --json as an object with its
     error; the others are answered, and the exit status is 1.
     """
+    if pictures.count(STANDARD) > 1:
+        raise click.UsageError("Name - once: the standard input holds one picture.")
     width = max(map(len, pictures))
     failed = False
     outcomes = client.predict_many(map(picture_from, pictures), model=model, on_error="return")

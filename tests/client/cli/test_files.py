@@ -78,6 +78,23 @@ def test_what_no_drawing_can_be_written_to_is_refused_before_anything_is_asked(
     assert not twin.seen
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+def test_no_name_at_all_is_asked_for(
+    run: Callable[..., Result], url: str, twin: Twin, cat: Path, command: list[str]
+) -> None:
+    result = run(*command, cat, "--out", "", "--server", url)
+    assert result.exit_code == 2
+    assert "Name a file; - is the standard output." in result.stderr
+    assert not twin.seen
+
+
+def test_the_standard_input_is_named_once(run: Callable[..., Result], url: str, twin: Twin) -> None:
+    result = run("predict", "-", "-", "--server", url)
+    assert result.exit_code == 2
+    assert "Name - once" in result.stderr
+    assert not twin.seen
+
+
 def in_a_shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line in which `pawsight` means the program."""
     function = f'pawsight() {{ "{sys.executable}" -m pawsight_client "$@"; }}\n{line}'
