@@ -8,7 +8,7 @@ import click
 
 from pawsight_client._operations import ALL
 from pawsight_client.cli.connection import with_client
-from pawsight_client.cli.files import check_out, picture_from, save, tell
+from pawsight_client.cli.files import check_out, picture_from, save, shown, tell
 
 if TYPE_CHECKING:
     from pawsight_client import Client
@@ -66,7 +66,7 @@ def activations(
         picture_from(picture), layer=layer, channels=channels, top=top or 0, model=model
     )
     save(explanation, out)
-    tell(f"{out}: {explanation.layer}, {explanation.height}x{explanation.width}", out)
+    tell(f"{shown(out)}: {explanation.layer}, {explanation.height}x{explanation.width}", out)
     tell("channel    mean     max  zeros", out)
     for channel in explanation.channels:
         tell(

@@ -9,7 +9,7 @@ import click
 from pawsight_client import Colormap, Method
 from pawsight_client._operations import ALL
 from pawsight_client.cli.connection import with_client
-from pawsight_client.cli.files import check_out, picture_from, save, tell
+from pawsight_client.cli.files import check_out, picture_from, save, shown, tell
 from pawsight_client.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def explain(
         )
     save(explanations[0], out)
     prediction = explanations[0].prediction
-    tell(f"{picture}: {prediction.label} {prediction.score:.1%}", out)
+    tell(f"{shown(picture)}: {prediction.label} {prediction.score:.1%}", out)
     for explanation in explanations:
-        tell(f"{out}: {_said(explanation)}", out)
+        tell(f"{shown(out)}: {_said(explanation)}", out)
 
 
 def _said(explanation: Explanation) -> str:

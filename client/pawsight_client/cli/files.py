@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 STANDARD: Final = "-"
 """Stands for the standard input or output, where a file's name is expected."""
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def shown(name: str) -> str:
+    """Return a file's name on one line, without what would command the terminal."""
+    return _CONTROLS.sub(lambda control: repr(control[0])[1:-1], name)
 
 
 def picture_from(name: str) -> str | bytes:

@@ -11,7 +11,7 @@ import click
 
 from pawsight_client import PawsightError, ServerUnreachable
 from pawsight_client.cli.connection import told, with_client
-from pawsight_client.cli.files import STANDARD, picture_from
+from pawsight_client.cli.files import STANDARD, picture_from, shown
 
 if TYPE_CHECKING:
     from pawsight_client import Client, Prediction
@@ -32,18 +32,19 @@ def predict(client: Client, pictures: tuple[str, ...], model: str, as_json: bool
     """
     if pictures.count(STANDARD) > 1:
         raise click.UsageError("Name - once: the standard input holds one picture.")
-    width = max(map(len, pictures))
+    names = [shown(picture) for picture in pictures]
+    width = max(map(len, names))
     failed = False
     outcomes = client.predict_many(map(picture_from, pictures), model=model, on_error="return")
-    for picture, outcome in zip(pictures, outcomes, strict=True):
+    for picture, name, outcome in zip(pictures, names, outcomes, strict=True):
         if isinstance(outcome, ServerUnreachable):
             raise outcome
         if as_json:
             click.echo(json.dumps({"picture": picture, **_fields(outcome)}))
         elif isinstance(outcome, PawsightError):
-            click.echo(f"{picture}: {told(outcome)}", err=True)
+            click.echo(f"{name}: {told(outcome)}", err=True)
         else:
-            click.echo(f"{picture:{width}}  {outcome.label}  {outcome.score:6.1%}")
+            click.echo(f"{name:{width}}  {outcome.label}  {outcome.score:6.1%}")
         failed = failed or isinstance(outcome, PawsightError)
     if failed:
         sys.exit(1)

@@ -95,6 +95,26 @@ def test_the_standard_input_is_named_once(run: Callable[..., Result], url: str, 
     assert not twin.seen
 
 
+@pytest.mark.parametrize("command", [["predict"], *COMMANDS], ids=lambda command: str(command[0]))
+def test_names_do_not_command_the_terminal(
+    url: str, cat: Path, tmp_path: Path, command: list[str]
+) -> None:
+    odd = tmp_path / "new\nline\x1b[31m\x9b.png"
+    odd.write_bytes(cat.read_bytes())
+    arguments = [*command, str(odd), "--server", url]
+    if command != ["predict"]:
+        arguments += ["--out", str(odd)]
+    result = CliRunner().invoke(main, arguments, color=True)
+    assert result.exit_code == 0, result.output
+    assert r"new\nline\x1b[31m\x9b.png" in result.stdout
+    assert not {"\x1b", "\x9b"} & {*result.output}
+
+
+def test_a_name_that_fails_does_not_command_the_terminal(url: str) -> None:
+    result = CliRunner().invoke(main, ["predict", "\x1b[31m.png", "--server", url], color=True)
+    assert result.stderr.startswith(r"\x1b[31m.png: '\x1b[31m.png' cannot be read")
+
+
 def in_a_shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line in which `pawsight` means the program."""
     function = f'pawsight() {{ "{sys.executable}" -m pawsight_client "$@"; }}\n{line}'
