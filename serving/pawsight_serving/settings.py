@@ -35,7 +35,10 @@ HostPort = Annotated[Address, BeforeValidator(Address.parse), PlainSerializer(st
 
 
 class SharedSettings(BaseModel):
-    """Settings that gateway and explainer share: the models, and the limits of a request."""
+    """Settings that gateway and explainer share: the models, and the limits of a request.
+
+    A gateway hands them to the explainer that it starts; one that runs by itself has its own.
+    """
 
     # Infinity and NaN are numbers to Python, and would not reach the sidecar as JSON.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -93,6 +96,22 @@ class SharedSettings(BaseModel):
     decode_threads: PositiveInt = Field(
         default_factory=lambda: max(2, usable_processors()),
         description="Threads that decode pictures [default: one per usable core, at least 2].",
+    )
+    render_threads: PositiveInt = Field(
+        default_factory=usable_processors,
+        description="Threads that draw overlays and grids [default: one per usable core].",
+    )
+    max_overlay_side: PositiveInt = Field(
+        1024, description="Maximum pixels of an overlay's longer side."
+    )
+    explanations_at_once: PositiveInt = Field(
+        default_factory=lambda: max(2, usable_processors()),
+        description="Explanations computed at once; others wait "
+        "[default: one per usable core, at least 2].",
+    )
+    max_explanation_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="Maximum bytes of maps and drawings that one explanation may hold at once.",
     )
     probe_interval_s: PositiveFloat = Field(
         2.0, description="Seconds between checks that the engine still answers."
@@ -248,19 +267,3 @@ class ExplainerSettings(SharedSettings):
     """Settings of `pawsight explainer`."""
 
     grpc: HostPort = Field(Address("127.0.0.1", 50052), description="Address to serve gRPC on.")
-    render_threads: PositiveInt = Field(
-        default_factory=usable_processors,
-        description="Threads that draw overlays and grids [default: one per usable core].",
-    )
-    max_overlay_side: PositiveInt = Field(
-        1024, description="Maximum pixels of an overlay's longer side."
-    )
-    explanations_at_once: PositiveInt = Field(
-        default_factory=lambda: max(2, usable_processors()),
-        description="Explanations computed at once; others wait "
-        "[default: one per usable core, at least 2].",
-    )
-    max_explanation_bytes: PositiveInt = Field(
-        256 * 1024 * 1024,
-        description="Maximum bytes of maps and drawings that one explanation may hold at once.",
-    )

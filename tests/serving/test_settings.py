@@ -34,6 +34,14 @@ def test_the_sidecar_shares_what_it_can() -> None:
     assert ExplainerSettings.model_validate_json(sidecar.model_dump_json()) == sidecar
 
 
+def test_whoever_starts_the_sidecar_can_set_all_of_it() -> None:
+    own = ExplainerSettings.model_fields.keys() - {"grpc"}
+    given = {"max_overlay_side": 7, "max_explanation_bytes": 8, "explanations_at_once": 9}
+    sidecar = GatewaySettings.model_validate(given).for_sidecar()
+    assert own <= GatewaySettings.model_fields.keys()
+    assert sidecar.model_dump(include=set(given)) == given
+
+
 @pytest.mark.parametrize("settings", [GatewaySettings, ExplainerSettings])
 def test_every_setting_has_one_sentence(settings: type[GatewaySettings]) -> None:
     for name, field in settings.model_fields.items():

@@ -133,7 +133,8 @@ def _explain(operation: str, *parameters: Json) -> Json:
         "operationId": operation,
         "summary": "Classify pictures and say why",
         "description": "JSON holds the values. `Accept: image/png` or `image/webp` gives, of one "
-        "picture, the overlay, the grid of activation maps, or a sheet of several; "
+        "picture, the overlay, the grid of activation maps, or a sheet of several, and a large "
+        "picture is drawn smaller; "
         "`application/x-npy` gives the raw values as NumPy writes them; the headers "
         "`x-pawsight-layer`, `x-pawsight-target` and `x-pawsight-channels` name what they are of, "
         "with commas between, each name percent-encoded (RFC 3986), and `x-pawsight-digest` the "
