@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.triton_config import preferred_batches
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 TUNED_PARAMETER: Final = "tuned"
-_FACTS: Final = TypeAdapter(dict[str, Annotated[int | float, Field(ge=0, lt=2**31)]])
+_MOST: Final = 2**31 - 1
+"""The largest number that Triton's configuration takes of instances and of pictures in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,17 @@ class Setting:
     def __str__(self) -> str:
         instances = f"{self.instances} instance{'s' if self.instances > 1 else ''}"
         return f"{instances}, batches to {self.largest_batch}, delay {self.delay_us / 1e3:g} ms"
+
+
+class _Tuned(BaseModel):
+    """What a configuration says that it was tuned to; all further figures are what was measured."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[int | float, Field(ge=0)]] = Field(init=False)
+
+    instances: int = Field(ge=1, le=_MOST)
+    largest_batch: int = Field(ge=1, le=_MOST)
+    delay_us: int = Field(ge=0, le=_MOST)
 
 
 def candidates(
@@ -97,11 +109,10 @@ def carry_over(tuned: ModelConfig, config: ModelConfig) -> None:
     if TUNED_PARAMETER not in tuned.parameters:
         return
     try:
-        facts = _FACTS.validate_json(tuned.parameters[TUNED_PARAMETER].string_value)
-        instances, largest_batch, delay_us = (int(facts.pop(name)) for name in Setting.__slots__)
-        setting = Setting(instances, largest_batch, delay_us)
-    except (ValidationError, KeyError) as error:
+        facts = _Tuned.model_validate_json(tuned.parameters[TUNED_PARAMETER].string_value)
+    except ValidationError as error:
         raise RepositoryInvalid(
             f"What {tuned.name} was tuned to cannot be read; tune it again with `pawsight tune`."
         ) from error
-    remember(config, setting, facts)
+    setting = Setting(facts.instances, facts.largest_batch, facts.delay_us)
+    remember(config, setting, facts.__pydantic_extra__)
