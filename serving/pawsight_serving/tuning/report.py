@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from pawsight_serving.tuning.measurements import Load, Trial
     from pawsight_serving.tuning.settings import Setting
@@ -47,7 +48,18 @@ def row(trial: Trial) -> str:
 
 
 def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | None) -> None:
-    """Draw each setting's way through throughput and p99 as callers grow."""
+    """Write the figure of `draw` to a file."""
+    draw(title, trials, latency_ms).savefig(path, dpi=120)
+
+
+def draw(title: str, trials: Sequence[Trial], latency_ms: float | None) -> Figure:
+    """Draw each setting's way through throughput and p99 as callers grow.
+
+    Args:
+        title: what stands above it.
+        trials: what was measured; at least one.
+        latency_ms: the target that the best must keep to; None is none.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
 
@@ -76,7 +88,7 @@ def plot(path: Path, title: str, trials: Sequence[Trial], latency_ms: float | No
     axes.tick_params(axis="x", which="both", labelsize=8)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, title=f"the {_NAMED} fastest; all others grey")
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _draw_ways(axes: Axes, trials: Sequence[Trial]) -> None:
