@@ -22,7 +22,16 @@ def load_colormaps() -> None:
 
 def grey_levels(values: NDArray[np.float32], top: float) -> Image.Image:
     """Return values from 0 to `top` as grey levels, 0 to 255."""
-    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(scaled(values, top), 0, 255).astype(np.uint8))
+
+
+def scaled(values: NDArray[np.float32], top: float) -> NDArray[np.float32]:
+    """Return values in units of grey levels, so that `top` is 255.
+
+    They are divided first: 255 by the smallest numbers that float32 has is more than it holds.
+    """
+    levels: NDArray[np.float32] = values / np.float32(top) * np.float32(255)
+    return levels
 
 
 def colourise(levels: Image.Image, table: str) -> Image.Image:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight_serving.explanations.queries import ALPHA
-from pawsight_serving.explanations.rendering.colormap import HEAT, colourise_over
+from pawsight_serving.explanations.rendering.colormap import HEAT, colourise_over, scaled
 from pawsight_serving.explanations.rendering.label import draw_label
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def draw_overlay(
 def lay_over(picture: Image.Image, heat: ClassMap, *, alpha: float, colormap: str) -> Image.Image:
     """Lay a map with evidence over its picture, in the picture's size."""
     # In grey levels before it is upsampled, while it is small.
-    values = np.ascontiguousarray(heat.values * (255.0 / heat.ceiling), dtype=np.float32)
+    values = np.ascontiguousarray(scaled(heat.values, heat.ceiling), np.float32)
     upsampled = Image.fromarray(values).resize(picture.size, Image.Resampling.BICUBIC)
     # Bicubic values may pass either end; the conversion cuts them there.
     colours = colourise_over(upsampled.convert("L"), colormap, alpha)

@@ -43,3 +43,9 @@ def test_what_lies_over_a_picture_has_the_same_colours_the_more_opaque_the_highe
 def test_levels_are_bounded() -> None:
     levels = np.asarray(grey_levels(np.array([[-1, 0, 1, 2, 3]], np.float32), 2.0))
     assert levels.tolist() == [[0, 0, 127, 255, 255]]
+
+
+@pytest.mark.parametrize("top", [1e-44, 1e-30, 0.3, 1e38])
+def test_levels_are_the_same_on_any_scale(top: float) -> None:
+    levels = np.asarray(grey_levels(np.array([[0, top]], np.float32), float(np.float32(top))))
+    assert levels.tolist() == [[0, 255]]
