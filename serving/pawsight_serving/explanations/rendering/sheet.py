@@ -63,13 +63,8 @@ def draw_sheet(
         alpha: how opaque the strongest evidence covers the picture.
         colormap: one of `colormap_names.COLORMAPS`.
     """
-    side = _LARGE if len(maps) == 1 else _SMALL
-    seen = picture.copy()
-    seen.thumbnail((side, side), Image.Resampling.LANCZOS)
-    if max(seen.size) < side:
-        scale = side / max(seen.size)
-        size = (round(seen.width * scale), round(seen.height * scale))
-        seen = seen.resize(size, Image.Resampling.LANCZOS)
+    alone = len(maps) == 1
+    seen = _sized(picture, _LARGE if alone else _SMALL)
     cells = [_Cell(seen, f"{prediction.label} {prediction.score:.1%}")]
     for explanation, found in zip(explanations, maps, strict=True):
         scale_bar = None
@@ -80,9 +75,9 @@ def draw_sheet(
             bare = _bare(found, seen.size, colormap)
         else:
             over = bare = _empty(seen.size)
-        if len(maps) == 1:
+        if alone:
             cells.append(_Cell(bare, f"{found.layer}, {_size(found)}", scale_bar))
-        cells.append(_Cell(over, _caption(explanation, found, alone=len(maps) == 1), scale_bar))
+        cells.append(_Cell(over, _caption(explanation, found, alone=alone), scale_bar))
     columns = _columns(maps)
     n_targets = len({found.target for found in maps})
     if 1 < n_targets < len(maps) and columns % n_targets == 0:
@@ -105,6 +100,13 @@ class _Cell:
         self.image = image
         self.caption = drawable(caption)
         self.scale = scale
+
+
+def _sized(picture: Image.Image, side: int) -> Image.Image:
+    """Return the picture, larger or smaller, with its longer side of so many pixels."""
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def _caption(explanation: Explanation, found: ClassMap, *, alone: bool) -> str:
