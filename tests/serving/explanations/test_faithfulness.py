@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from pawsight_serving.explanations.faithfulness import (
     STEPS,
@@ -40,6 +41,21 @@ async def test_a_map_that_is_right_falls_sooner_and_rises_sooner_than_a_wrong_on
     assert right.insertion.probabilities[-1] == 1.0
     assert {len(right.deletion.probabilities), len(right.insertion.probabilities)} == {STEPS + 1}
     assert [count for *_, count in passes.asked] == [32, 10, 32, 10], "in batches"
+
+
+async def test_pixels_are_put_into_a_picture_that_is_blurred_as_the_papers() -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (224, 300, 3), np.uint8)
+    seen: list[np.ndarray] = []
+
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        seen.extend(images)
+        return {"probabilities": np.full((len(images), 2), 0.5, np.float32)}
+
+    heat = ClassMap("conv", "dog", RIGHT)
+    await measure_faithfulness("hot", picture, heat, ("cat", "dog"), FunctionPasses(answer))
+    blurred = Image.fromarray(picture).filter(ImageFilter.GaussianBlur(5))
+    np.testing.assert_array_equal(seen[STEPS + 1], np.asarray(blurred))
+    np.testing.assert_array_equal(seen[-1], picture)
 
 
 def test_an_area_is_the_trapezoids() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pawsight_serving.explanations.methods.activations import Activations
 from pawsight_serving.explanations.queries import Query
@@ -35,6 +36,26 @@ def test_channels_come_as_they_were_named() -> None:
     asked = Activations.ask(manifest(), Query(layer="conv1", channels=(19, 0)))
     maps = asked.choose("conv1", values)
     assert [(each.channel, each.max) for each in maps.channels] == [(19, 19), (0, 0)]
+
+
+def test_of_channels_that_are_as_strong_the_first_come_first() -> None:
+    values = np.ones((20, 4, 4), np.float32)
+    maps = Activations.ask(manifest(), Query(layer="conv1")).choose("conv1", values)
+    assert [each.channel for each in maps.channels] == list(range(16))
+
+
+@pytest.mark.parametrize(
+    ("query", "shapes"),
+    [
+        (Query(layer="pool1,conv2"), ((16, 2, 2), (3, 2, 2))),
+        (Query(layer="conv1,conv2", top=5), ((5, 4, 4), (3, 2, 2))),
+        (Query(layer="conv1", channels=(19, 0)), ((2, 4, 4),)),
+    ],
+)
+def test_as_many_channels_are_foreseen_as_are_given(
+    query: Query, shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    assert Activations.ask(manifest(), query).shapes == shapes
 
 
 def test_a_channel_says_its_mean_its_maximum_and_its_share_of_zeros() -> None:
