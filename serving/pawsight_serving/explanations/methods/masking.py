@@ -44,4 +44,5 @@ async def scores_of(
         stop = min(start + BATCH, count)
         images = await passes.work(partial(batch, start, stop))
         outputs = await passes.run(graph, images, ("probabilities",))
+        del images  # before the next batch is made
         yield slice(start, stop), outputs["probabilities"]

@@ -126,8 +126,10 @@ def covered(
     image: NDArray[np.uint8], colour: NDArray[np.float32], masks: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """Return the picture where masks are one and the colour where they are zero, one per mask."""
-    seen: NDArray[np.float32] = colour + (image - colour) * masks[..., np.newaxis]
-    return np.rint(seen).astype(np.uint8)
+    seen: NDArray[np.float32] = (image - colour) * masks[..., np.newaxis]
+    # In place: a copy of a batch is three times as large as its masks.
+    seen += colour
+    return np.rint(seen, out=seen).astype(np.uint8)
 
 
 def random_masks(

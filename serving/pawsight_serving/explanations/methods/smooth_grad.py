@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -60,14 +61,17 @@ class SmoothGrad:
         """
         refuse(query, NAME, "channels", "top")
         refuse_layer(query)
-        values = values_in(manifest, manifest.explain_name, (GRADIENT,))
+        gradients = values_in(manifest, manifest.explain_name, (GRADIENT,))
+        # A pixel has a quarter of a value's bytes.
+        pixels = math.prod(manifest.input_size) * 3 // 4
         targets = Targets.of(manifest, query)
         return cls(
             manifest.explain_name,
             targets,
             samples_of(query, SAMPLES, _MOST_SAMPLES),
             query.seed,
-            values * (_BATCH + 1),
+            # A batch of both, and the sums of this one and of all.
+            (gradients + pixels) * _BATCH + 2 * gradients,
             targets.shapes([manifest.input_size]),
         )
 
@@ -85,14 +89,14 @@ class SmoothGrad:
         self, image: NDArray[np.uint8], passes: Passes
     ) -> NDArray[np.float32]:
         chance = np.random.default_rng(self.seed)
-        sums = []
+        total = np.zeros((), np.float32)
         for start in range(0, self.samples, _BATCH):
             count = min(_BATCH, self.samples - start)
             noisy = await passes.work(partial(noisy_copies, image, count, chance))
-            gradients = (await passes.run(self.graph, noisy, (GRADIENT,)))[GRADIENT]
-            sums.append(gradients.sum(axis=0))
-        mean: NDArray[np.float32] = np.sum(sums, axis=0) / np.float32(self.samples)
-        return mean
+            outputs = await passes.run(self.graph, noisy, (GRADIENT,))
+            total = total + outputs[GRADIENT].sum(axis=0)
+            del noisy, outputs  # before the next batch is made
+        return total / np.float32(self.samples)
 
 
 def noisy_copies(
@@ -103,5 +107,8 @@ def noisy_copies(
     The deviation is `NOISE` of the picture's range of values.
     """
     spread = NOISE * (float(image.max()) - float(image.min()))
-    noise = chance.standard_normal((count, *image.shape), np.float32) * np.float32(spread)
-    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    noisy = chance.standard_normal((count, *image.shape), np.float32)
+    # In place: a batch has as many values as its gradients.
+    noisy *= np.float32(spread)
+    noisy += image
+    return np.clip(np.rint(noisy, out=noisy), 0, 255, out=noisy).astype(np.uint8)
