@@ -35,6 +35,44 @@ def test_a_dead_channel_is_an_empty_cell() -> None:
     assert len(np.unique(second.reshape(-1, 3), axis=0)) == 1
 
 
+def test_a_channel_is_told_by_its_number_and_its_figures(written: list[str]) -> None:
+    draw_grid(maps(2.0, 0.0, 1234.0))
+    assert written[0] == "conv1"
+    assert written[1:5] == ["0", "max 2", "mean 0.88", "25% zeros"]
+    assert written[5:7] == ["1", "empty"]
+    assert written[7:] == ["2", "max 1.23e+03", "mean 540", "25% zeros"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (1234567.0, "1234567"),
+        (99.5, "100"),
+        (99.25, "99"),
+        (0.125, "0.12"),
+        (1 / 1024, "0.001"),
+        (0.0012345, "0.0012"),
+        (1 / 8192, "0.0001"),
+    ],
+)
+def test_a_mean_has_few_characters(written: list[str], mean: float, said: str) -> None:
+    draw_grid(ActivationMaps("conv1", [ChannelMap(0, np.full((2, 2), mean, np.float32))]))
+    assert written[3] == f"mean {said}"
+
+
+def test_a_share_of_zeros_is_rounded_down(written: list[str]) -> None:
+    values = np.zeros((20, 20), np.float32)
+    values[0, 0] = 1
+    draw_grid(ActivationMaps("conv1", [ChannelMap(0, values)]))
+    assert written[-1] == "99% zeros"
+
+
+def test_a_map_smaller_than_its_cell_shows_its_own_cells() -> None:
+    sheet = np.asarray(draw_grid(maps(1.0)))
+    cell = sheet[HEADING : HEADING + CELL, GAP : GAP + CELL]
+    assert len(np.unique(cell.reshape(-1, 3), axis=0)) == 4
+
+
 def test_the_maps_stand_in_their_cells_in_the_order_given() -> None:
     sheet = np.asarray(draw_grid(maps(0.0, 1.0, 1.0, 0.0, 1.0)))
     for index, empty in enumerate([True, False, False, True, False]):

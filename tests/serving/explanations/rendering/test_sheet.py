@@ -52,6 +52,61 @@ def test_several_maps_follow_their_picture(layers: int, targets: int, columns: i
     assert images_in(drawn) == (1 if layers > 1 < targets else columns), "a class has its column"
 
 
+@pytest.mark.parametrize(
+    ("layers", "targets", "columns"),
+    [(3, 1, 4), (4, 1, 2), (5, 2, 2), (6, 2, 4), (2, 4, 4), (6, 3, 3), (1, 4, 2), (2, 5, 4)],
+)
+def test_a_sheet_is_no_wider_than_a_page(layers: int, targets: int, columns: int) -> None:
+    names = "abcde"[:targets]
+    drawn = sheet([heat(target, f"conv{number}") for number in range(layers) for target in names])
+    assert drawn.width == columns * (220 + 14) + 14
+    by_class = layers > 1 and 1 < targets <= 4
+    assert images_in(drawn) == (1 if by_class else columns)
+
+
+def test_of_one_map_everything_is_said(written: list[str]) -> None:
+    sheet([heat()])
+    scale = ["0", "0.5", "1"]
+    said = ["tiny 1, grad-cam", "cat 75.0%", "conv1, 4 x 4", "evidence for cat 75.0%"]
+    assert written == [*scale, *said]
+
+
+def test_of_several_maps_each_is_said_with_its_layer(written: list[str]) -> None:
+    sheet([heat("cat", "conv1"), heat("dog", "conv2", 0.0)])
+    said = ["tiny 1, grad-cam", "cat 75.0%", "conv1: cat 75.0%", "conv2: none for dog 75.0%"]
+    assert written == ["0", "0.5", "1", "no evidence", *said]
+
+
+def test_what_is_no_evidence_is_said_twice(written: list[str]) -> None:
+    sheet([heat(value=0.0)])
+    said = ["cat 75.0%", "conv1, 4 x 4", "no evidence for cat 75.0%"]
+    assert written == ["no evidence", "tiny 1, grad-cam", *said]
+
+
+def test_a_probability_that_there_is_not_is_not_said(written: list[str]) -> None:
+    explanation, found = Explanation(heat()), heat()
+    draw_sheet(GREY, [explanation], [found], "", CAT, alpha=0.75, colormap="inferno")
+    assert written[-1] == "evidence for cat"
+
+
+def test_the_scale_stands_below_each_map_and_not_below_the_picture() -> None:
+    drawn = np.asarray(sheet([heat()])).astype(int)
+    below = 40 + 240 + 22
+    for number, scaled in enumerate([False, True, True]):
+        left = 14 + number * (360 + 14)
+        band = drawn[below : below + 8, left : left + 360]
+        assert (np.abs(band - GROUND).sum(axis=2) > 0).any() == scaled
+
+
+@pytest.mark.parametrize(("side", "colours"), [(4, 2), (720, 1)])
+def test_of_the_map_alone_the_cells_are_seen_or_averaged(side: int, colours: int) -> None:
+    values = (np.indices((side, side)).sum(axis=0) % 2).astype(np.float32)
+    square = Image.new("RGB", (200, 200), "white")
+    drawn = np.asarray(sheet([ClassMap("conv1", "cat", values)], square))
+    bare = drawn[40 : 40 + 360, 14 + 374 : 14 + 374 + 360]
+    assert len(np.unique(bare.reshape(-1, 3), axis=0)) == colours
+
+
 def test_a_cell_without_evidence_is_empty() -> None:
     drawn = np.asarray(sheet([heat(value=0.0)]))
     assert (drawn == EMPTY).all(axis=2).sum() > 2 * 360 * 200
