@@ -43,6 +43,47 @@ def test_pictures_in_folders_below_a_class_are_of_it(tmp_path: Path) -> None:
     assert listing.splits["train"][0].name == f"{tmp_path.name}/cats/siamese/young/0.jpg"
 
 
+def test_a_linked_folder_below_a_class_is_of_it(tmp_path: Path) -> None:
+    source = fill(tmp_path / "source", "cats", "dogs", count=1)
+    fill(tmp_path, "elsewhere", count=2)
+    (source / "cats" / "siamese").symlink_to(tmp_path / "elsewhere")
+    names = [file.name for file in list_pictures([source], hold_out=False).splits["train"]]
+    assert names == [
+        "source/cats/0.jpg",
+        "source/cats/siamese/0.jpg",
+        "source/cats/siamese/1.jpg",
+        "source/dogs/0.jpg",
+    ]
+
+
+def test_a_folder_that_is_named_as_a_picture_is_one_picture(tmp_path: Path) -> None:
+    fill(tmp_path, "cats", "dogs", "dogs/album.JPG", "dogs/.hidden.jpg", count=1)
+    names = [file.path.name for file in list_pictures([tmp_path], hold_out=False).splits["train"]]
+    assert names == ["0.jpg", "0.jpg", "album.JPG"]
+
+
+def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
+    fill(tmp_path, "cats", "dogs", ".cache")
+    assert list_pictures([tmp_path]).classes == ("cat", "dog")
+
+
+def test_what_is_not_to_be_learnt_from_needs_no_train_folder(tmp_path: Path) -> None:
+    fill(tmp_path, "test/cats", "test/dogs")
+    assert list(list_pictures([tmp_path], hold_out=False).splits) == ["test"]
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 0), (2, 1), (14, 1), (16, 2)])
+def test_a_lone_picture_is_learnt_from(tmp_path: Path, count: int, held_out: int) -> None:
+    fill(tmp_path, "cats", count=count)
+    fill(tmp_path, "dogs", count=20)
+    if not held_out:
+        with pytest.raises(DataInvalid, match="Class 'cat' has no readable picture in validation"):
+            list_pictures([tmp_path])
+        return
+    validation = list_pictures([tmp_path]).splits["validation"]
+    assert [file.label for file in validation] == [0] * held_out + [1] * 2
+
+
 @pytest.mark.parametrize(
     ("folders", "labels"),
     [(("Cat", "Dog"), ("cat", "dog")), (("bus", "glass", "car"), ("bus", "car", "glass"))],

@@ -155,6 +155,11 @@ def test_before_each_drawing_it_is_asked_whether_it_is_wanted() -> None:
         once.each([Explanation(HEAT)])
 
 
+def test_a_sheet_of_a_class_map_has_picture_map_and_overlay() -> None:
+    file = painter(picture(), Drawing(sheet=True)).sheet([Explanation(HEAT)], "tiny 1", CAT)
+    assert Image.open(io.BytesIO(file)).width == 3 * (360 + 14) + 14
+
+
 def test_a_sheet_of_activation_maps_has_every_layer() -> None:
     one = painter(picture(), Drawing(sheet=True)).sheet([Explanation(ACTIVATIONS)], "tiny", CAT)
     two = painter(picture(), Drawing(sheet=True)).sheet([Explanation(ACTIVATIONS)] * 2, "tiny", CAT)

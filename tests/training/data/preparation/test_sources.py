@@ -50,6 +50,30 @@ def test_a_few_other_names_among_kaggles_have_no_label(tmp_path: Path) -> None:
     }
 
 
+def test_kaggles_names_are_labels_whatever_their_folder_is_called(tmp_path: Path) -> None:
+    source = touch(tmp_path / "cats", "cat.0.jpg", "dog.0.jpg")
+    assert labels(source) == {"cat.0.jpg": "cat", "dog.0.jpg": "dog"}
+
+
+def test_a_folder_that_is_named_as_a_picture_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "cats/1.jpg", "dogs/1.JPEG", "dogs/album.jpg/2.jpg")
+    (tmp_path / "dogs" / "lost.png").symlink_to(tmp_path / "nothing")
+    assert labels(tmp_path) == {"cats/1.jpg": "cat", "dogs/1.JPEG": "dog", "dogs/lost.png": "dog"}
+
+
+def test_a_folder_whose_pictures_are_all_named_alike_is_a_class_of_its_own(tmp_path: Path) -> None:
+    touch(tmp_path, "kittens/cat.0.jpg", "kittens/cat.1.jpg", "puppies/dog.0.jpg")
+    assert set(labels(tmp_path).values()) == {"kittens", "puppies"}
+
+
+def test_a_quarter_of_kaggles_may_be_strays_and_no_more(tmp_path: Path) -> None:
+    touch(tmp_path, "cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "stray.jpg")
+    assert labels(tmp_path)["stray.jpg"] == ""
+    touch(tmp_path, "another.jpg")
+    with pytest.raises(DataInvalid, match="holds neither"):
+        find_labelled(tmp_path)
+
+
 def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
     elsewhere = touch(tmp_path / "elsewhere", "siamese/1.jpg", "2.jpg")
     source = touch(tmp_path / "source", "dogs/1.jpg")
