@@ -41,8 +41,18 @@ def bytes_held() -> ByteBudget:
 
 
 @pytest.fixture
+def readiness(engine: FakeEngine) -> Readiness:
+    """It asks once a minute, so that in a test an answer counts to its end."""
+    return Readiness(engine, ExplainerSettings(probe_interval_s=60))
+
+
+@pytest.fixture
 def explainer(
-    engine: FakeEngine, metrics: ExplainerMetrics, max_bytes: int, bytes_held: ByteBudget
+    engine: FakeEngine,
+    metrics: ExplainerMetrics,
+    max_bytes: int,
+    bytes_held: ByteBudget,
+    readiness: Readiness,
 ) -> Iterator[Explainer]:
     decoders, render_threads = ThreadPool(2, "decode"), ThreadPool(2, "render")
     admission = Admission(2, bytes_held)
@@ -52,7 +62,7 @@ def explainer(
         Decoder(decoders, ExplainerSettings()),
         render_threads,
         Queue(admission, 1, max_bytes),
-        Readiness(engine, ExplainerSettings()),
+        readiness,
         metrics,
         default_model="cats_dogs_vgg16",
         max_overlay_side=64,

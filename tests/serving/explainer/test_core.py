@@ -32,6 +32,7 @@ from tests.serving.waiting import until
 if TYPE_CHECKING:
     from pawsight_serving.explainer.core import Explainer
     from pawsight_serving.explainer.metrics import ExplainerMetrics
+    from pawsight_serving.readiness import Readiness
     from pawsight_serving.requests.byte_budget import ByteBudget
 
 RED, BLUE = picture("red"), picture("blue")
@@ -217,6 +218,48 @@ async def test_faithfulness_is_of_maps_with_evidence_alone(
     assert sum(pictures for *_, pictures in engine.asked) == 1 + 42
 
 
+async def test_faithfulness_is_measured_on_the_picture_of_its_map(explainer: Explainer) -> None:
+    query = Query(target="dog,cat", faithfulness=True)
+    explained = await explainer.explain(query, [RED, BLUE], soon())
+    dog_in_red, cat_in_red, dog_in_blue, cat_in_blue = explained.explanations
+    assert cat_in_red.faithfulness is dog_in_blue.faithfulness is None
+    for found in (dog_in_red, cat_in_blue):
+        assert found.faithfulness is not None
+        assert found.faithfulness.deletion.probabilities[0] == pytest.approx(found.probability)
+
+
+async def test_without_a_name_the_default_model_answers(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.served = [manifest("another"), manifest("cats_dogs_vgg16")]
+    explained = await explainer.explain(Query(), [RED], soon())
+    assert explained.predictions.model == "cats_dogs_vgg16"
+
+
+async def test_a_model_that_is_broken_is_no_unknown_one(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    engine.unserved = {"other": EngineUnavailable("It is broken.")}
+    with pytest.raises(EngineUnavailable, match="Model 'other' is broken on the server"):
+        await explainer.explain(Query("other"), [RED], soon())
+    with pytest.raises(EngineUnavailable, match="Model 'other' is broken on the server"):
+        await explainer.infer("other_explain", "", pixels(), ["probabilities"], soon())
+
+
+@pytest.mark.parametrize("graph", ["", "tiny_explain"])
+async def test_an_answer_to_a_caller_is_a_sign_of_readiness(
+    explainer: Explainer, engine: FakeEngine, readiness: Readiness, graph: str
+) -> None:
+    if graph:
+        await explainer.infer(graph, "", pixels(), ["probabilities"], soon())
+    else:
+        await explainer.explain(Query(), [RED], soon())
+    await readiness.start(lambda _: None)
+    assert readiness.ready
+    assert len(engine.asked) == 1, "nothing more was asked"
+    await readiness.stop()
+
+
 async def test_one_sheet_a_picture_instead_of_drawings(explainer: Explainer) -> None:
     query = Query(layer="all", target="all", drawing=Drawing("WEBP", sheet=True))
     explained = await explainer.explain(query, [RED, BLUE], soon())
@@ -385,6 +428,14 @@ def pixels(pictures: int = 1) -> bytes:
     red = np.zeros((pictures, SIDE, SIDE, 3), np.uint8)
     red[..., 0] = 255
     return red.tobytes()
+
+
+async def test_all_outputs_of_a_graph_can_be_asked_for(
+    explainer: Explainer, engine: FakeEngine
+) -> None:
+    names = tuple(manifest().graphs["tiny_explain"].outputs)
+    outputs = await explainer.infer("tiny_explain", "", pixels(), names, soon())
+    assert tuple(outputs.values) == names
 
 
 async def test_outputs_of_a_graph_as_they_are(explainer: Explainer, engine: FakeEngine) -> None:
