@@ -16,11 +16,13 @@ from pawsight_serving.errors import DeadlineExceeded, Overloaded, RequestError
 from pawsight_serving.gateway.http.lingering import LingeringTransport
 from pawsight_serving.gateway.http.pipelining import PipelineFlow
 from pawsight_serving.gateway.http.refusals import refusal
+from pawsight_serving.gateway.http.unread import unread_bytes
 from pawsight_serving.gateway.http.upgrades import UPGRADE, Parser, without_upgrade
 from pawsight_serving.requests.calls import accept_request_id
 
 if TYPE_CHECKING:
     import asyncio
+    from asyncio.trsock import TransportSocket
 
     import uvicorn
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -108,6 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it where there are too many."""
         super().connection_made(transport)
+        self._socket: TransportSocket = transport.get_extra_info("socket")
         self.flow = PipelineFlow(transport, self.pipeline)
         self.parser = Parser(self, self._begin_again)
         self._wait(self._limits.header_timeout_s)
@@ -128,7 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def hang_up(self) -> None:
         """End a connection that is closed already and has nothing left to send."""
-        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+        if self.transport.is_closing() and not unread_bytes(self._socket):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -270,7 +273,7 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _cut_unread(self) -> None:
-        if self.transport.get_write_buffer_size():
+        if unread_bytes(self._socket):
             self.transport.abort()
 
     def _cut(self) -> None:

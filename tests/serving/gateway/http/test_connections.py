@@ -4,6 +4,8 @@ import asyncio
 import gc
 import json
 import re
+import socket
+import ssl
 import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -19,11 +21,14 @@ from pawsight_serving.gateway.http.connections import BoundedProtocol, Connectio
 from pawsight_serving.gateway.http.request_middleware import RequestMiddleware
 from pawsight_serving.gateway.http.server import HttpServer
 from pawsight_serving.observability.observation import Observer
+from pawsight_serving.security.tls import Tls
+from tests.serving.certificates import Authority
 from tests.serving.heard import Heard
 from tests.serving.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -34,6 +39,7 @@ ENDING = GET.replace(b"host", b"connection: close\r\nhost")
 SLOW = GET.replace(b"GET /", b"GET /slowly")
 # More than the system takes from a server for a caller who does not read.
 MUCH = 32 * 1024 * 1024
+SOME = 60_000
 HALF_A_BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf"
 
 
@@ -54,8 +60,13 @@ async def much(request: Request) -> PlainTextResponse:
     return PlainTextResponse(b"x" * MUCH)
 
 
+async def some(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(b"x" * SOME)
+
+
 APP = Starlette(
     routes=[
+        Route("/some", some),
         Route("/much", much),
         Route("/", answer, methods=["GET", "POST"]),
         Route("/at-once", at_once, methods=["POST"]),
@@ -65,14 +76,17 @@ APP = Starlette(
 
 
 @asynccontextmanager
-async def serving(heard: Heard | None = None, **limits: float) -> AsyncIterator[Address]:
+async def serving(
+    heard: Heard | None = None, tls: Tls | None = None, /, **limits: float
+) -> AsyncIterator[Address]:
     observer = Observer(*([heard] if heard else ()))
     app = RequestMiddleware(APP, observer)
     server = HttpServer(
         app,
         1,
         ConnectionLimits(**limits),  # type: ignore[arg-type]
-        observer=observer,
+        tls,
+        observer,
     )
     try:
         yield await server.start(HERE)
@@ -91,6 +105,42 @@ async def said(address: Address, *sent: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[BoundedProtocol]:
+    """Return what the server makes of each connection, for which its system keeps little."""
+    made: list[BoundedProtocol] = []
+    begin = BoundedProtocol.connection_made
+
+    def watched(protocol: BoundedProtocol, transport: asyncio.Transport) -> None:
+        made.append(protocol)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        begin(protocol, transport)
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", watched)
+    return made
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+async def asking(address: Address, authority: Authority | None) -> socket.socket:
+    """Connect, for who reads only when it is told to, and whose system keeps little for it."""
+
+    def connect() -> socket.socket:
+        caller = socket.socket()
+        caller.settimeout(10)
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(address)
+        if authority is None:
+            return caller
+        trusted = ssl.create_default_context(cafile=authority.file)
+        return trusted.wrap_socket(caller, server_hostname="localhost")
+
+    return await asyncio.to_thread(connect)
 
 
 def statuses(answers: bytes) -> list[int]:
@@ -239,6 +289,52 @@ async def test_who_has_read_its_answers_keeps_the_connection() -> None:
             await reader.readexactly(MUCH)
             await asyncio.sleep(0.3)
         writer.close()
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+async def test_who_still_reads_as_the_server_ends_has_the_whole_answer(
+    is_encrypted: bool, authority: Authority, made: list[BoundedProtocol]
+) -> None:
+    tls = Tls(*authority.issue("localhost")) if is_encrypted else None
+    async with serving(None, tls) as address:
+        with await asking(address, authority if is_encrypted else None) as caller:
+            caller.sendall(ENDING.replace(b"/", b"/some", 1))
+            await until(lambda: bool(made) and made[0].transport.is_closing())
+            made[0].hang_up()
+            answer = await asyncio.to_thread(caller.makefile("rb").read)
+    assert answer.endswith(b"x" * SOME)
+
+
+async def test_hanging_up_ends_what_is_closed_and_nothing_else(
+    authority: Authority, made: list[BoundedProtocol]
+) -> None:
+    async with serving(None, Tls(*authority.issue("localhost"))) as address:
+        with await asking(address, authority) as caller:
+            for sent in (GET, ENDING):
+                caller.sendall(sent)
+                answer = b""
+                while not answer.endswith(b"done"):
+                    answer += await asyncio.to_thread(caller.recv, 4096)
+                made[0].hang_up()
+
+            def is_over() -> bool:
+                made[0].hang_up()
+                return made[0] not in made[0].connections
+
+            # The caller does not say goodbye.
+            await until(is_over)
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+async def test_an_answer_that_is_not_read_is_held_no_longer_than_it_may(
+    is_encrypted: bool, authority: Authority, made: list[BoundedProtocol]
+) -> None:
+    tls = Tls(*authority.issue("localhost")) if is_encrypted else None
+    async with serving(None, tls, idle_timeout_s=0.2) as address:
+        with await asking(address, authority if is_encrypted else None) as caller:
+            caller.sendall(GET.replace(b"/", b"/some", 1))
+            await until(lambda: len(made) == 1)
+            await until(lambda: made[0] not in made[0].connections)
 
 
 async def test_a_connection_that_has_ended_is_kept_by_no_clock(
