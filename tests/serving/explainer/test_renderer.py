@@ -124,6 +124,34 @@ async def test_each_picture_has_a_sheet(drawings: Renderer) -> None:
     assert not any(each.drawing for each in drawn.explanations)
 
 
+async def test_all_maps_of_one_picture_share_its_sheet(drawings: Renderer) -> None:
+    drawn = await drawings.draw(
+        explained(3, 1), Drawing(sheet=True), PICTURES[:1], Deadline.after(10)
+    )
+    (sheet,) = drawn.sheets
+    assert Image.open(io.BytesIO(sheet)).width == 4 * (220 + 14) + 14
+
+
+async def test_a_picture_is_opened_before_threads_share_it(
+    drawings: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    open_, file = Painter.open, Painter._file
+
+    def opening(self: Painter, explanations: list[Explanation]) -> None:
+        open_(self, explanations)
+        done.append("opened")
+
+    def drawing(self: Painter, drawn: Image.Image) -> bytes:
+        done.append("drawn")
+        return file(self, drawn)
+
+    monkeypatch.setattr(Painter, "open", opening)
+    monkeypatch.setattr(Painter, "_file", drawing)
+    await drawings.draw(explained(4, 1), Drawing(), PICTURES[:1], Deadline.after(10))
+    assert done == ["opened", *["drawn"] * 4]
+
+
 def watch(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Image.Image], threading.Event]:
     """Count the drawings begun; each waits until it may end."""
     begun: list[Image.Image] = []

@@ -89,6 +89,11 @@ async def test_outputs_as_tensors_in_the_order_asked_for(stub: ExplainerAsyncStu
     assert (response.digest, response.request_id) == ("sha256:" + "b" * 64, "mine")
 
 
+async def test_metrics_are_told_as_text(stub: ExplainerAsyncStub) -> None:
+    metrics = await stub.GetMetrics(pb.GetMetricsRequest())
+    assert b"pawsight_explainer_in_flight 0.0" in metrics.text
+
+
 async def test_pictures_are_taken_out_of_their_message_once(
     stub: ExplainerAsyncStub, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pawsight_training.data.folders import list_pictures
-from pawsight_training.data.preparation import find_labelled, prepare
+from pawsight_training.data.preparation import find_labelled, prepare, splits
+from pawsight_training.data.preparation.splits import REPORT
 from pawsight_training.errors import DataInvalid
 from tests.training.data.preparation.patchwork import patchwork
 
@@ -95,6 +96,38 @@ def test_the_same_picture_under_two_labels_is_left_out_under_both(
         "Dog/smaller.jpg": "Cat/larger.jpg",
     }
     assert report.clean == {"cat": 10, "dog": 10}
+
+
+def test_what_looks_like_a_copy_alone_is_kept(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is left out, so that nothing is left that it could repeat."""
+    found = [picture for picture in find_labelled(raw) if picture.name.endswith(("1.jpg", "2.jpg"))]
+    monkeypatch.setattr(splits, "near_pairs", lambda _: iter([(0, 1), (1, 2), (2, 3)]))
+    report = prepare(found, tmp_path / "ready", {"train": 1})
+    assert report.near_duplicates == {"Cat/2.jpg": "Cat/1.jpg", "Dog/2.jpg": "Dog/1.jpg"}
+    assert report.conflicting == {}
+    assert report.clean == {"cat": 1, "dog": 1}
+
+
+def test_a_split_of_no_pictures_has_no_folder(raw: Path, tmp_path: Path) -> None:
+    sizes = {"train": 2, "validation": 0, "test": 1}
+    report = prepare(find_labelled(raw), tmp_path / "ready", sizes)
+    assert {path.name for path in (tmp_path / "ready").iterdir()} == {"train", "test", REPORT}
+    assert report.chosen == json.loads((tmp_path / "ready" / REPORT).read_text())["chosen"] == sizes
+
+
+def test_where_no_picture_is_asked_for_nothing_is_written(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataInvalid, match="No picture is asked for; give --train"):
+        prepare(find_labelled(raw), tmp_path / "ready", {"train": 0})
+    assert not (tmp_path / "ready").exists()
+
+
+def test_where_no_picture_can_be_read_it_is_said(raw: Path, tmp_path: Path) -> None:
+    for path in raw.rglob("*.jpg"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataInvalid, match="of 'cat', 1 are asked for and 0 can be taken"):
+        prepare(find_labelled(raw), tmp_path / "ready", {"train": 1})
 
 
 def test_no_picture_is_in_two_splits(raw: Path, tmp_path: Path) -> None:
