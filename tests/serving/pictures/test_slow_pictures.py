@@ -10,6 +10,7 @@ from PIL import Image
 
 from pawsight_serving.errors import ImageInvalid
 from pawsight_serving.pictures.reading import open_picture
+from pawsight_serving.pictures.slow_pictures import check_segments
 from tests.photographs import cat_jpeg
 
 SCAN = b"\xff\xda"
@@ -97,3 +98,11 @@ def test_a_large_run_length_encoded_bmp_is_refused() -> None:
 def test_a_tiff_of_many_tiles_is_refused() -> None:
     open_picture(tiff_of_tiles(16))
     refuse(tiff_of_tiles(257))
+
+
+def test_only_a_jpegs_segments_are_counted() -> None:
+    segments = b"\xff\xc4\x00\x02" * 1001
+    check_segments(b"\x89PNG" + segments)
+    with pytest.raises(ImageInvalid, match="take too long to decode"):
+        check_segments(b"\xff\xd8" + segments)
+    check_segments(b"\xff\xd8" + segments[:4000])

@@ -86,3 +86,13 @@ def test_every_picture_is_evaluated_whatever_the_batch(data: Dataset) -> None:
     np.testing.assert_allclose(one.probabilities, other.probabilities, rtol=1e-6)
     expected = 1 / (1 + np.exp(-split.pictures.mean(axis=(1, 2, 3)) * 0.01))
     np.testing.assert_allclose(one.probabilities[:, 1], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("logits", [[[2.0]], [[-1.0, 1.0]]])
+def test_half_precision_ends_with_the_logits(logits: list[list[float]]) -> None:
+    half = torch.tensor(logits, dtype=torch.bfloat16)
+    assert probabilities_of(half).dtype == torch.float32
+    assert probabilities_of(half)[0].tolist() == pytest.approx([0.1192029, 0.8807971])
+    loss = classification_loss(half, torch.tensor([1]))
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(0.1269280)

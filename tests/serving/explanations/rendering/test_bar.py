@@ -35,3 +35,11 @@ def test_values_that_tower_over_the_ceiling_are_told() -> None:
     assert not np.array_equal(bar(one), bar(over)), "> 1 is not 1"
     at_most = ClassMap("conv1", "cat", even)
     np.testing.assert_array_equal(bar(one), bar(at_most))
+
+
+def test_a_ceiling_is_said_to_be_one_where_values_tower_over_it(written: list[str]) -> None:
+    values = np.ones((20, 20), np.float32)
+    bar(ClassMap(INPUT, "cat", values))
+    values[0, 0] = 100
+    bar(ClassMap(INPUT, "cat", values))
+    assert written == ["0", "0.5", "1", "0", "0.5", "> 1"]

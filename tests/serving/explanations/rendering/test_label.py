@@ -30,3 +30,15 @@ def test_a_long_name_without_a_space_goes_on_in_the_next_line() -> None:
 def test_other_alphabets_are_no_boxes() -> None:
     picture = Image.new("RGB", (200, 50))
     assert draw_label(picture, "кот") != draw_label(picture, "пёс")
+
+
+def test_a_line_is_broken_between_words_and_within_one_that_is_wider(written: list[str]) -> None:
+    narrow = Image.new("RGB", (60, 40))
+    draw_label(narrow, "a cat and a dog")
+    assert len(written) > 1
+    assert " ".join(written) == "a cat and a dog"
+    written.clear()
+    draw_label(narrow, "unpronounceable")
+    assert len(written) > 1
+    assert "".join(written) == "unpronounceable"
+    assert all(written)
