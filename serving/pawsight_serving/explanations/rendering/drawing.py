@@ -43,7 +43,7 @@ class Painter:
         drawing: what to draw, and how.
         limits: byte and pixel limits of the picture.
         max_side: pixels that an overlay's longer side may have; a larger picture is scaled.
-        check: is called before each drawing, and raises where it is no longer wanted.
+        check: is called before each map is drawn, and raises where it is no longer wanted.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Painter:
                 prediction,
                 alpha=self._drawing.alpha,
                 colormap=self._drawing.colormap or HEAT,
+                check=self._check,
             )
         )
 

@@ -14,7 +14,7 @@ from pawsight_serving.explanations.rendering.overlay import lay_over
 from pawsight_serving.fonts import drawable, font_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from PIL import ImageFont
 
@@ -49,6 +49,7 @@ def draw_sheet(
     *,
     alpha: float,
     colormap: str,
+    check: Callable[[], None],
 ) -> Image.Image:
     """Draw picture, map and overlay side by side; of several maps the picture and each overlay.
 
@@ -62,20 +63,22 @@ def draw_sheet(
         prediction: of the same pass.
         alpha: how opaque the strongest evidence covers the picture.
         colormap: one of `colormap_names.COLORMAPS`.
+        check: is called before each map, and raises where the sheet is no longer wanted.
     """
     alone = len(maps) == 1
     seen = _sized(picture, _LARGE if alone else _SMALL)
     cells = [_Cell(seen, f"{prediction.label} {prediction.score:.1%}")]
     for explanation, found in zip(explanations, maps, strict=True):
+        check()
         scale_bar = None
         if found.evidence:
             width = max(seen.width, _NARROWEST)
             scale_bar = bar.draw_bar(found, width, colormap=colormap, ground=GROUND, ink=SOFT)
             over = lay_over(seen, found, alpha=alpha, colormap=colormap)
-            bare = _bare(found, seen.size, colormap)
         else:
-            over = bare = _empty(seen.size)
+            over = _empty(seen.size)
         if alone:
+            bare = _bare(found, seen.size, colormap) if found.evidence else over
             cells.append(_Cell(bare, f"{found.layer}, {_size(found)}", scale_bar))
         cells.append(_Cell(over, _caption(explanation, found, alone=alone), scale_bar))
     columns = _columns(maps)

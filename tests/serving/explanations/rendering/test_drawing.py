@@ -140,7 +140,8 @@ def test_grids_have_as_many_pixels_as_were_foreseen(sheet: bool) -> None:
     assert drawn == most_bytes(drawing, [(5, 3, 3), (16, 3, 3)], 90)
 
 
-def test_before_each_drawing_it_is_asked_whether_it_is_wanted() -> None:
+@pytest.mark.parametrize("sheet", [False, True])
+def test_before_each_map_it_is_asked_whether_it_is_wanted(sheet: bool) -> None:
     asked = 0
 
     def check() -> None:
@@ -149,10 +150,17 @@ def test_before_each_drawing_it_is_asked_whether_it_is_wanted() -> None:
         if asked == 3:
             raise ZeroDivisionError
 
-    once = Painter(picture(), Drawing(), PictureLimits(), 90, check)
-    once.each([Explanation(HEAT)] * 2)
+    once = Painter(picture(), Drawing(sheet=sheet), PictureLimits(), 90, check)
+
+    def draw(explanations: list[Explanation]) -> None:
+        if sheet:
+            once.sheet(explanations, "", CAT)
+        else:
+            once.each(explanations)
+
+    draw([Explanation(HEAT)] * 2)
     with pytest.raises(ZeroDivisionError):
-        once.each([Explanation(HEAT)])
+        draw([Explanation(HEAT)])
 
 
 def test_a_sheet_of_a_class_map_has_picture_map_and_overlay() -> None:

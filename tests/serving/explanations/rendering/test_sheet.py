@@ -14,11 +14,17 @@ GROUND = (22, 22, 26)
 EMPTY = (38, 38, 44)
 
 
+def wanted() -> None:
+    """Say that the sheet is wanted."""
+
+
 def sheet(
     maps: list[ClassMap], picture: Image.Image = GREY, heading: str = "tiny 1, grad-cam"
 ) -> Image.Image:
     explanations = [Explanation(each, 0.75) for each in maps]
-    return draw_sheet(picture, explanations, maps, heading, CAT, alpha=0.75, colormap="inferno")
+    return draw_sheet(
+        picture, explanations, maps, heading, CAT, alpha=0.75, colormap="inferno", check=wanted
+    )
 
 
 def heat(target: str = "cat", layer: str = "conv1", value: float = 1.0) -> ClassMap:
@@ -85,7 +91,7 @@ def test_what_is_no_evidence_is_said_twice(written: list[str]) -> None:
 
 def test_a_probability_that_there_is_not_is_not_said(written: list[str]) -> None:
     explanation, found = Explanation(heat()), heat()
-    draw_sheet(GREY, [explanation], [found], "", CAT, alpha=0.75, colormap="inferno")
+    draw_sheet(GREY, [explanation], [found], "", CAT, alpha=0.75, colormap="inferno", check=wanted)
     assert written[-1] == "evidence for cat"
 
 
