@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -17,9 +20,11 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
     add_PawsightServicer_to_server,
 )
 from pawsight_serving.addresses import Address
+from pawsight_serving.errors import RequestError
 from pawsight_serving.observability.observation import Observer
-from pawsight_serving.rpc.call_limits import CallLimits
+from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
 from pawsight_serving.rpc.methods import streaming, unary
+from pawsight_serving.rpc.refusals import refusing
 from pawsight_serving.rpc.server import RpcServer, ServerOptions
 from tests.serving.grpc_client import NOT_SERVING, next_health, trailing, watch_health
 from tests.serving.heard import Heard
@@ -47,9 +52,11 @@ class Echo(PawsightServicer):
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.calls: list[weakref.ref[Any]] = []
 
     @unary
     async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:  # noqa: N802
+        self.calls.append(weakref.ref(asyncio.current_task()))
         self.asked.set()
         await self.may_answer.wait()
         return pb.PredictResponse(model=request.model * self.times)
@@ -58,6 +65,7 @@ class Echo(PawsightServicer):
     async def PredictStream(  # noqa: N802
         self, requests: AsyncIterator[pb.PredictStreamRequest], call: Call
     ) -> AsyncGenerator[pb.PredictStreamResponse, None]:
+        self.calls.append(weakref.ref(asyncio.current_task()))
         async for request in requests:
             yield pb.PredictStreamResponse(id=request.id)
 
@@ -196,7 +204,7 @@ async def test_what_is_no_request_of_a_stream_is_refused_in_a_sentence(
     assert heard.said() == [(told_as, "REQUEST_INVALID")]
 
 
-async def test_what_the_transport_ends_is_counted_too() -> None:
+async def test_what_the_transport_ends_is_counted_too(caplog: pytest.LogCaptureFixture) -> None:
     heard = Heard()
     async with serving(heard) as (address, _, channel):
         error = await fails(raw(channel, b"x" * (MAX_MESSAGE_BYTES + 1)))
@@ -209,6 +217,7 @@ async def test_what_the_transport_ends_is_counted_too() -> None:
         writer.close()
     codes = [code for _, code in heard.said()]
     assert codes == ["CANCELLED", "DEADLINE_EXCEEDED"]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_method_that_is_none_is_counted() -> None:
@@ -356,6 +365,24 @@ async def test_who_does_not_read_an_answer_holds_no_place_for_ever(
         writer.close()
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_call_that_has_ended_is_kept_by_no_clock(is_stream: bool) -> None:
+    async with serving(Heard(), body_timeout_s=300, idle_timeout_s=300) as (_, echo, channel):
+        stub = PawsightStub(channel)
+        if is_stream:
+            stream = stub.PredictStream(iter([pb.PredictStreamRequest(id="x")]))
+            assert [each.id async for each in stream] == ["x"]
+        else:
+            assert (await stub.Predict(pb.PredictRequest(model="a"))).model == "a"
+        (call,) = echo.calls
+
+        def is_gone() -> bool:
+            gc.collect()
+            return call() is None
+
+        await until(is_gone)
+
+
 async def until_headers(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
     async for kind, payload in frames(reader):
         yield kind, payload
@@ -395,6 +422,39 @@ async def test_metadata_is_bounded_for_who_never_acknowledged_the_settings(more:
         writer.close()
         assert b"more than 16384 bytes" in answered[0]
     assert heard.said() == [("refused", "REQUEST_INVALID")]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "size"), [(None, 0), ((), 0), ((("a", "bc"), ("d", b"efg")), 3 + 4 + 2 * 32)]
+)
+async def test_the_method_and_each_entry_of_the_metadata_count(metadata: Any, size: int) -> None:
+    offered = refusing(RequestError("no"), "mine", Observer())
+
+    async def offer(_: object) -> Any:
+        return offered
+
+    details: Any = SimpleNamespace(method=METHOD, invocation_metadata=metadata)
+    heard = Heard()
+    size += len(METHOD)
+    for limit, passes in ((size, True), (size - 1, False)):
+        limiter = CallLimiter(CallLimits(), Observer(heard), limit)
+        assert (await limiter.intercept_service(offer, details) is offered) is passes
+    assert heard.said() == [("refused", "REQUEST_INVALID")]
+
+
+async def test_refusals_are_not_remembered() -> None:
+    made: list[weakref.ref[Any]] = []
+
+    async def refuse(_: object) -> Any:
+        handler = refusing(RequestError("no"), "mine", Observer())
+        made.append(weakref.ref(handler.stream_unary))
+        return handler
+
+    details: Any = SimpleNamespace(method=METHOD, invocation_metadata=())
+    limiter = CallLimiter(CallLimits(), Observer())
+    await limiter.intercept_service(refuse, details)
+    gc.collect()
+    assert made[0]() is None
 
 
 async def test_who_never_acknowledges_the_settings_is_cut() -> None:

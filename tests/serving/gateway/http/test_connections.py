@@ -281,12 +281,12 @@ async def test_who_does_not_read_an_answer_holds_no_connection_for_ever() -> Non
 
 
 async def test_who_has_read_its_answers_keeps_the_connection() -> None:
-    async with serving(idle_timeout_s=0.2) as address:
+    async with serving(header_timeout_s=0.2, idle_timeout_s=0.2) as address:
         reader, writer = await asyncio.open_connection(*address)
         for _ in range(2):
-            writer.write(GET.replace(b"/", b"/much", 1))
+            writer.write(GET.replace(b"/", b"/some", 1))
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
-            await reader.readexactly(MUCH)
+            await reader.readexactly(SOME)
             await asyncio.sleep(0.3)
         writer.close()
 
