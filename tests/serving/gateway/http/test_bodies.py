@@ -14,11 +14,13 @@ from pawsight_serving.errors import (
     ImageMissing,
     ImageTooLarge,
     MediaTypeUnsupported,
+    Overloaded,
     PawsightError,
     RequestError,
 )
 from pawsight_serving.gateway.http.bodies import from_base64, read_pictures
 from pawsight_serving.requests.admission import Admission, Place
+from pawsight_serving.requests.byte_budget import ByteBudget
 from pawsight_serving.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
 SETTINGS = GatewaySettings(max_picture_bytes=100, max_request_bytes=1000, max_pictures=2)
+ONE_PICTURE = '{"b64": "eA=="}'
 BOUNDARY = "multipart/form-data; boundary=b"
 
 
@@ -198,6 +201,35 @@ async def test_an_announced_excess_is_not_read_at_all(announced: int) -> None:
     with pytest.raises(ImageTooLarge, match="100"):
         await read_pictures(body.request, SETTINGS)
     assert body.taken == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"content_length": "100"}])
+async def test_a_picture_may_have_all_bytes_that_it_may(headers: dict[str, str]) -> None:
+    body = Body([b"x" * 60, b"x" * 40], **headers)
+    assert await read_pictures(body.request, SETTINGS) == [b"x" * 100]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_each_byte_is_counted_before_the_next_is_read(encoding: str) -> None:
+    admission = Admission(1, ByteBudget(50))
+    chunks = [b"x" * 40] * 2
+    if encoding == "gzip":
+        chunks = [gzip.compress(b"".join(chunks))]
+    body = Body(chunks, content_encoding=encoding)
+    with pytest.raises(Overloaded):
+        await read_pictures(body.request, SETTINGS, Place(admission))
+    small = Place(admission)
+    assert await read_pictures(Body([b"x" * 10]).request, SETTINGS, small) == [b"x" * 10]
+    assert small.grown == 10
+
+
+async def test_more_instances_than_may_be_are_told_how_many() -> None:
+    def instances(number: int) -> bytes:
+        return f'{{"instances": [{", ".join([ONE_PICTURE] * number)}]}}'.encode()
+
+    assert await read(instances(2), "application/json") == [b"x", b"x"]
+    with pytest.raises(RequestError, match="3 instances; send at most 2"):
+        await read(instances(3), "application/json")
 
 
 @pytest.mark.parametrize(
