@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,42 @@ def test_a_full_file_grows_no_more_and_is_told_once(
     assert "is full" in said
 
 
+def test_a_file_may_have_all_bytes_that_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missed: list[int]
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1.5)
+    for file, limit in (("first", 1 << 20), ("same", 0), ("shorter", -1)):
+        if limit <= 0:
+            limit += (tmp_path / "first").stat().st_size
+        audit = Audit(tmp_path / file, limit, missed.append)
+        predict(audit)
+        audit.close()
+    assert len(written(tmp_path / "same")) == 2
+    assert written(tmp_path / "shorter") == []
+    assert missed == [1]
+
+
+@pytest.mark.parametrize(("every_s", "told"), [(60.0, [1]), (0.0, [1, 2, 3])])
+def test_what_is_missing_is_told_at_times_and_counted_together(
+    every_s: float,
+    told: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    missed: list[int],
+) -> None:
+    monkeypatch.setattr(audits, "_MAX_WAITING", 0)
+    monkeypatch.setattr(audits, "_COMPLAIN_EVERY_S", every_s)
+    audit = Audit(tmp_path / "audit", 1 << 20, missed.append)
+    predict(audit, times=3)
+    audit.close()
+    assert missed == [1, 1, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the audit file misses {number} answers by now: it is written too slowly"
+        for number in told
+    ]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is not here")  # noqa: PTH110
 def test_a_full_disk_harms_no_request(caplog: pytest.LogCaptureFixture, missed: list[int]) -> None:
     from pathlib import Path
@@ -117,6 +154,32 @@ def test_what_a_slow_disk_cannot_take_is_dropped(
     assert not (tmp_path / "audit").exists()
 
 
+def test_what_waits_for_a_slow_disk_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missed: list[int]
+) -> None:
+    file = tmp_path / "audit"
+    is_writing, comes_back = threading.Event(), threading.Event()
+
+    def hang(path: Path, mode: str, buffering: int) -> io.FileIO:
+        is_writing.set()
+        assert comes_back.wait(30)
+        return io.FileIO(path, mode)
+
+    size = sum(map(len, SENT))
+    monkeypatch.setattr(audits, "_MAX_WAITING_BYTES", 2 * size)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(file), "open", hang)
+        audit = Audit(file, 1 << 20, missed.append)
+        predict(audit)
+        assert is_writing.wait(30)
+        # What is being written waits no longer.
+        predict(audit, times=3)
+        assert missed == [1]
+        comes_back.set()
+        audit.close()
+    assert len(written(file)) == 3 * len(SENT)
+
+
 class FullAtFirst(io.FileIO):
     """A file on a disk that has room for ten bytes, and for more once the file is opened again."""
 
@@ -134,10 +197,13 @@ async def test_half_a_line_spoils_none_that_follows(
         predict(audit)
         await until(lambda: sum(missed) == 1)
         predict(audit)
+        # Once more than that is there, all of it is: it is written at once.
+        await until(lambda: file.stat().st_size > 10)
+        predict(audit)
         audit.close()
     torn, *whole = file.read_bytes().splitlines()
     assert len(torn) == 10
-    assert [json.loads(line)["model"] for line in whole] == ["tiny", "tiny"]
+    assert [json.loads(line)["model"] for line in whole] == ["tiny"] * 4
 
 
 async def test_an_answer_that_cannot_be_written_down_costs_itself_alone(

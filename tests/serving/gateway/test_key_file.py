@@ -89,6 +89,20 @@ async def test_of_a_file_that_cannot_be_used_the_keys_of_before_stay(
     assert warned()[0].endswith("Until then the keys of before are valid.")
 
 
+async def test_a_file_is_read_once_for_each_change(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    followed = KeyFile(file)
+    await followed._look()
+    for text in (f"{ONES_LINE}\n{TWOS_LINE}", "no key", TWOS_LINE, "no key"):
+        put(file, text)
+        for _ in range(2):
+            await followed._look()
+    kinds = [record.levelname for record in caplog.records]
+    assert kinds == ["INFO", "WARNING", "INFO", "WARNING"]
+
+
 def test_at_the_start_a_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid):
         KeyFile(tmp_path / "missing")
