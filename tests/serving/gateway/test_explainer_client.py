@@ -10,11 +10,16 @@ import pytest
 from pawsight_proto.v1 import pawsight_pb2 as pb
 from pawsight_proto.v1 import pawsight_pb2_grpc
 from pawsight_serving.addresses import Address
-from pawsight_serving.errors import DeadlineExceeded, ExplainerUnavailable, LayerUnknown
+from pawsight_serving.errors import (
+    DeadlineExceeded,
+    ExplainerUnavailable,
+    InternalError,
+    LayerUnknown,
+)
 from pawsight_serving.explanations.queries import Query
 from pawsight_serving.gateway.explainer_client import ExplainerClient
 from pawsight_serving.messages.tensors import tensor_message
-from pawsight_serving.observability.observation import Observer
+from pawsight_serving.observability.observation import Observer, stage
 from pawsight_serving.requests.calls import Call, cancel_for_shutdown
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.methods import unary
@@ -47,6 +52,8 @@ class Servicer(pawsight_pb2_grpc.ExplainerServicer):
         if request.layer == "slow":
             self.busy.set()
             await asyncio.Event().wait()
+        with stage("render"):
+            pass
         return pb.ExplainResponse(
             request_id=call.request_id, version=str(call.deadline.remaining_s())
         )
@@ -114,6 +121,20 @@ async def test_what_the_servers_end_cuts_off_is_not_taken_for_the_sidecars_end(
     cancel_for_shutdown(asked)
     with pytest.raises(asyncio.CancelledError):
         await asked
+
+
+async def test_the_time_that_the_sidecar_took_is_added_to_the_requests(
+    client: ExplainerClient,
+) -> None:
+    with Observer().request("http", "explain", "mine") as observed:
+        await explain(client, Query(), Call("mine", Deadline.after(5)))
+    assert list(observed.times()) == ["render"]
+
+
+async def test_an_error_of_the_transport_is_unforeseen(client: ExplainerClient) -> None:
+    too_large = [b"x" * (1 << 20)]
+    with pytest.raises(InternalError, match="report the request id"):
+        await client.explain(Query(), too_large, Call("id", Deadline.after(5)), tensors=False)
 
 
 async def test_the_deadline_ends_the_wait(client: ExplainerClient) -> None:

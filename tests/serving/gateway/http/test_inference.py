@@ -17,10 +17,13 @@ from pawsight_serving.errors import (
     TargetUnknown,
 )
 from pawsight_serving.explanations.queries import Query
+from pawsight_serving.requests.service_time import ServiceTime
 from pawsight_serving.settings import MAX_NUMBERS
 from tests.serving.fakes import LAYERS, manifest, picture
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpx
 
     from pawsight_serving.addresses import Address
@@ -377,6 +380,22 @@ async def test_beyond_the_bound_a_request_is_refused(
     engine.may_answer.set()
     assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
     assert gateway.admission.in_flight == 0
+
+
+async def test_who_would_be_answered_too_late_is_told_before_its_body_is_read(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ServiceTime, "until_done_s", lambda _, pictures=1: 60.0)
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(RED)
+        yield RED
+
+    answer = await http.post(PREDICT, content=body(), headers=JPEG)
+    assert "busy for another 60.0 seconds" in failed(answer, 429, "OVERLOADED")
+    assert answer.headers["retry-after"] == "60"
+    assert not read
 
 
 async def test_the_engines_failure_is_503(http: httpx.AsyncClient, engine: FakeEngine) -> None:
