@@ -17,6 +17,14 @@ ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read())")
 DEAF = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
 
 
+ONE_LINE = (sys.executable, "-c", "print(input(), flush=True); input()")
+SURROUNDINGS = (
+    sys.executable,
+    "-c",
+    "import os; print(os.environ.get('GIVEN'), os.getsid(0) == os.getpid())",
+)
+
+
 class Settings(BaseModel):
     name: str
 
@@ -36,6 +44,26 @@ async def test_it_is_given_its_settings_once(echo: LaunchedProcess) -> None:
     assert echo.output is not None
     assert echo.output.read() == b'{"name":"first"}\n'
     assert not echo.running
+
+
+async def test_it_has_its_settings_at_once() -> None:
+    process = LaunchedProcess(ONE_LINE)
+    assert process.output is not None
+    process.settle(Settings(name="first"))
+    assert process.output.readline() == b'{"name":"first"}\n'
+    process.discard()
+
+
+@pytest.mark.parametrize(("environment", "found"), [(None, b"None"), ({"GIVEN": "x"}, b"x")])
+async def test_it_has_its_own_environment_and_no_part_in_an_interrupt(
+    environment: dict[str, str] | None, found: bytes
+) -> None:
+    process = LaunchedProcess(SURROUNDINGS, environment)
+    assert process.output is not None
+    # A terminal interrupts the processes of its own session.
+    assert process.output.read() == found + b" True\n"
+    await process.end(20.0)
+    process.discard()
 
 
 async def test_one_that_has_died_takes_its_settings_without_a_word(echo: LaunchedProcess) -> None:
@@ -62,7 +90,7 @@ async def test_one_that_does_not_listen_is_killed_after_the_grace() -> None:
     assert process.output is not None
     assert process.output.readline() == b"here\n"
     await process.end(0.1)
-    assert not process.running
+    assert process.running is False
     process.discard()
 
 

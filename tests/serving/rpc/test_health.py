@@ -21,6 +21,8 @@ from tests.serving.grpc_client import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.serving.grpc_client import Watch
 
 
@@ -61,25 +63,50 @@ async def test_who_watches_hears_of_the_end_and_holds_it_up_for_nobody() -> None
     assert trailing(raised.value)["pawsight-code"] == "UNAVAILABLE"
 
 
+class Watcher:
+    """The call of somebody who watches; `then` is done after each answer."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.said: list[int] = []
+        self._then = then
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+    async def write(self, answer: HealthCheckResponse) -> None:
+        self.said.append(answer.status)
+        self._then()
+
+    async def abort(self, *_: object) -> NoReturn:
+        raise grpc.aio.AbortError
+
+
 async def test_who_is_told_of_health_when_the_end_begins_hears_of_the_end_too() -> None:
     health = Health(())
     health.set_ready(True)
-    said: list[int] = []
-
-    class Context:
-        def invocation_metadata(self) -> tuple[()]:
-            return ()
-
-        async def write(self, answer: HealthCheckResponse) -> None:
-            said.append(answer.status)
-            health.stop()
-
-        async def abort(self, *_: object) -> NoReturn:
-            raise grpc.aio.AbortError
-
+    watcher = Watcher(then=health.stop)
     with pytest.raises(grpc.aio.AbortError):
-        await health.Watch(HealthCheckRequest(), cast("Any", Context()))
-    assert said == [SERVING, NOT_SERVING]
+        await health.Watch(HealthCheckRequest(), cast("Any", watcher))
+    assert watcher.said == [SERVING, NOT_SERVING]
+
+
+async def test_who_watches_hears_nothing_of_others_changes() -> None:
+    health, watcher = Health(()), Watcher()
+    watching = asyncio.create_task(health.Watch(HealthCheckRequest(), cast("Any", watcher)))
+    changes: tuple[Callable[[], None], ...] = (
+        lambda: health.set_models_ready({"tiny": True}),
+        lambda: health.set_ready(True),
+        lambda: health.set_ready(True),
+        lambda: health.set_models_ready({"tiny": False}),
+        health.stop,
+    )
+    for change in changes:
+        # The watcher goes as far as it can.
+        await asyncio.sleep(0)
+        change()
+    with pytest.raises(grpc.aio.AbortError):
+        await watching
+    assert watcher.said == [NOT_SERVING, SERVING, NOT_SERVING]
 
 
 async def test_models_have_a_health_of_their_own() -> None:
