@@ -134,12 +134,11 @@ def _explain(operation: str, *parameters: Json) -> Json:
         "summary": "Classify pictures and say why",
         "description": "JSON holds the values. `Accept: image/png` or `image/webp` gives, of one "
         "picture, the overlay, the grid of activation maps, or a sheet of several, and a large "
-        "picture is drawn smaller; "
-        "`application/x-npy` gives the raw values as NumPy writes them; the headers "
-        "`x-pawsight-layer`, `x-pawsight-target` and `x-pawsight-channels` name what they are of, "
-        "with commas between, each name percent-encoded (RFC 3986), and `x-pawsight-digest` the "
-        f"graph. JSON takes {MAX_NUMBERS:,} numbers; beyond, ask for fewer layers or channels, "
-        "send fewer pictures, or take the raw values.",
+        "picture is drawn smaller; `application/x-npy` gives the raw values as NumPy writes them; "
+        "the headers `x-pawsight-layer`, `x-pawsight-target` and `x-pawsight-channels` name what "
+        "they are of, with commas between, each name percent-encoded (RFC 3986), and "
+        f"`x-pawsight-digest` the graph. JSON takes {MAX_NUMBERS:,} numbers; beyond, ask for "
+        "fewer layers or channels, send fewer pictures, or take the raw values.",
         "parameters": [*parameters, *_options(), _TIMEOUT],
         "requestBody": PICTURES,
         "responses": {"200": explained, **_failures(*_OF_INFERENCE)},

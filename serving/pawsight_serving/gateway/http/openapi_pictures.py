@@ -19,14 +19,10 @@ _IMAGE_BYTES: Final[Json] = {
 }
 
 
-def _object_of_many(name: str, items: Json) -> Json:
+def _object_of_many(name: str, items: Json, **more: Any) -> Json:
     many = {"type": "array", "minItems": 1, "items": items}
-    return {"schema": {"type": "object", "required": [name], "properties": {name: many}}}
+    return {"schema": {"type": "object", "required": [name], "properties": {name: many}, **more}}
 
-
-_FORM: Final = _object_of_many("image", PICTURE["schema"])
-# A form with other parts is refused, where other names in JSON are not minded.
-_FORM["schema"]["additionalProperties"] = False
 
 PICTURES: Final[Json] = {
     "required": True,
@@ -35,7 +31,10 @@ PICTURES: Final[Json] = {
     "content": {
         "image/*": PICTURE,
         "application/octet-stream": PICTURE,
-        "multipart/form-data": _FORM,
+        # A form with other parts is refused, where other names in JSON are not minded.
+        "multipart/form-data": _object_of_many(
+            "image", PICTURE["schema"], additionalProperties=False
+        ),
         "application/json": _object_of_many("instances", {"anyOf": [_B64, _IMAGE_BYTES]}),
     },
 }

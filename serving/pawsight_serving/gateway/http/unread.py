@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import struct
 import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
-_SIZE = struct.Struct("i")
+_SIZE: Final = struct.Struct("i")
 
 
 def unread_bytes(connection: TransportSocket) -> int:
