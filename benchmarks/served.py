@@ -67,16 +67,20 @@ def gateway(*options: str) -> Iterator[Gateway]:
 def load(
     served: Gateway, protocol: str, picture: Path, model: str, **options: float
 ) -> dict[str, Any]:
+    """Return what callers of the gateway saw over "grpc" or "http"; see `asked`."""
+    address = served.grpc if protocol == "grpc" else served.http
+    return asked(f"{protocol}://{address}", picture, model, **options)
+
+
+def asked(url: str, picture: Path, model: str, **options: float) -> dict[str, Any]:
     """Return what the load generator saw, a process of its own.
 
     Args:
-        served: the gateway.
-        protocol: "grpc" or "http".
+        url: grpc://HOST:PORT or http://HOST:PORT.
         picture: what every caller sends.
         model: whom they ask.
         **options: further ones of `benchmarks.load`: callers, seconds, rate, timeout.
     """
-    url = f"{protocol}://{served.grpc if protocol == 'grpc' else served.http}"
     command = [sys.executable, "-m", "benchmarks.load", url]
     command += ["--model", model, "--picture", str(picture)]
     for name, value in options.items():
