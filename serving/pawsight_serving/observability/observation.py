@@ -6,11 +6,13 @@ so that it need not be passed as an argument; at the end every `Listener` is cal
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pawsight_serving.observability.observed import Observed, Span
@@ -135,9 +137,24 @@ class Observer:
 
     @contextmanager
     def request(
-        self, protocol: str, method: str, request_id: str, traceparent: str | None = None
+        self,
+        protocol: str,
+        method: str,
+        request_id: str,
+        traceparent: str | None = None,
+        *,
+        sent_afterwards: bool = False,
     ) -> Iterator[Observed]:
-        """Observe the `with` body as one request; `traceparent` is the caller's, if it sent one."""
+        """Observe the `with` body as one request.
+
+        Args:
+            protocol: "http" or "grpc".
+            method: what is asked for.
+            request_id: the request's.
+            traceparent: the caller's, if it sent one.
+            sent_afterwards: whether the answer is sent only when the body has ended. The listeners
+                then hear of its end when the event loop turns next, as the caller waits for it.
+        """
         observed = Observed(protocol, method, request_id, caller=_CALLER.get())
         if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
             observed.traceparent = traceparent
@@ -147,7 +164,11 @@ class Observer:
             yield observed
         finally:
             observed.end()
-            self._tell(lambda listener: listener.ended(observed))
+            tell = partial(self._tell, lambda listener: listener.ended(observed))
+            if sent_afterwards:
+                asyncio.get_running_loop().call_soon(tell)
+            else:
+                tell()
             _CURRENT.set(None)
             _CALLER.set("")
 

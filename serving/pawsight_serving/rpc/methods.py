@@ -135,7 +135,11 @@ def _observed(
     deadline = Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
     traceparent = metadata.get(TRACEPARENT)
     with servicer.observer.request(
-        "grpc", name, request_id, None if traceparent is None else str(traceparent)
+        "grpc",
+        name,
+        request_id,
+        None if traceparent is None else str(traceparent),
+        sent_afterwards=not unbounded,
     ):
         yield Call(request_id, deadline)
 

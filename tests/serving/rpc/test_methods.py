@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from pawsight_proto.v1.pawsight_pb2_grpc import PawsightAsyncStub
+    from pawsight_serving.observability.observed import Observed
     from pawsight_serving.requests.calls import Call
 
 
@@ -104,6 +107,37 @@ async def failure(
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
     return raised.value
+
+
+class Patient(Heard):
+    """Keeps the server busy from a call's end until the caller has its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = threading.Event()
+        self.in_time: list[bool] = []
+
+    def ended(self, observed: Observed) -> None:
+        super().ended(observed)
+        self.in_time.append(self.answered.wait(10))
+
+
+@pytest.mark.parametrize("model", ["", "unknown"])
+async def test_an_answer_does_not_wait_for_the_log(
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    log = Patient()
+    monkeypatch.setattr(Servicer, "observer", Observer(log))
+    address = await server.start(Address("127.0.0.1", 0))
+
+    def ask() -> None:
+        with grpc.insecure_channel(str(address)) as channel, suppress(grpc.RpcError):
+            PawsightStub(channel).GetModel(pb.GetModelRequest(model=model), timeout=20)
+        log.answered.set()
+
+    await asyncio.to_thread(ask)
+    await server.stop(0)
+    assert log.in_time == [True]
 
 
 async def test_the_callers_id_is_taken_and_echoed(stub: PawsightAsyncStub) -> None:
