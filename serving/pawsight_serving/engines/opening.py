@@ -96,7 +96,19 @@ def _open(
     if precision == "fp32":
         # Weights that lie packed in the file are unpacked once, here, and not at every call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return ort.InferenceSession(model, options, providers=_providers(precision, sharing))
+    session = ort.InferenceSession(model, options, providers=_providers(precision, sharing))
+    _forget_the_file(session)
+    return session
+
+
+def _forget_the_file(session: ort.InferenceSession) -> None:
+    """Let go of the graph's bytes, which the session would hold for as long as it lives.
+
+    It needs them only to move to other providers by itself when a call fails. It shall not do that
+    either: a failure is to be seen, and what was said to run a graph is to be what runs it.
+    """
+    session.disable_fallback()
+    session._model_bytes = None
 
 
 @cache

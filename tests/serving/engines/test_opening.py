@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,13 @@ def test_on_a_processor_an_explain_graph_is_opened_in_parts(graph: bytes) -> Non
     answers = (session.run(None, {"image": images}) for session in (parted, whole))
     for found, expected in zip(*answers, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_the_bytes_are_not_held(graph: bytes) -> None:
+    held = sys.getrefcount(graph)
+    session = open_graph(graph, "fp32", SHARING, in_parts=False)
+    assert sys.getrefcount(graph) == held
+    assert session.get_providers()
 
 
 def test_parts_work_in_one_arena(graph: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
