@@ -68,7 +68,7 @@ class SharedSettings(BaseModel):
     engine_batch: PositiveInt | None = Field(
         None,
         description="Largest batch formed of single pictures that wait "
-        "[default: 4 where OpenVINO runs them, 6 elsewhere].",
+        "[default: 8 where OpenVINO runs them, 6 elsewhere].",
     )
     default_model: str = Field(
         "cats_dogs_vgg16", description="Model that answers requests that name none."

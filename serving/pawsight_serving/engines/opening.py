@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pawsight_serving.engines.sharing import Sharing
     from pawsight_serving.execution_providers import Provider
 
-_LARGEST_IN_OPENVINO: Final = 4
+_SIZES_IN_OPENVINO: Final = (1, 4, 8)
 _LARGEST_ELSEWHERE: Final = 6
 
 
@@ -73,7 +73,8 @@ def batch_sizes(provider: str, largest: int | None) -> Sequence[int]:
     VGG16, and 10 to 13 on a processor with AMX.
     """
     if provider == OPENVINO_PROVIDER:
-        return sorted({1, largest or _LARGEST_IN_OPENVINO})
+        largest = largest or _SIZES_IN_OPENVINO[-1]
+        return [*(size for size in _SIZES_IN_OPENVINO if size < largest), largest]
     return range(1, (largest or _LARGEST_ELSEWHERE) + 1)
 
 

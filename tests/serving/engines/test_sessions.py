@@ -114,7 +114,11 @@ def test_loading_runs_no_more_than_shows_a_broken_graph(
     [
         ("CPUExecutionProvider", None, [1, 2, 3, 4, 5, 6]),
         ("CPUExecutionProvider", 3, [1, 2, 3]),
-        ("OpenVINOExecutionProvider", None, [1, 4]),
+        ("OpenVINOExecutionProvider", None, [1, 4, 8]),
+        ("OpenVINOExecutionProvider", 16, [1, 4, 8, 16]),
+        ("OpenVINOExecutionProvider", 8, [1, 4, 8]),
+        ("OpenVINOExecutionProvider", 6, [1, 4, 6]),
+        ("OpenVINOExecutionProvider", 4, [1, 4]),
         ("OpenVINOExecutionProvider", 3, [1, 3]),
         ("OpenVINOExecutionProvider", 1, [1]),
     ],
