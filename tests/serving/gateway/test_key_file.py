@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -101,6 +102,13 @@ async def test_a_file_is_read_once_for_each_change(
             await followed._look()
     kinds = [record.levelname for record in caplog.records]
     assert kinds == ["INFO", "WARNING", "INFO", "WARNING"]
+
+
+async def test_what_is_stopped_looks_no_more(file: Path) -> None:
+    async with following(file) as keys:
+        put(file, TWOS_LINE)
+        await until(lambda: knows(keys, TWO))
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def test_at_the_start_a_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:

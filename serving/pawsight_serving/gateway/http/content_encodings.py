@@ -37,25 +37,20 @@ def unpacked(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes
 
 async def _unpack(chunks: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
     unpacking = zlib.decompressobj(_WINDOW_BITS[encoding])
-
-    def piece_of(packed: bytes) -> bytes:
-        try:
-            return unpacking.decompress(packed, _PIECE_BYTES)
-        except zlib.error as error:
-            raise _broken(encoding) from error
-
     async for chunk in chunks:
         packed = chunk
         while packed and not unpacking.eof:
-            yield piece_of(packed)
+            try:
+                piece = unpacking.decompress(packed, _PIECE_BYTES)
+            except zlib.error as error:
+                raise _broken(encoding) from error
+            yield piece
             packed = unpacking.unconsumed_tail
             # What a small chunk unpacks to may be large; others go on meanwhile.
             await asyncio.sleep(0)
         if packed or unpacking.unused_data:
             raise _broken(encoding)
-    # zlib may have taken the last bytes in and not given all of them out.
-    while piece := piece_of(b""):
-        yield piece
+    # A whole stream has been given out: its checksum, the last of it, is read after all the rest.
     if not unpacking.eof:
         raise _broken(encoding)
 
