@@ -62,3 +62,9 @@ async def test_what_is_not_one_whole_stream(encoding: str, spoil: str, chunk: in
     }[spoil]
     with pytest.raises(RequestError, match="one whole"):
         await pieces(broken, encoding, chunk)
+
+
+@pytest.mark.parametrize("encoding", sorted(PACK))
+async def test_what_follows_a_stream_of_one_piece(encoding: str) -> None:
+    with pytest.raises(RequestError, match="one whole"):
+        await pieces(PACK[encoding](b"abc") + b"x", encoding)
