@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Deadline:
     """A deadline on the monotonic clock; it travels with a request through every stage."""
 
@@ -28,9 +28,13 @@ class Deadline:
         """Return the seconds left, never below zero."""
         return max(0.0, self.at_s - time.monotonic())
 
+    def passed(self) -> bool:
+        """Return whether no time is left."""
+        return time.monotonic() >= self.at_s
+
     def check(self) -> None:
         """Raise `DeadlineExceeded` where no time is left."""
-        if time.monotonic() >= self.at_s:
+        if self.passed():
             raise _passed()
 
     def enforced(self) -> Enforced:

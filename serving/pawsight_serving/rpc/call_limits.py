@@ -25,6 +25,7 @@ from pawsight_serving.errors import (
 )
 from pawsight_serving.observability.observation import CANCELLED
 from pawsight_serving.requests.calls import STOPPING, cancelled_for_shutdown
+from pawsight_serving.rpc.callers_deadlines import callers_deadline
 from pawsight_serving.rpc.refusals import abort, refusing, unknown_method
 from pawsight_serving.rpc.request_ids import request_id_of
 
@@ -130,6 +131,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
 
         async def patient(_: object, context: Context) -> Any:
             since_s = time.perf_counter()
+            late = callers_deadline(context)
             try:
                 request = await self._request(context)
             except PawsightError as error:
@@ -139,8 +141,8 @@ class CallLimiter(grpc.aio.ServerInterceptor):
                     stopping = Unavailable(STOPPING)
                     request_id = self._tell(context, stopping.code, since_s)
                     return await abort(context, stopping, request_id)
-                late = context.time_remaining() == 0
-                self._tell(context, DeadlineExceeded.code if late else CANCELLED, since_s)
+                code = DeadlineExceeded.code if late.passed() else CANCELLED
+                self._tell(context, code, since_s)
                 raise
             answered = await answer(request, context)
             # It is sent once this has returned.

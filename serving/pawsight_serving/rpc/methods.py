@@ -20,6 +20,7 @@ from pawsight_serving.requests.calls import (
     task_was_cancelled,
 )
 from pawsight_serving.requests.deadlines import Deadline
+from pawsight_serving.rpc.callers_deadlines import callers_deadline
 from pawsight_serving.rpc.metadata import first_values
 from pawsight_serving.rpc.request_ids import REQUEST_ID_KEY, request_id_of
 from pawsight_serving.rpc.statuses import ending_of
@@ -57,7 +58,7 @@ def unary(
 
     @functools.wraps(method)
     async def answer(servicer: S, request: Q, context: ServicerContext[Q, A]) -> Any:
-        with _observed(servicer, context, name) as call:
+        with _observed(servicer, context, name) as (call, late):
             try:
                 async with call.deadline.enforced():
                     response = await method(servicer, request, call)
@@ -66,8 +67,7 @@ def unary(
             except asyncio.CancelledError as error:
                 if task_was_cancelled():
                     # At its deadline gRPC cancels the call too, and may be the first to.
-                    late = call.deadline.remaining_s() == 0
-                    failed_with(DeadlineExceeded.code if late else CANCELLED)
+                    failed_with(DeadlineExceeded.code if late.passed() else CANCELLED)
                     raise
                 # Without a status the caller would wait for ever.
                 return _failed(context, call, error)
@@ -90,7 +90,7 @@ def streaming(
     async def answer(
         servicer: S, requests: AsyncIterator[Q], context: ServicerContext[Q, A]
     ) -> AsyncIterator[A]:
-        with _observed(servicer, context, name, unbounded=True) as call:
+        with _observed(servicer, context, name, unbounded=True) as (call, late):
             try:
                 async with aclosing(method(servicer, requests, call)) as responses:
                     async for response in responses:
@@ -104,7 +104,7 @@ def streaming(
                 await _abort(context, call, error)
             finally:
                 # gRPC ends a stream at its deadline by cancelling it, or as if it had been read.
-                if call.deadline.remaining_s() == 0:
+                if late.passed():
                     failed_with(DeadlineExceeded.code)
 
     return answer
@@ -124,7 +124,8 @@ def _trailing(call: Call) -> tuple[tuple[str, str], ...]:
 @contextmanager
 def _observed(
     servicer: Servicer, context: ServicerContext[Any, Any], name: str, *, unbounded: bool = False
-) -> Iterator[Call]:
+) -> Iterator[tuple[Call, Deadline]]:
+    """Yield the call, and the moment from which its end means that its deadline passed."""
     metadata = first_values(context.invocation_metadata())
     request_id = request_id_of(metadata.items())
     if unbounded:
@@ -133,6 +134,7 @@ def _observed(
     remaining_s = context.time_remaining()
     limit_s = math.inf if unbounded else servicer.timeout_s
     deadline = Deadline.after(limit_s if remaining_s is None else min(remaining_s, limit_s))
+    late = min(deadline, callers_deadline(context))
     traceparent = metadata.get(TRACEPARENT)
     with servicer.observer.request(
         "grpc",
@@ -141,7 +143,7 @@ def _observed(
         None if traceparent is None else str(traceparent),
         sent_afterwards=not unbounded,
     ):
-        yield Call(request_id, deadline)
+        yield Call(request_id, deadline), late
 
 
 def _failed(context: ServicerContext[Any, Any], call: Call, error: BaseException) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import struct
 import weakref
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from pawsight_proto.v1.pawsight_pb2_grpc import (
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import RequestError
 from pawsight_serving.observability.observation import Observer
+from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.rpc.call_limits import CallLimiter, CallLimits
 from pawsight_serving.rpc.methods import streaming, unary
 from pawsight_serving.rpc.refusals import refusing
@@ -218,6 +220,26 @@ async def test_what_the_transport_ends_is_counted_too(caplog: pytest.LogCaptureF
     codes = [code for _, code in heard.said()]
     assert codes == ["CANCELLED", "DEADLINE_EXCEEDED"]
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(("at_s", "code"), [(0.0, "DEADLINE_EXCEEDED"), (math.inf, "CANCELLED")])
+async def test_who_sends_nothing_leaves_at_its_own_deadline(
+    at_s: float, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.Event()
+
+    def callers_deadline(_: object) -> Deadline:
+        began.set()
+        return Deadline(at_s)
+
+    monkeypatch.setattr("pawsight_serving.rpc.call_limits.callers_deadline", callers_deadline)
+    heard = Heard()
+    async with serving(heard) as (_, _, channel):
+        call = raw(channel, never())
+        await asyncio.wait_for(began.wait(), 10)
+        call.cancel()
+        await until(lambda: bool(heard.requests))
+    assert heard.said() == [("refused", code)]
 
 
 async def test_a_method_that_is_none_is_counted() -> None:

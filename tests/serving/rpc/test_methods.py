@@ -192,22 +192,48 @@ async def test_the_servers_deadline_ends_a_call(
     assert trailing(error)["pawsight-code"] == "DEADLINE_EXCEEDED"
 
 
+# gRPC rounds a timeout up as it sends it: the caller leaves a little before the rounded one.
+@pytest.mark.parametrize(
+    ("passed_s", "code"),
+    [(60.0, "DEADLINE_EXCEEDED"), (59.5, "DEADLINE_EXCEEDED"), (58.0, "CANCELLED")],
+)
 async def test_a_call_that_grpc_cancels_at_its_deadline_was_late(
-    monkeypatch: pytest.MonkeyPatch,
+    passed_s: float, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = Heard()
     monkeypatch.setattr(Servicer, "observer", Observer(heard))
+    monkeypatch.setattr(Servicer, "timeout_s", 100.0)
     Servicer.slow = asyncio.Event()
     servicer = Servicer()  # type: ignore[abstract]
     answer = servicer.GetModel(pb.GetModelRequest(model="slow"), cast("Any", OpenContext(60)))
     call = asyncio.ensure_future(answer)
     await asyncio.wait_for(Servicer.slow.wait(), 10)
     now_s = time.monotonic()
-    monkeypatch.setattr("time.monotonic", lambda: now_s + 60)
+    monkeypatch.setattr("time.monotonic", lambda: now_s + passed_s)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert heard.said() == [("get_model", "DEADLINE_EXCEEDED")]
+    assert heard.said() == [("get_model", code)]
+
+
+# At a stream's deadline its requests end as if they had been read.
+@pytest.mark.parametrize(("passed_s", "code"), [(59.5, "DEADLINE_EXCEEDED"), (58.0, "OK")])
+async def test_a_stream_that_ends_at_its_callers_deadline_was_late(
+    passed_s: float, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    monkeypatch.setattr(Servicer, "observer", Observer(heard))
+    servicer = Servicer()  # type: ignore[abstract]
+    now_s = time.monotonic()
+
+    async def requests() -> AsyncIterator[pb.PredictStreamRequest]:
+        monkeypatch.setattr("time.monotonic", lambda: now_s + passed_s)
+        return
+        yield
+
+    answers = servicer.PredictStream(requests(), cast("Any", OpenContext(60)))
+    assert [answer async for answer in aiter(answers)] == []
+    assert heard.said() == [("predict_stream", code)]
 
 
 async def test_what_a_stream_holds_is_given_back_as_it_ends() -> None:
