@@ -18,7 +18,8 @@ class LoadedVersions:
     """The loaded versions.
 
     A version that is no longer served still answers for a while: its name may be on the way from a
-    process that has not seen the change yet. It never answers where no version is asked for.
+    process that has not seen the change yet. Where no version is asked for, it answers only if the
+    model has no other: a folder that is put in another's place takes no model out of service.
 
     Args:
         grace_s: how long that is.

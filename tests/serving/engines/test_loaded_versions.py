@@ -43,6 +43,25 @@ def test_what_goes_answers_for_a_while_and_never_as_the_newest() -> None:
     assert loaded_versions.get("b", "2") is None
 
 
+def test_a_model_that_is_put_in_its_own_place_goes_on() -> None:
+    loaded_versions = LoadedVersions(10)
+    change(loaded_versions, "a1", "b1")
+    change(loaded_versions, "a1")
+    assert listed(loaded_versions) == ["a1", "b1"]
+    change(loaded_versions, "a1", "b1", now_s=5)
+    assert not loaded_versions.drop_expired(100)
+    assert listed(loaded_versions) == ["a1", "b1"]
+
+
+def test_a_model_that_is_taken_away_goes_at_last() -> None:
+    loaded_versions = LoadedVersions(10)
+    change(loaded_versions, "a1", "b1")
+    change(loaded_versions, "a1")
+    assert loaded_versions.drop_expired(10)
+    assert listed(loaded_versions) == ["a1"]
+    assert loaded_versions.get("b", "1") is None
+
+
 def test_what_comes_back_stays() -> None:
     loaded_versions = LoadedVersions(10)
     change(loaded_versions, "b1", "b2")
