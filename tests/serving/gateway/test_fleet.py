@@ -20,7 +20,8 @@ from pawsight_client import AsyncClient
 from pawsight_serving.addresses import Address
 from pawsight_serving.errors import AddressUnavailable, ConfigurationInvalid, RepositoryInvalid
 from pawsight_serving.gateway.fleet import serve_fleet
-from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND
+from pawsight_serving.gateway.launched_process import EXPLAINER_COMMAND, LaunchedProcess
+from pawsight_serving.gateway.metrics import SHARED_FOLDER
 from tests.serving.fakes import picture
 from tests.serving.gateway.test_main import make_settings
 from tests.serving.tiny_repository import publish_tiny
@@ -38,13 +39,20 @@ async def fleet(
     models: str = "tiny",
     /,
     explainer_command: Sequence[str] = EXPLAINER_COMMAND,
+    launched: LaunchedProcess | None = None,
     **settings: object,
 ) -> AsyncIterator[tuple[str, str]]:
     """Run two workers, and yield their URLs over HTTP and gRPC."""
     started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
     made = make_settings(workers=2, **{"explainer": NO_EXPLAINER, **settings})
     serving = asyncio.create_task(
-        serve_fleet(made, stop.wait, started.set_result, explainer_command=explainer_command)
+        serve_fleet(
+            made,
+            stop.wait,
+            started.set_result,
+            explainer_command=explainer_command,
+            launched=launched,
+        )
     )
     await asyncio.wait({serving, started}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
@@ -60,24 +68,50 @@ async def fleet(
 
 
 def workers() -> list[int]:
-    here = os.getpid()
-    children = Path(f"/proc/{here}/task/{here}/children").read_text().split()
-    named = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-    return [pid for pid, command in named.items() if b"pawsight_serving.gateway" in command]
+    return children(os.getpid(), b"pawsight_serving.gateway")
 
 
-async def ask_often(url: str, times: int) -> None:
+def sidecars(parent: int) -> list[int]:
+    return children(parent, b"pawsight_serving.explainer")
+
+
+def children(parent: int, name: bytes) -> list[int]:
+    threads = Path(f"/proc/{parent}/task").glob("*/children")
+    pids = [int(pid) for each in threads for pid in read(each).split()]
+    return [pid for pid in pids if name in read(Path(f"/proc/{pid}/cmdline"))]
+
+
+def read(file: Path) -> bytes:
+    """Return what a file says of a thread or process; nothing where that has ended."""
+    try:
+        return file.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def in_flight_of(worker: int) -> list[Path]:
+    """Return the files in which a worker counts what it is doing."""
+    environment = Path(f"/proc/{worker}/environ").read_bytes().split(b"\0")
+    folder = dict(each.partition(b"=")[::2] for each in environment)[SHARED_FOLDER.encode()]
+    return list(Path(os.fsdecode(folder)).glob(f"gauge_live*_{worker}.db"))
+
+
+async def ask_often(url: str, times: int, path: str = "/v1/models/tiny:predict") -> None:
     """Ask over a new connection each time, so that every worker is asked."""
     for _ in range(times):
         async with httpx.AsyncClient(base_url=url) as http:
-            answer = await http.post("/v1/models/tiny:predict", content=RED, timeout=20)
+            answer = await http.post(path, content=RED, timeout=20)
             assert answer.status_code == 200
 
 
-async def test_workers_share_the_ports_and_count_together(tmp_path: Path) -> None:
+async def test_workers_share_the_ports_and_count_together(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     publish_tiny(tmp_path)
     async with fleet(repository=tmp_path) as (http, grpc):
         assert len(workers()) == 2
+        # An explainer is named, and runs elsewhere.
+        assert sidecars(os.getpid()) == []
         await ask_often(http, 12)
         async with AsyncClient(grpc, timeout_s=20) as client:
             assert (await client.predict(RED)).label == "dog"
@@ -93,11 +127,38 @@ async def test_workers_share_the_ports_and_count_together(tmp_path: Path) -> Non
             assert "pawsight_ready 1.0" in text
 
         killed = workers()[0]
+        forgotten = in_flight_of(killed)
+        assert forgotten != []
         os.kill(killed, signal.SIGKILL)
         async with asyncio.timeout(30):
             while len(set(workers()) - {killed}) < 2:  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(0.05)
+        assert "the worker ended" in caplog.text
+        assert not any(each.exists() for each in forgotten)
     assert workers() == []
+
+
+async def test_workers_share_the_sidecar_that_was_launched_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._SPARE_AFTER_S", 3600.0)
+    publish_tiny(tmp_path)
+    launched = LaunchedProcess()
+    async with fleet(repository=tmp_path, explainer=None, launched=launched) as (http, _):
+        await ask_often(http, 8, "/v1/models/tiny:explain?method=activations")
+        assert sidecars(os.getpid()) == [launched.pid]
+        assert [pid for worker in workers() for pid in sidecars(worker)] == []
+    assert sidecars(os.getpid()) == []
+
+
+async def test_a_fleets_sidecar_has_a_spare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawsight_serving.gateway.child_process._SPARE_AFTER_S", 0.0)
+    publish_tiny(tmp_path)
+    async with fleet(repository=tmp_path, explainer=None):
+        await until(lambda: len(sidecars(os.getpid())) == 2)
+    assert sidecars(os.getpid()) == []
 
 
 async def test_a_frozen_worker_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
