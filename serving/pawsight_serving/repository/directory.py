@@ -147,7 +147,12 @@ def read_manifest(root: Path, name: str, version: str) -> Manifest:
     path = root / name / version / MANIFEST_FILE
     try:
         manifest = Manifest.model_validate_json(read_regular_file(path))
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The manifest of {name} version {version} cannot be read ({error.strerror}); mend "
+            "that, then try again."
+        ) from error
+    except ValidationError as error:
         raise RepositoryInvalid(
             f"The manifest of {name} version {version} {_wrong_with(error)}; "
             "export the model again."
@@ -172,9 +177,9 @@ def readable_manifests(root: Path, name: str, versions: Sequence[str]) -> list[M
     return manifests
 
 
-def _wrong_with(error: OSError | ValidationError) -> str:
-    problem = None if isinstance(error, OSError) else error.errors()[0]
-    if problem is not None and problem["type"] == "value_error":
+def _wrong_with(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    if problem["type"] == "value_error":
         return f"contradicts itself: {problem['ctx']['error']}"
     return "cannot be read"
 
@@ -192,9 +197,14 @@ def read_graph(root: Path, manifest: Manifest, graph: str) -> bytes:
     """
     try:
         data = read_regular_file(graph_path(root, manifest, graph))
-    except OSError as error:
+    except FileNotFoundError as error:
         raise RepositoryInvalid(
             f"The graph {graph} version {manifest.version} is missing; export the model again."
+        ) from error
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The graph {graph} version {manifest.version} cannot be read ({error.strerror}); mend "
+            "that, then try again."
         ) from error
     if hashlib.sha256(data).hexdigest() != manifest.graphs[graph].sha256:
         raise RepositoryInvalid(

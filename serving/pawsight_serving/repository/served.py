@@ -86,9 +86,14 @@ def read_graph_config(root: Path, graph: str) -> ModelConfig:
     """
     try:
         text = read_regular_file(root / graph / CONFIG_FILE).decode()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise RepositoryInvalid(
             f"The graph {graph} has no configuration; export the model again."
+        ) from error
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"The configuration of {graph} cannot be read ({error.strerror}); mend that, then try "
+            "again."
         ) from error
     except UnicodeDecodeError as error:
         raise RepositoryInvalid(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -52,3 +53,20 @@ def test_a_pipe_in_a_files_place_holds_up_no_reader_of_a_repository(tmp_path: Pa
         read_manifest(tmp_path, "tiny", "1")
     with pytest.raises(RepositoryInvalid, match="is missing"):
         read_graph(tmp_path, manifest, "tiny")
+
+
+def test_a_file_that_is_not_given_is_said_to_be_no_exports_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path, flags: int) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    manifest = publish_tiny(tmp_path)
+    monkeypatch.setattr(os, "open", denied)
+    for read in (
+        lambda: read_graph_config(tmp_path, "tiny"),
+        lambda: read_manifest(tmp_path, "tiny", "1"),
+        lambda: read_graph(tmp_path, manifest, "tiny"),
+    ):
+        with pytest.raises(RepositoryInvalid, match=r"cannot be read \(Permission denied\); mend"):
+            read()
