@@ -31,7 +31,7 @@ from pawsight_export.graphs.precisions import Graphs, build_graphs
 from pawsight_export.publishing.publication import publish
 from pawsight_export.request import ExportRequest
 from pawsight_serving.errors import RepositoryInvalid
-from pawsight_serving.repository import directory
+from pawsight_serving.repository import directory, served
 from pawsight_serving.repository.directory import graph_path, read_graph, read_manifests
 from pawsight_serving.repository.filters import read_filters
 from pawsight_serving.repository.served import served_versions
@@ -46,6 +46,7 @@ from tests.export.conftest import SIZE, random_net
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from pawsight_export.graphs.precisions import Precision
     from pawsight_serving.repository.manifest import Manifest
@@ -179,15 +180,30 @@ def test_where_files_are_broken_to_export_again_mends_them(
     assert not any("no longer served" in each for each in said)
 
 
-def test_a_manifest_that_a_disk_does_not_give_is_told_before_the_work(
-    published: tuple[Path, Manifest], run_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "file", "told"),
+    [
+        (directory, "pets/1/manifest.json", "manifest of pets version 1 cannot be read"),
+        (served, "pets/config.pbtxt", "configuration of pets cannot be read"),
+        (served, "pets_explain/config.pbtxt", "configuration of pets_explain cannot be read"),
+    ],
+)
+def test_a_file_that_a_disk_does_not_give_is_told_before_the_work(
+    published: tuple[Path, Manifest],
+    run_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    file: str,
+    told: str,
 ) -> None:
     def read(path: Path) -> bytes:
-        raise OSError(errno.EIO, "Input/output error")
+        if path == published[0] / file:
+            raise OSError(errno.EIO, "Input/output error")
+        return path.read_bytes()
 
-    monkeypatch.setattr(directory, "read_regular_file", read)
+    monkeypatch.setattr(module, "read_regular_file", read)
     monkeypatch.delattr(exporting, "build_graphs")
-    with pytest.raises(RepositoryInvalid, match="manifest of pets version 1 cannot be read"):
+    with pytest.raises(RepositoryInvalid, match=told):
         export_run(ExportRequest(run_folder, "pets", published[0]))
 
 

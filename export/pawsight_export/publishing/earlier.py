@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pawsight_serving.engines.transient_errors import is_transient
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import published_versions, read_manifest
-from pawsight_serving.repository.served import served_versions
+from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.served import read_graph_config
+from pawsight_serving.repository.version_policy import allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
 
     from pawsight_serving.repository.manifest import Manifest
 
@@ -23,35 +27,44 @@ class Earlier:
 
     Attributes:
         served: those that are served.
-        versions: those up to the newest that is served; the ones above it were rolled back.
+        versions: those up to the newest that is served, as the ones above it were rolled back; all
+            where none is served.
         manifests: of these, without those that are broken.
-        broken_configuration: why nothing says what is served, and what was rolled back.
+        configurations: of the graphs, by their names, without those that are broken.
+        broken_configurations: what is wrong with the others.
     """
 
-    served: Sequence[str]
-    versions: Sequence[str]
-    manifests: Sequence[Manifest]
-    broken_configuration: RepositoryInvalid | None = None
+    served: Sequence[str] = ()
+    versions: Sequence[str] = ()
+    manifests: Sequence[Manifest] = ()
+    configurations: Mapping[str, ModelConfig] = field(default_factory=dict)
+    broken_configurations: Sequence[RepositoryInvalid] = ()
 
 
 def read_earlier(repository: Path, name: str) -> Earlier:
     """Return the earlier versions of a model.
 
     Raises:
-        RepositoryInvalid: the model's folder, its configuration or a manifest is not given, by the
+        RepositoryInvalid: the model's folder, a configuration or a manifest is not given, by the
             disk or to this user; servers may have it.
     """
-    fault, served = None, list[str]()
-    try:
-        served = served_versions(repository, name)
-    except RepositoryInvalid as error:
-        if is_transient(error):
-            raise
-        fault = error
     published = published_versions(repository, name)
-    newest = int(served[-1]) if served else 0
-    versions = published if fault else [each for each in published if int(each) <= newest]
-    return Earlier(served, versions, _unbroken(repository, name, versions), fault)
+    if not published:
+        return Earlier()
+    configurations, broken = {}, []
+    for graph in (name, name + EXPLAIN_SUFFIX):
+        try:
+            configurations[graph] = read_graph_config(repository, graph)
+        except RepositoryInvalid as error:
+            if is_transient(error):
+                raise
+            broken.append(error)
+    served = allowed(configurations[name], published) if name in configurations else []
+    # Where the folder of all that was served is gone, nothing says that the others may go too.
+    newest = served[-1] if served else published[-1]
+    versions = [each for each in published if int(each) <= int(newest)]
+    manifests = _unbroken(repository, name, versions)
+    return Earlier(served, versions, manifests, configurations, broken)
 
 
 def _unbroken(repository: Path, name: str, versions: Sequence[str]) -> list[Manifest]:

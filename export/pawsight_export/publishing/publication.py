@@ -21,12 +21,10 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_export.errors import PublicationFailed
 from pawsight_export.publishing.earlier import read_earlier
-from pawsight_serving.engines.transient_errors import is_transient
 from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.repository.directory import is_version, read_manifest
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
 from pawsight_serving.repository.removal import remove_others, remove_remains
-from pawsight_serving.repository.served import read_graph_config
 from pawsight_serving.repository.shared_configuration import served_beside
 from pawsight_serving.repository.triton_config import (
     CONFIG_FILE,
@@ -54,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 KEEP: Final = 3
 """Versions of a model that a publication leaves in the repository, the new one included."""
+
+_MADE_ANEW: Final = "a configuration is made anew: %s"
 
 
 def next_version(repository: Path, name: str) -> str:
@@ -133,8 +133,8 @@ class _Publication:
         # The hot one last.
         self._graphs = (manifest.explain_name, manifest.name)
         self._earlier = read_earlier(repository, manifest.name)
-        if self._earlier.broken_configuration:
-            logger.warning("a configuration is made anew: %s", self._earlier.broken_configuration)
+        for fault in self._earlier.broken_configurations:
+            logger.warning(_MADE_ANEW, fault)
 
     def run(self, keep: int) -> list[str]:
         for graph in self._graphs:
@@ -208,13 +208,11 @@ class _Publication:
 
     def _configure(self, graph: str, versions: Sequence[Manifest]) -> None:
         config = model_config(versions, graph)
-        if self._earlier.served:
+        if earlier := self._earlier.configurations.get(graph):
             try:
-                carry_over(read_graph_config(self._repository, graph), config)
-            except RepositoryInvalid as error:
-                if is_transient(error):
-                    raise
-                logger.warning("a configuration is made anew: %s", error)
+                carry_over(earlier, config)
+            except RepositoryInvalid as fault:
+                logger.warning(_MADE_ANEW, fault)
         labels = labels_text(self._manifest.classes)
         replace_file(self._repository / graph / LABELS_FILE, labels.encode())
         replace_file(self._repository / graph / CONFIG_FILE, write_config(config).encode())

@@ -296,6 +296,24 @@ def test_what_was_rolled_back_goes_with_the_next_publication(
     assert faults(repository) == []
 
 
+def test_what_was_kept_outlives_the_folder_of_all_that_was_served(
+    staged: Path, repository: Path
+) -> None:
+    for version in ("1", "2"):
+        put(repository, version, staged)
+    put(repository, "3", staged, side=4)
+    config = read_graph_config(repository, "tiny")
+    remember(config, Setting(instances=3, largest_batch=8, delay_us=500), {"p99_ms": 12.5})
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(config))
+    for graph in GRAPHS:
+        shutil.rmtree(repository / graph / "3")
+    assert put(repository, "4", staged, keep=2) == ["2", "4"]
+    for graph in GRAPHS:
+        assert version_folders(repository, graph) == ["2", "4"]
+    assert read_graph_config(repository, "tiny").instance_group[0].count == 3
+    assert faults(repository) == []
+
+
 def test_what_was_tuned_stays_tuned(staged: Path, repository: Path) -> None:
     put(repository, "1", staged)
     tuned = read_graph_config(repository, "tiny")
