@@ -41,9 +41,8 @@ from pawsight_serving.engines.usable_providers import usable_providers
 from pawsight_serving.errors import PawsightError
 from pawsight_serving.execution_providers import Threads, choose_providers
 from pawsight_serving.process.processors import usable_processors
-from pawsight_serving.repository.catalogue import find_model, newest
-from pawsight_serving.repository.directory import read_graph
-from pawsight_serving.repository.served import read_graph_config, read_served
+from pawsight_serving.repository.directory import model_names, read_graph
+from pawsight_serving.repository.served import read_graph_config, read_model
 from pawsight_serving.requests.deadlines import Deadline
 from pawsight_serving.triton_server.environment import environments_cache, prepare
 from pawsight_serving.tuning.clients import choose_client
@@ -81,9 +80,8 @@ def main() -> None:
     arguments.add_argument("--without-triton", action="store_true")
     options = arguments.parse_args()
     print(processor())
-    manifests = read_served(options.repository)
-    for name in options.model or newest(manifests):
-        manifest = find_model(manifests, name)
+    for name in options.model or model_names(options.repository):
+        manifest = read_model(options.repository, name)
         print(f"\n{name} version {manifest.version}, {manifest.precision}", flush=True)
         one_caller(manifest, options)
         bare = best_bare_session(manifest, options)

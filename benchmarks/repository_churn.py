@@ -29,7 +29,7 @@ from pawsight_serving.process.memory import resident_bytes
 from pawsight_serving.repository.catalogue import find_model
 from pawsight_serving.repository.directory import graph_path
 from pawsight_serving.repository.rollback import roll_back
-from pawsight_serving.repository.served import read_served, served_versions
+from pawsight_serving.repository.served import read_model, served_versions
 from pawsight_serving.requests.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main() -> None:
     arguments.add_argument("--changes", type=int, default=200)
     arguments.add_argument("--callers", type=int, default=4)
     options = arguments.parse_args()
-    source = find_model(read_served(options.repository), options.model)
+    source = read_model(options.repository, options.model)
     with tempfile.TemporaryDirectory() as folder:
         churn = Churn(options.repository, source, Path(folder))
         asyncio.run(churn.run(options.changes, options.callers))

@@ -15,7 +15,7 @@ from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX, Manifest
 from pawsight_serving.repository.regular_files import read_regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -25,25 +25,19 @@ _MAX_VERSION = 2**63 - 1
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
 
-def read_manifests(
-    root: Path, versions_of: Callable[[Path, str], Sequence[str]] | None = None
-) -> list[Manifest]:
+def read_manifests(root: Path) -> list[Manifest]:
     """Return the manifests of every published version, newest last within a name.
 
     A folder that this process may not look into is left out with a warning.
 
-    Args:
-        root: the model repository.
-        versions_of: says which of a model's versions are meant; all that are published without it.
-
     Raises:
-        RepositoryInvalid: no such folder, nothing meant in it, or a manifest that cannot be read.
+        RepositoryInvalid: no such folder, nothing published in it, or a manifest that cannot be
+            read.
     """
-    versions_of = versions_of or published_versions
     manifests: list[Manifest] = []
     for name in model_names(root):
         try:
-            versions = versions_of(root, name)
+            versions = published_versions(root, name)
         except FolderUnreadable as error:
             logger.warning("%s", error)
             continue

@@ -15,7 +15,6 @@ from pawsight_serving.repository.directory import (
     nothing_published,
     published_versions,
     read_manifest,
-    read_manifests,
 )
 from pawsight_serving.repository.regular_files import read_regular_file
 from pawsight_serving.repository.triton_config import CONFIG_FILE, read_config
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 
     from pawsight_serving.repository.manifest import Manifest
-
-
-def read_served(root: Path) -> list[Manifest]:
-    """Return the manifests of every served version, newest last within a name.
-
-    Raises:
-        RepositoryInvalid: no such folder, nothing served in it, or a manifest or a configuration
-            that cannot be read.
-    """
-    return read_manifests(root, served_versions)
 
 
 def read_model(root: Path, name: str, version: str = "") -> Manifest:
