@@ -58,6 +58,12 @@ def test_calibration_error_is_how_far_sureness_is_from_being_right() -> None:
     assert honest.metrics["calibration_error"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_sureness_is_compared_in_fifteen_bins() -> None:
+    # Two thirds, where a bin ends, is between them: with a bin more or less there would be one.
+    apart = evaluation([0.66, 0.67], [0, 1])
+    assert apart.metrics["calibration_error"] == pytest.approx((0.66 + 0.33) / 2)
+
+
 def test_of_three_classes_each_has_its_row_and_column_predicted_or_not() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 1.0, 0.0]])
     measured = Evaluation(probabilities_of(logits).numpy(), np.array([0, 1, 0]))

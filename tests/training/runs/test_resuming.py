@@ -8,6 +8,7 @@ import pytest
 
 from pawsight_training.errors import RunInvalid
 from pawsight_training.runs.resuming import finished_before, refuse_other_pictures
+from pawsight_training.runs.run import write_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,19 @@ def test_an_unfinished_run_is_left_to_the_training(finished_run: Run, tmp_path: 
 def test_a_finished_run_is_found_by_its_own_options(finished_run: Run) -> None:
     same = {"recipe": "scratch", "epochs": 6, "seed": 0, "input size": (46, 46), "weights": None}
     assert finished_before(finished_run.path, same) == finished_run
+
+
+def test_a_finished_run_is_found_by_the_weights_that_it_began_with(
+    finished_run: Run, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished_run.path, tmp_path / "run")
+    began = {"source": "imagenet", "sha256": "0" * 64}
+    write_manifest(folder, finished_run.manifest.model_copy(update={"initial_weights": began}))
+    run = finished_before(folder, {"weights": "0" * 64})
+    assert run
+    assert run.manifest.initial_weights == began
+    with pytest.raises(RunInvalid, match="with another weights; train anew"):
+        finished_before(folder, {"weights": "1" * 64})
 
 
 @pytest.mark.parametrize(

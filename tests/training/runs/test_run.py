@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from pawsight_training.architectures import build
 from pawsight_training.errors import RunInvalid
-from pawsight_training.runs.run import MANIFEST, WEIGHTS, is_finished, load_run, write_weights
+from pawsight_training.runs.run import (
+    MANIFEST,
+    WEIGHTS,
+    is_finished,
+    load_run,
+    write_manifest,
+    write_weights,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pawsight_training.runs.run import Run
 
 
@@ -45,6 +54,47 @@ def test_without_a_manifest_it_is_unfinished(copy: Path) -> None:
     assert not is_finished(copy)
     with pytest.raises(RunInvalid, match="is unfinished; go on with --resume"):
         load_run(copy)
+
+
+@pytest.mark.parametrize("file", [MANIFEST, WEIGHTS])
+def test_a_file_that_is_not_given_is_not_taken_for_lost(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    read = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == file:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(RunInvalid, match=r"cannot be read \(Permission denied\); mend that"):
+        load_run(copy).model()
+
+
+def test_the_weights_are_on_the_disk_before_the_manifest_is(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = load_run(copy)
+    for file in (WEIGHTS, MANIFEST):
+        (copy / file).unlink()
+    flushed: set[int] = set()
+    really_flush, really_replace = os.fsync, Path.replace
+
+    def flush(descriptor: int) -> None:
+        really_flush(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def replace(path: Path, target: Path) -> Path:
+        assert path.stat().st_ino in flushed, f"{target} may be lost in a crash"
+        return really_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_weights(copy, build("scratch", 2, (46, 46)))
+    assert copy.stat().st_ino in flushed
+    write_manifest(copy, run.manifest)
+    assert load_run(copy).manifest == run.manifest
 
 
 def test_a_folder_that_is_no_run_is_missing(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ RUN/
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
@@ -23,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from pawsight_serving.repository.manifest import Preprocessing
+from pawsight_serving.repository.writing import replace_file
 from pawsight_training.architectures import ConvNet, build
 from pawsight_training.errors import RunInvalid
 from pawsight_training.recipes import Recipe
@@ -116,11 +116,15 @@ def load_run(path: Path) -> Run:
     """
     try:
         data = (path / MANIFEST).read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if is_begun(path):
             raise RunInvalid(f"The run {path} is unfinished; go on with --resume.") from error
         raise RunInvalid(
             f"There is no run in {path}; give a folder that `pawsight train` wrote."
+        ) from error
+    except OSError as error:
+        raise RunInvalid(
+            f"The run {path} cannot be read ({error.strerror}); mend that, then try again."
         ) from error
     try:
         manifest = RunManifest.model_validate_json(data)
@@ -148,20 +152,14 @@ def write_weights(path: Path, net: ConvNet) -> str:
         name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()
     }
     data = save(tensors)
-    partial = path / f"{WEIGHTS}.part"
-    partial.write_bytes(data)
-    partial.replace(path / WEIGHTS)
+    # On the disk before the manifest is, or a crash of the machine leaves a manifest without them.
+    replace_file(path / WEIGHTS, data)
     return hashlib.sha256(data).hexdigest()
 
 
 def write_manifest(path: Path, manifest: RunManifest) -> None:
     """Finish the run: the manifest appears whole or not at all."""
-    partial = path / f"{MANIFEST}.part"
-    with partial.open("w") as out:
-        out.write(manifest.model_dump_json(indent=2) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path / MANIFEST)
+    replace_file(path / MANIFEST, f"{manifest.model_dump_json(indent=2)}\n".encode())
 
 
 def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
@@ -172,5 +170,10 @@ def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise damaged
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (FileNotFoundError, SafetensorError) as error:
         raise damaged from error
+    except OSError as error:
+        raise RunInvalid(
+            f"The weights in {path.parent} cannot be read ({error.strerror}); mend that, then try "
+            "again."
+        ) from error
