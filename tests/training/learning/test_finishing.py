@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from pawsight_training.evaluation.evaluation import evaluate_model
 from pawsight_training.learning.checkpoints import read_best
+from pawsight_training.runs.run import HISTORY
 
 if TYPE_CHECKING:
     from pawsight_training.data.dataset import Dataset
@@ -17,6 +19,16 @@ def test_the_weights_are_those_of_the_best_epoch(finished_run: Run) -> None:
     best = read_best(finished_run.path)["state_dict"]
     for name, value in finished_run.model().state_dict().items():
         assert torch.equal(value, best[f"net.{name}"])
+
+
+def test_the_best_epoch_is_the_first_that_told_most_validation_pictures_apart(
+    finished_run: Run,
+) -> None:
+    with (finished_run.path / HISTORY).open() as file:
+        accuracies = [float(row["validation_accuracy"]) for row in csv.DictReader(file)]
+    assert min(accuracies) < accuracies[-1] < max(accuracies)
+    assert finished_run.manifest.best_epoch == accuracies.index(max(accuracies)) + 1
+    assert finished_run.manifest.metrics["validation"]["accuracy"] == max(accuracies)
 
 
 def test_the_figures_are_those_of_the_finished_weights(finished_run: Run, data: Dataset) -> None:

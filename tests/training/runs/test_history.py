@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pawsight_training.errors import RecipeInvalid
 from pawsight_training.learning.training import train
 from pawsight_training.runs.history import COLUMNS
+from pawsight_training.runs.run import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,17 @@ def test_there_is_a_row_an_epoch(
     assert all(0 <= row["train_accuracy"] <= 1 and row["seconds"] > 0 for row in rows)
     assert {row["learning_rate"] for row in rows} == {1e-4}
     assert "epoch   3/3" in capsys.readouterr().out
+
+
+def test_an_epochs_seconds_are_its_own(
+    data: Dataset, make_job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(1000, 2000, 2))
+    clock = SimpleNamespace(monotonic=lambda: next(ticks))
+    monkeypatch.setattr("pawsight_training.runs.history.time", clock)
+    rows = rows_of(make_job("scratch", data, epochs=2), tmp_path / "run")
+    assert [row["seconds"] for row in rows] == [2, 2]
+    assert load_run(tmp_path / "run").manifest.duration_s == 4
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
