@@ -15,6 +15,7 @@ from pawsight_training.learning.checkpoints import (
     checkpointing,
     read_best,
 )
+from pawsight_training.runs.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,8 @@ def test_another_job_does_not_go_on(
         (make_job("scratch", fewer, **OPTIONS), "data"),
         (replace(job, machine=replace(job.machine, precision="bf16")), "precision"),
         (replace(job, machine=replace(job.machine, devices=2)), "processes"),
+        (replace(job, machine=replace(job.machine, nodes=2)), "processes"),
+        (replace(job, weights=Weights("imagenet", "0" * 64, {})), "weights"),
     ):
         with pytest.raises(RunInvalid, match=f"begun with another {name}; resume with the same"):
             checkpoint_to_resume(unfinished, other, resume=True, first=True)
@@ -94,6 +97,13 @@ def test_a_damaged_checkpoint_is_one_sentence(job: Job, unfinished: Path) -> Non
         checkpoint_to_resume(unfinished, job, resume=True, first=True)
     with pytest.raises(RunInvalid, match=r"best\.ckpt is missing or damaged"):
         read_best(unfinished)
+
+
+def test_a_checkpoint_that_would_run_a_program_is_damaged(job: Job, unfinished: Path) -> None:
+    last = unfinished / "checkpoints" / "last.ckpt"
+    torch.save(torch.load(last, weights_only=True) | {"program": unfinished}, last)
+    with pytest.raises(RunInvalid, match=r"last\.ckpt is missing or damaged"):
+        checkpoint_to_resume(unfinished, job, resume=True, first=True)
 
 
 def test_a_run_that_was_moved_remembers_its_best_epoch(job: Job, unfinished: Path) -> None:

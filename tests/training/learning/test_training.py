@@ -147,6 +147,18 @@ def test_one_that_stopped_early_and_was_killed_then_goes_no_further(
     assert resumed.weights_sha256 == whole.weights_sha256
 
 
+def test_one_that_was_killed_between_its_first_two_checkpoints_starts_again(
+    finished_run: Run, data: Dataset, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "best.ckpt").write_bytes(b"of the training that was killed")
+    job = make_job("scratch", data, epochs=6, learning_rate=1e-3)
+    resumed = train(job, tmp_path / "run", resume=True)
+    assert resumed.manifest.weights_sha256 == finished_run.manifest.weights_sha256
+    assert {path.name for path in checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
 def test_checkpoints_need_no_folder_for_temporary_files(
     data: Dataset, make_job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
