@@ -73,11 +73,12 @@ def test_small_pictures_come_first(
     assert [tuple(size) for size, _ in seen] == [(48, 60)] * 2 + [(51, 64)] * 2 + [(64, 80)] * 2
 
 
-def test_pictures_that_would_get_too_small_are_refused(
-    steps: Callable[..., list[tuple[torch.Size, float]]],
-) -> None:
+@pytest.mark.parametrize("input_size", [(46, 46), (64, 400), (400, 64)])
+def test_pictures_that_would_get_too_small_are_refused(input_size: tuple[int, int]) -> None:
+    recipe = replace(RECIPES["scratch"], smaller_until=((0.5, 0.5),))
+    net = starting_net(recipe, 2, input_size, seed=0)
     with pytest.raises(RecipeInvalid, match="too small for the net; give a larger --input-size"):
-        steps("scratch", smaller_until=((0.5, 0.5),))
+        Learner(net, recipe, 0, input_size)
 
 
 @pytest.mark.parametrize(
