@@ -19,6 +19,7 @@ from pawsight_serving.errors import RepositoryInvalid
 from pawsight_serving.process.temporary_folder import temporary_folder
 from pawsight_serving.repository.directory import published_versions, readable_manifests
 from pawsight_serving.repository.manifest import EXPLAIN_SUFFIX
+from pawsight_serving.repository.rollback import rollback_command
 from pawsight_serving.repository.served import served_versions
 from pawsight_training.runs.run import load_run
 
@@ -96,12 +97,15 @@ def export_run(request: ExportRequest, say: Callable[[str], None] = lambda _: No
             manifest = compile_staged(staged, manifest)
         stage_manifest(staged, manifest)
         before = _served_now(repository, name)
+        there = published_versions(repository, name)
         served = _publish(staged, request, version, say)
     say(f"published {name} version {version} in {repository}")
     kept = published_versions(repository, name)
+    if removed := [other for other in there if other not in kept]:
+        say(f"removed what was rolled back or is beyond --keep: version {', '.join(removed)}")
     for other in readable_manifests(repository, name, kept):
         if other.version in before and other.version not in served:
-            say(_withdrawn(name, other.version))
+            say(_withdrawn(repository, name, other.version))
     return manifest
 
 
@@ -118,11 +122,11 @@ def _publish(
         raise
 
 
-def _withdrawn(name: str, version: str) -> str:
+def _withdrawn(repository: Path, name: str, version: str) -> str:
     return (
         f"version {version} is no longer served, as one configuration cannot serve both: its "
         "input size, classes, outputs or precision differs. It is kept; serve it again "
-        f"with: pawsight repository rollback {name} --to {version}"
+        f"with: {rollback_command(repository, name, version)}"
     )
 
 

@@ -178,6 +178,7 @@ def test_where_files_are_broken_to_export_again_mends_them(
     manifest = export_run(ExportRequest(run_folder, "pets", repository, keep=1), said.append)
     assert read_manifests(repository) == [manifest]
     assert not any("no longer served" in each for each in said)
+    assert said[-1] == "removed what was rolled back or is beyond --keep: version 1"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,8 @@ def test_what_is_no_longer_served_beside_it_is_said(
         ExportRequest(run_folder, "pets", repository, precision="fp16", data=drawn), said.append
     )
     assert "version 1 is no longer served" in said[-1]
-    assert "rollback pets --to 1" in said[-1]
+    assert f"rollback pets --to 1 --repository {repository}" in said[-1]
+    assert not any(each.startswith("removed") for each in said)
     assert [each.version for each in read_manifests(repository)] == ["1", "2"]
     assert served_versions(repository, "pets") == ["2"]
 

@@ -20,7 +20,7 @@ from pawsight_serving.repository.directory import (
     published_versions,
     read_manifest,
 )
-from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.rollback import roll_back, rollback_command
 from pawsight_serving.repository.served import served_versions
 from pawsight_serving.repository.verification import verify as verify_repository
 
@@ -122,8 +122,11 @@ def verify(repository: Path, name: str) -> None:
 def rollback(repository: Path, name: str, to: str | None) -> None:
     """Serve an earlier version of NAME again; what is above it stays until the next export."""
     before, after = roll_back(repository, name, to)
-    click.echo(f"{name}: version {after} is now the newest that is served; it was {before}.")
-    click.echo(f"Back to it with: pawsight repository rollback {name} --to {before}")
+    was = f"it was {before}" if before else "none was"
+    click.echo(f"{name}: version {after} is now the newest that is served; {was}.")
+    if before not in ("", after):
+        limit = ", until the next export removes it" if int(before) > int(after) else ""
+        click.echo(f"Back to it{limit}, with: {rollback_command(repository, name, before)}")
 
 
 @repository.command("add-filters", short_help="Publish pictures of filters with a version.")

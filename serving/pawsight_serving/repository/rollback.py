@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
@@ -27,6 +28,7 @@ from pawsight_serving.repository.writing import (
     restored_on_failure,
     signals_deferred,
 )
+from pawsight_serving.settings import DEFAULT_REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
         to: the version to serve as the newest; the one before the newest where it is None.
 
     Returns:
-        The newest served version before and after.
+        The newest served version before and after; the former is empty where none was served.
 
     Raises:
         ModelNotFound, VersionNotFound: there is no such model or version.
@@ -66,6 +68,12 @@ def roll_back(root: Path, name: str, to: str | None = None) -> tuple[str, str]:
             f"{name} in {root} could not be rolled back: {error.strerror or error}; mend that, "
             "then try again."
         ) from error
+
+
+def rollback_command(root: Path, name: str, to: str) -> str:
+    """Return the command line that makes a version the newest that is served."""
+    words = ["pawsight", "repository", "rollback", name, "--to", to]
+    return shlex.join(words if root == DEFAULT_REPOSITORY else [*words, "--repository", str(root)])
 
 
 def _roll_back(root: Path, name: str, to: str | None) -> tuple[str, str]:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from pawsight_client.cli import main
-from pawsight_serving.repository.served import served_versions
+from pawsight_serving.repository.served import read_graph_config, served_versions
+from pawsight_serving.repository.triton_config import write_config
 from tests.serving.forbidden_folder import forbid
 from tests.serving.tiny_repository import publish_tiny
 
@@ -74,10 +77,24 @@ def test_an_empty_repository_is_one_sentence(tmp_path: Path, command: str) -> No
 
 def test_a_rollback_says_how_to_undo_it(repository: Path) -> None:
     rolled_back = run(repository, "rollback", "tiny")
-    assert "version 1 is now the newest" in rolled_back.output
-    undo = rolled_back.output.strip().splitlines()[-1].partition("pawsight repository ")[2]
-    assert run(repository, *undo.split()).exit_code == 0
+    assert "version 1 is now the newest that is served; it was 2." in rolled_back.output
+    limit, _, undo = rolled_back.output.splitlines()[-1].partition(", with: pawsight ")
+    assert limit == "Back to it, until the next export removes it"
+    undone = CliRunner().invoke(main, shlex.split(undo))
     assert served_versions(repository, "tiny") == ["1", "2"]
+    assert f"Back to it, with: pawsight {undo.replace('--to 2', '--to 1')}" in undone.output
+
+
+def test_a_rollback_from_nowhere_has_no_way_back(repository: Path) -> None:
+    same = run(repository, "rollback", "tiny", "--to", "2")
+    assert same.output == "tiny: version 2 is now the newest that is served; it was 2.\n"
+    config = read_graph_config(repository, "tiny")
+    config.version_policy.specific.versions[:] = [2]
+    (repository / "tiny" / "config.pbtxt").write_text(write_config(config))
+    for graph in ("tiny", "tiny_explain"):
+        shutil.rmtree(repository / graph / "2")
+    first = run(repository, "rollback", "tiny", "--to", "1")
+    assert first.output == "tiny: version 1 is now the newest that is served; none was.\n"
 
 
 def test_verify_ends_with_1_where_something_differs(repository: Path) -> None:

@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pawsight_serving.errors import ModelNotFound, RepositoryInvalid, VersionNotFound
 from pawsight_serving.repository import rollback as module
-from pawsight_serving.repository.rollback import roll_back
+from pawsight_serving.repository.rollback import roll_back, rollback_command
 from pawsight_serving.repository.served import read_graph_config, served_versions
 from pawsight_serving.repository.triton_config import write_config
 from pawsight_serving.repository.verification import verify
 from pawsight_serving.repository.writing import exclusive_writer, replace_file
+from pawsight_serving.settings import DEFAULT_REPOSITORY
 from tests.serving.tiny_repository import SIDE, publish_tiny
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -189,3 +187,10 @@ def test_a_repository_that_cannot_be_written_is_one_sentence(
     with pytest.raises(RepositoryInvalid, match="rolled back: No space left on device; mend that"):
         roll_back(repository, "tiny")
     assert policies(repository) == [[1, 2, 3]] * 2
+
+
+def test_the_command_names_a_repository_that_is_not_the_default_one() -> None:
+    command = "pawsight repository rollback tiny --to 1"
+    assert rollback_command(DEFAULT_REPOSITORY, "tiny", "1") == command
+    elsewhere = rollback_command(Path("my models"), "tiny", "1")
+    assert elsewhere == f"{command} --repository 'my models'"
