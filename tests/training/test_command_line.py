@@ -129,7 +129,7 @@ def test_pictures_of_train_that_are_in_test_too_are_named(tmp_path: Path, cache:
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(
+def test_what_is_wrong_is_said_in_a_sentence_before_a_picture_is_decoded(
     drawn: Path,
     cache: Path,
     tmp_path: Path,
@@ -139,6 +139,7 @@ def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_written(
     sentence: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(command_line, "load_dataset")
     given = [str(drawn) if argument == "DRAWN" else argument for argument in arguments]
     result = invoke(command_line.train, *given, "--cache", cache)
     assert result.exit_code == code
@@ -161,6 +162,19 @@ def test_a_run_is_evaluated(finished_run: Run, drawn: Path, cache: Path, tmp_pat
     assert figures["splits"]["test"]["accuracy"] == pytest.approx(accuracy)
     assert sum(map(sum, figures["splits"]["test"]["confusion"])) == 16
     assert (tmp_path / "report" / "validation-roc.png").exists()
+
+
+def test_no_evaluation_replaces_a_model_card(
+    finished_run: Run, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(command_line, "load_dataset")
+    card = (finished_run.path / "README.md").read_text()
+    refused = invoke(
+        *(command_line.evaluate, finished_run.path, "--data", drawn, "--out", finished_run.path)
+    )
+    assert refused.exit_code == 1
+    assert refused.stderr.endswith("run already; give another folder with --out.\n")
+    assert (finished_run.path / "README.md").read_text() == card
 
 
 def test_a_picture_that_cannot_be_evaluated_is_named(

@@ -160,6 +160,9 @@ def train(
         strategy=strategy,
         precision=precision or best_precision(accelerator),
     )
+    # Decoding takes minutes the first time: what no picture would mend is told before it.
+    known = list_pictures(folders, seed=seed, classes=labels).classes
+    starting_net(chosen, len(known), input_size, seed=seed, weights=start)
     pictures = load_pictures()
     display.dataset(pictures)
     # Lightning takes seconds to import: not before options and data are known to be good.
@@ -191,7 +194,7 @@ def train(
 )
 @click.option("--classes", help=CLASSES_HELP)
 @click.option("--cache", type=click.Path(path_type=Path), help=CACHE_HELP)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures into.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write a report into.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @one_sentence
 def evaluate(
@@ -206,6 +209,11 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Measure a RUN folder, or a MODEL of the repository as it is served."""
+    if out is not None:
+        # Drawing takes a second to import, and figures on the screen need none of it.
+        from pawsight_training.evaluation.report import refuse_page, write_evaluation_report
+
+        refuse_page(out)
     measure: Callable[[Split], Evaluation]
     manifest: RunManifest | Manifest
     # A folder of pictures may bear a model's name.
@@ -228,9 +236,6 @@ def evaluate(
     # First: what took minutes to measure is told though it cannot be written.
     display.figures(evaluations, pictures.classes, as_json=as_json)
     if out is not None:
-        # Drawing takes a second to import, and figures on the screen need none of it.
-        from pawsight_training.evaluation.report import write_evaluation_report
-
         write_evaluation_report(out, Path(subject).name, evaluations, pictures)
 
 

@@ -43,6 +43,16 @@ def write_run_report(
     _write(out, title, sections)
 
 
+def refuse_page(out: Path) -> None:
+    """Refuse a folder whose page the report would replace, such as a run with its model card.
+
+    Raises:
+        RunInvalid: there is one.
+    """
+    if (out / PAGE).exists():
+        raise RunInvalid(f"There is a {PAGE} in {out} already; give another folder with --out.")
+
+
 def write_evaluation_report(
     out: Path,
     subject: str,
