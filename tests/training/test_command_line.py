@@ -162,6 +162,9 @@ def test_a_run_is_evaluated(finished_run: Run, drawn: Path, cache: Path, tmp_pat
     assert figures["splits"]["test"]["accuracy"] == pytest.approx(accuracy)
     assert sum(map(sum, figures["splits"]["test"]["confusion"])) == 16
     assert (tmp_path / "report" / "validation-roc.png").exists()
+    again = invoke(*common, "--out", tmp_path / "report")
+    assert again.exit_code == 0
+    assert "validation" not in (tmp_path / "report" / "README.md").read_text()
 
 
 def test_no_evaluation_replaces_a_model_card(
@@ -173,7 +176,7 @@ def test_no_evaluation_replaces_a_model_card(
         *(command_line.evaluate, finished_run.path, "--data", drawn, "--out", finished_run.path)
     )
     assert refused.exit_code == 1
-    assert refused.stderr.endswith("run already; give another folder with --out.\n")
+    assert "would be lost; give another folder with --out." in refused.stderr
     assert (finished_run.path / "README.md").read_text() == card
 
 

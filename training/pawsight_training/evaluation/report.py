@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = "README.md"
 CURVES: Final = "learning-curves.png"
+_OURS: Final = "Written by `pawsight evaluate`, which replaces it when it is asked again."
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>|~$&]")
 
 
@@ -44,13 +45,17 @@ def write_run_report(
 
 
 def refuse_page(out: Path) -> None:
-    """Refuse a folder whose page the report would replace, such as a run with its model card.
+    """Refuse a folder with a page that is no report of an evaluation, such as a run's model card.
 
     Raises:
         RunInvalid: there is one.
     """
-    if (out / PAGE).exists():
-        raise RunInvalid(f"There is a {PAGE} in {out} already; give another folder with --out.")
+    page = out / PAGE
+    if page.exists() and _OURS not in page.read_text(errors="replace"):
+        raise RunInvalid(
+            f"The {PAGE} in {out} is no report of an evaluation, and would be lost; give another "
+            "folder with --out."
+        )
 
 
 def write_evaluation_report(
@@ -71,7 +76,7 @@ def write_evaluation_report(
             _figures(out, name, evaluation, data.splits[name], data.classes)
             for name, evaluation in evaluations.items()
         ]
-        _write(out, f"# {_literal(subject)} on {_listed(data.sources)}", sections)
+        _write(out, f"# {_literal(subject)} on {_listed(data.sources)}", [*sections, _OURS])
     except OSError as error:
         raise RunInvalid(
             f"The figures cannot be written to {out} ({error.strerror}); "
