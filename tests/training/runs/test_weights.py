@@ -81,24 +81,28 @@ def test_torchvisions_weights_give_torchvisions_maps(
 
 def test_keras_weights_are_turned_round(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    path, first = tmp_path / "vgg16_notop.h5", np.empty(0, np.float32)
+    path, kernels = tmp_path / "vgg16_notop.h5", {}
     with h5py.File(path, "w") as file:
         for name, module in build("vgg16", 2, (32, 32)).features.named_children():
             group = file.create_group(name)
             if name in CONVS:
                 out, into = module.get_parameter("weight").shape[:2]
                 kernel = generator.normal(size=(3, 3, into, out)).astype(np.float32)
-                first = kernel if name == CONVS[0] else first
+                kernels[name] = torch.from_numpy(kernel).permute(3, 2, 0, 1)
                 group[f"{name}_W_1:0"] = kernel
                 group[f"{name}_b_1:0"] = np.full(out, 0.5, np.float32)
     net = vgg_of(path)
     # Keras feeds blue, green, red, with the means taken off.
     picture = pictures()
     caffe = picture.float().flip(1) - torch.tensor([103.939, 116.779, 123.68]).reshape(3, 1, 1)
-    turned = torch.from_numpy(first).permute(3, 2, 0, 1)
-    expected = torch.nn.functional.conv2d(caffe, turned, torch.full((64,), 0.5), padding=1)
+    expected = torch.nn.functional.conv2d(
+        caffe, kernels[CONVS[0]], torch.full((64,), 0.5), padding=1
+    )
     ours = net.features[0](net.normalise(picture))
     torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-2)
+    # What follows is of no colour.
+    for name in CONVS[1:]:
+        assert torch.equal(net.features.get_submodule(name).get_parameter("weight"), kernels[name])
 
 
 def test_a_runs_weights_carry_its_head(finished_run: Run) -> None:
@@ -150,7 +154,10 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("conv1")
-    for name in ("other.pth", "other.safetensors", "other.h5"):
+    with h5py.File(tmp_path / "biases.h5", "w") as file:
+        for name in CONVS:
+            file.create_group(name)["bias"] = np.zeros(64, np.float32)
+    for name in ("other.pth", "other.safetensors", "other.h5", "biases.h5"):
         with pytest.raises(WeightsInvalid, match="are of another net, not of VGG16"):
             read_weights(str(tmp_path / name))
 
