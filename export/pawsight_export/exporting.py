@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pawsight_export.checks.checking import check_staged
 from pawsight_export.errors import NameInvalid, PublicationFailed
+from pawsight_export.filters import grids_to_publish
 from pawsight_export.graphs.precisions import build_graphs
 from pawsight_export.graphs.tensorrt_plan import load_tensorrt
 from pawsight_export.pictures import pictures_to_calibrate, pictures_to_measure
@@ -64,6 +65,7 @@ def export_run(request: ExportRequest, say: Callable[[str], None] = lambda _: No
         load_tensorrt()
     run = load_run(request.run)
     model = run.model()
+    grids = grids_to_publish(request.filters, model) if request.filters else {}
     size = run.manifest.input_size
     version = next_version(repository, name)
     _refuse_other_engines(request)
@@ -82,7 +84,7 @@ def export_run(request: ExportRequest, say: Callable[[str], None] = lambda _: No
             built,
             engine=request.engine,
             precision=request.precision,
-            filters=request.filters,
+            grids=grids,
         )
         if calibration:
             manifest = manifest.model_copy(update={"calibration": calibration.summary()})

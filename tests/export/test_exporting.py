@@ -322,6 +322,14 @@ def test_filters_are_published_with_the_model(run_folder: Path, tmp_path: Path) 
     assert read_filters(repository, manifest, "conv2") == (drawn / "conv2.png").read_bytes()
 
 
+def test_filters_of_another_net_are_refused_before_the_work(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(exporting, "build_graphs")
+    with pytest.raises(PublicationFailed, match=r"holds no LAYER\.png of the layers conv1"):
+        export_run(ExportRequest(run_folder, "pets", tmp_path / "repository", filters=tmp_path))
+
+
 def test_the_net_of_the_run_is_what_was_exported(published: tuple[Path, Manifest]) -> None:
     repository, manifest = published
     session = onnxruntime.InferenceSession(graph_path(repository, manifest, "pets"))

@@ -19,6 +19,7 @@ from pawsight_serving.repository.triton_config import MAX_BATCH, MAX_EXPLAIN_BAT
 from pawsight_serving.triton_server.view import MODEL_SOURCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import onnx
@@ -50,7 +51,7 @@ def stage_version(
     *,
     engine: Engine,
     precision: Precision,
-    filters: Path | None = None,
+    grids: Mapping[str, bytes],
 ) -> Manifest:
     """Write a run's graphs and the pictures of its filters.
 
@@ -62,7 +63,7 @@ def stage_version(
         built: the graphs.
         engine: what runs them.
         precision: of the hot graph.
-        filters: what `pawsight filters` drew of the run.
+        grids: pictures of the run's filters, by layer.
 
     Returns:
         The version's manifest, without any figure of a check.
@@ -72,11 +73,6 @@ def stage_version(
         graph: stage_graph(folder, graph, version, proto, engine)
         for graph, proto in ((name, built.hot), (explain, built.explain))
     }
-    layers = _layers(built.explained.features, graphs[explain].outputs)
-    grids = {}
-    if filters is not None:
-        convs = [layer.name for layer in layers if layer.kind == "conv"]
-        grids = stage_filters(folder, explain, version, filters, convs)
     return Manifest(
         name=name,
         version=version,
@@ -85,12 +81,12 @@ def stage_version(
         classes=run.manifest.classes,
         input_size=run.manifest.input_size,
         preprocessing=run.manifest.preprocessing,
-        layers=layers,
+        layers=_layers(built.explained.features, graphs[explain].outputs),
         precision=precision,
         engine=engine,
         weights_sha256=run.manifest.weights_sha256,
         graphs=graphs,
-        filters=grids,
+        filters=stage_filters(folder, explain, version, grids),
         metrics=run.manifest.metrics,
         training_run=_training_run(run),
         libraries=library_versions(),

@@ -70,6 +70,7 @@ def test_the_manifest_says_what_was_exported_and_how_to_train_it_again(
         Graphs(hot, explain, net),
         engine="openvino",
         precision="int8",
+        grids={},
     )
     assert (manifest.name, manifest.version) == ("pets", "7")
     assert (manifest.engine, manifest.precision) == ("openvino", "int8")
