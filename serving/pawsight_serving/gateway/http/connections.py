@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -196,8 +197,9 @@ class BoundedProtocol(HttpToolsProtocol):
         # While others are answered first, nobody waits for its body.
         self._wait(None if self._answers_are_due() else self._limits.body_timeout_s)
         super().on_headers_complete()
-        cycle = self.cycle
-        cycle.transport = LingeringTransport(self.transport, lambda: self._close(cycle))  # type: ignore[assignment]
+        # A cycle that held itself would keep its body until Python's collector comes by.
+        cycle = ref(self.cycle)
+        self.cycle.transport = LingeringTransport(self.transport, lambda: self._close(cycle()))  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; those that come together are handed on together."""
@@ -251,9 +253,9 @@ class BoundedProtocol(HttpToolsProtocol):
             ),
         )
 
-    def _close(self, cycle: RequestResponseCycle) -> None:
+    def _close(self, cycle: RequestResponseCycle | None) -> None:
         """Close the connection, once the request that was answered has been read."""
-        self._closes = cycle.more_body
+        self._closes = cycle is not None and cycle.more_body
         if self._closes:
             self._wait(_LINGER_S)
         else:

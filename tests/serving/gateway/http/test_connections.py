@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HERE = Address("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
@@ -335,6 +336,29 @@ async def test_an_answer_that_is_not_read_is_held_no_longer_than_it_may(
             caller.sendall(GET.replace(b"/", b"/some", 1))
             await until(lambda: len(made) == 1)
             await until(lambda: made[0] not in made[0].connections)
+
+
+async def test_bodies_that_were_refused_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[RequestResponseCycle]] = []
+    begin = BoundedProtocol.on_headers_complete
+
+    def watched(protocol: BoundedProtocol) -> None:
+        begin(protocol)
+        made.append(weakref.ref(protocol.cycle))
+
+    monkeypatch.setattr(BoundedProtocol, "on_headers_complete", watched)
+    refused = b"POST /at-once HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n\r\nbody"
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        gc.disable()
+        try:
+            for _ in range(3):
+                writer.write(refused)
+                await asyncio.wait_for(reader.readuntil(b"refused"), 10)
+            assert [cycle() is None for cycle in made[:-1]] == [True, True]
+        finally:
+            gc.enable()
+            writer.close()
 
 
 async def test_a_connection_that_has_ended_is_kept_by_no_clock(
