@@ -44,6 +44,8 @@ class CancelOnDisconnect:
     ) -> None:
         if self._watching is not None:
             self._watching.cancel()
+            # As it ends it holds this, and both would be left to Python's collector.
+            self._watching = None
         left = self._left and self._task.uncancel() <= self._cancelling
         if left and kind is asyncio.CancelledError:
             raise ClientDisconnect from error
