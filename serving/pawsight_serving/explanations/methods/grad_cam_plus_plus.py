@@ -31,7 +31,7 @@ def grad_cam_plus_plus(
     share = square / (2 * square + sums * square * positive + _EPSILON)
     weights = np.einsum("khw,khw->k", share, positive)
     total: NDArray[np.float32] = np.einsum("k,khw->hw", weights, activations)
-    return np.maximum(total, np.float32(0))
+    return total
 
 
 GRAD_CAM_PLUS_PLUS: Final = GradientMethod("grad-cam++", grad_cam_plus_plus)

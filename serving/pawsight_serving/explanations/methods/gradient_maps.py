@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -28,21 +29,24 @@ if TYPE_CHECKING:
     from pawsight_serving.repository.manifest import Manifest
 
     Values = NDArray[np.float32]
-    Make = Callable[[Values, Values], Values]
+    Total = Callable[[Values, Values], Values]
+
+# Small beside a layer, and large enough that its arithmetic is most of the work.
+_VALUES_AT_ONCE: Final = 2**15
 
 
 @dataclass(frozen=True, slots=True)
 class GradientMethod:
-    """A method that is one function of a layer's activations and gradient.
+    """A method whose map is a sum over a layer's channels, what is above zero of it.
 
     Args:
         name: the method's.
-        make: activations after their ReLU and the class's gradient, each float32
-            [channels, height, width], to the map [height, width], never below zero.
+        total: activations after their ReLU and the class's gradient, each float32
+            [channels, height, width], to their sum [height, width].
     """
 
     name: str
-    make: Make
+    total: Total
 
     def offered(self, manifest: Manifest) -> bool:
         """Return whether the `_explain` graph gives every layer's gradient."""
@@ -61,14 +65,15 @@ class GradientMethod:
             f"{kind}:{layer}" for layer in layers for kind in ("activation", "gradient")
         )
         targets = Targets.of(manifest, query)
+        shapes = targets.shapes((layer.height, layer.width) for layer in found)
         return GradientMaps(
             manifest.explain_name,
             layers,
             outputs,
             targets,
-            self.make,
-            values_in(manifest, manifest.explain_name, outputs),
-            targets.shapes((layer.height, layer.width) for layer in found),
+            self.total,
+            values_in(manifest, manifest.explain_name, outputs) + sum(map(math.prod, shapes)),
+            shapes,
         )
 
 
@@ -80,7 +85,7 @@ class GradientMaps:
     layers: tuple[str, ...]
     outputs: tuple[str, ...]
     targets: Targets
-    make: Make
+    total: Total
     values_per_picture: int
     shapes: tuple[tuple[int, int], ...]
 
@@ -105,10 +110,16 @@ class GradientMaps:
         )
 
     def _map(self, activations: Values, gradients: Values, target: int) -> Values:
-        return self.make(activations, of_class(gradients, target))
+        found = np.zeros(activations.shape[1:], np.float32)
+        # A few channels at a time: of a whole layer, each step would be as large as the layer.
+        step = max(1, _VALUES_AT_ONCE // found.size)
+        for start in range(0, len(activations), step):
+            few = slice(start, start + step)
+            found += self.total(activations[few], _of_class(gradients[:, few], target))
+        return np.maximum(found, np.float32(0), out=found)
 
 
-def of_class(gradients: Values, target: int) -> Values:
+def _of_class(gradients: Values, target: int) -> Values:
     """Return the gradient of one class, out of the gradients of the logits, [logits, ...].
 
     With one logit z the classes' logits are -z and z.

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def hires_cam(
     activations: NDArray[np.float32], gradients: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return gradient times activation, summed over the channels, what is above zero of it."""
+    """Return gradient times activation, summed over the channels."""
     total: NDArray[np.float32] = np.einsum("khw,khw->hw", gradients, activations)
-    return np.maximum(total, np.float32(0))
+    return total
 
 
 HIRES_CAM: Final = GradientMethod("hirescam", hires_cam)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pawsight_serving.explanations.methods.gradient_maps import of_class
 from pawsight_serving.explanations.methods.options import (
     Targets,
     explains,
@@ -53,9 +53,12 @@ class Saliency:
         """
         refuse(query, NAME, "channels", "top", "samples", "seed")
         refuse_layer(query)
-        values = values_in(manifest, manifest.explain_name, (GRADIENT,))
         targets = Targets.of(manifest, query)
-        return cls(manifest.explain_name, targets, values, targets.shapes([manifest.input_size]))
+        shapes = targets.shapes([manifest.input_size])
+        gradients = values_in(manifest, manifest.explain_name, (GRADIENT,))
+        # Beside the maps there is the colour that is being looked at.
+        maps = sum(map(math.prod, (*shapes, manifest.input_size)))
+        return cls(manifest.explain_name, targets, gradients + maps, shapes)
 
     async def explain(self, images: NDArray[np.uint8], passes: Passes) -> MethodResult:
         """Return the targets' maps in the input's size; one pass."""
@@ -75,5 +78,10 @@ def saliency_map(gradients: NDArray[np.float32], target: int) -> NDArray[np.floa
         gradients: the logits', [logits, 3, height, width].
         target: the class's index.
     """
-    largest: NDArray[np.float32] = np.abs(of_class(gradients, target)).max(axis=0)
+    # With one logit z the classes' logits are -z and z: their gradients have the same magnitude.
+    red, *others = gradients[target if len(gradients) > 1 else 0]
+    largest: NDArray[np.float32] = np.abs(red)
+    # One colour at a time: the magnitudes of all are as large as the gradient.
+    for colour in others:
+        np.maximum(largest, np.abs(colour), out=largest)
     return largest
