@@ -155,13 +155,13 @@ class EmbeddedEngine:
         count = 1 if callable(images) else len(images)
         if count == 1 and graph == loaded.manifest.name and session.gives(outputs):
             return await self._workers.run_jointly(loaded.joint, made, deadline)
-        answers = [
-            await self._workers.run(partial(run, part), deadline)
-            for part in batches(max(1, count), session.batch_sizes)
-        ]
-        if len(answers) == 1:
-            return answers[0]
-        return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
+        results: Outputs = {}
+        for part in batches(max(1, count), session.batch_sizes):
+            answer = await self._workers.run(partial(run, part), deadline)
+            if part == slice(0, count):
+                return answer
+            _move(answer, results, part, count)
+        return results
 
     def _loaded(self, graph: str, version: str) -> LoadedVersion:
         name = graph.removesuffix(EXPLAIN_SUFFIX)
@@ -171,3 +171,15 @@ class EmbeddedEngine:
         if found is None or graph not in found.sessions:
             raise ModelNotFound(graph, tuple(sorted({m.name for m in self.manifests()})))
         return found
+
+
+def _move(answer: Outputs, results: Outputs, part: slice, count: int) -> None:
+    """Move a part's answer to its place among `count` pictures'.
+
+    Name by name: no more than one output is held twice.
+    """
+    while answer:
+        name, values = answer.popitem()
+        if name not in results:
+            results[name] = np.empty((count, *values.shape[1:]), values.dtype)
+        results[name][part] = values

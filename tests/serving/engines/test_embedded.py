@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +84,34 @@ async def test_many_pictures_of_a_call_are_run_in_parts(
         )
         np.testing.assert_allclose(probabilities, alone["probabilities"][0], atol=1e-6)
     await engine.close()
+
+
+async def test_a_call_of_many_pictures_holds_their_answers_once(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EmbeddedEngine(repository)
+    await engine.start()
+    names = ["probabilities", "gradcam:conv1"]
+
+    def large(_: GraphSession, images: NDArray[np.uint8], outputs: Sequence[str]) -> Outputs:
+        level = np.float32(images[0, 0, 0, 0])
+        return {name: np.full((len(images), 2, 100, 100), level, np.float32) for name in outputs}
+
+    monkeypatch.setattr(GraphSession, "run", large)
+    pictures = np.repeat(np.arange(8, dtype=np.uint8), SIDE * SIDE * 3).reshape(8, SIDE, SIDE, 3)
+    tracemalloc.start()
+    try:
+        answers = await engine.infer("tiny_explain", "1", pictures, names, Deadline.after(20))
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    await engine.close()
+    assert list(answers) == names
+    for values in answers.values():
+        assert values.dtype == np.float32
+        assert (values == np.arange(8)[:, np.newaxis, np.newaxis, np.newaxis]).all()
+    # The answers, and that of the picture which has just been run.
+    assert held < 1.2 * sum(values.nbytes for values in answers.values())
 
 
 async def test_others_get_their_turn_while_a_large_call_is_run(repository: Path) -> None:
