@@ -71,3 +71,8 @@ async def test_every_channel_of_a_layer_counts_once(
             np.testing.assert_allclose(
                 each.values, np.maximum(wanted, 0), rtol=0, atol=1e-6 * wanted.max()
             )
+
+
+def test_the_outputs_and_the_maps_of_every_class_are_foreseen() -> None:
+    _, method = find_method(manifest(), Query(method="layercam", layer="conv1", target="all"))
+    assert method.values_per_picture == 2 * (20 * 4 * 4) + 2 * (4 * 4)

@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pawsight_serving.explanations.methods.registry import find_method
 from pawsight_serving.explanations.methods.saliency import saliency_map
+from pawsight_serving.explanations.queries import Query
+from tests.serving.fakes import manifest
 
 # Red, green and blue of three pixels, in each of which another colour is the strongest.
 PIXELS = np.array([[[-3], [1], [0]], [[2], [4], [-1]], [[0], [-2], [-5]]], np.float32)
@@ -23,3 +26,8 @@ def test_with_a_logit_for_each_class_the_class_has_its_own(
     both = np.stack([PIXELS, 2 * PIXELS])
     assert saliency_map(both, target).tolist() == largest
     assert both.min() < 0  # what the engine answered is as it was
+
+
+def test_the_gradient_the_maps_and_one_colour_are_foreseen() -> None:
+    _, method = find_method(manifest(), Query(method="saliency", target="all"))
+    assert method.values_per_picture == (3 + 2 + 1) * 8 * 8
