@@ -10,6 +10,7 @@ import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from pawsight_serving.errors import ImageInvalid, ImageMissing, ImageTooLarge
 from pawsight_serving.pictures.reading import PictureLimits, decode_picture, open_picture
 from tests.photographs import cat_jpeg
 from tests.tiffs import deep_grey, tiff
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXIF_ORIENTATION = 0x0112
 
@@ -127,6 +131,34 @@ def test_a_transparent_palette_entry_becomes_white() -> None:
 def test_a_transparent_colour_becomes_white() -> None:
     picture = Image.new("RGB", (8, 8), (10, 20, 30))
     assert (decode_picture(encode(picture, transparency=(10, 20, 30)), (4, 4)) == 255).all()
+
+
+def test_what_is_half_transparent_lies_on_white() -> None:
+    values = np.zeros((256, 256, 4), np.uint8)
+    values[..., :3] = np.arange(256)[np.newaxis, :, np.newaxis]
+    values[..., 3] = np.arange(256)[:, np.newaxis]
+    colour, alpha = values[..., :3].astype(float), values[..., 3:] / 255
+    seen = np.asarray(open_picture(encode(Image.fromarray(values))))
+    np.testing.assert_array_equal(seen, np.rint(colour * alpha + 255 * (1 - alpha)))
+
+
+def test_what_is_transparent_is_laid_on_white_in_little_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.png"
+    file.write_bytes(encode(Image.new("RGBA", (4000, 4000), (10, 20, 30, 100))))
+    code = (
+        "import re, sys\n"
+        "from pathlib import Path\n"
+        "from pawsight_serving.pictures.reading import open_picture\n"
+        "def most_kib():\n"
+        "    return int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+        "before = most_kib()\n"
+        "picture = open_picture(Path(sys.argv[1]).read_bytes())\n"
+        "print((most_kib() - before) / (picture.width * picture.height * 4 / 1024))\n"
+    )
+    run = [sys.executable, "-c", code, str(file)]
+    held = subprocess.run(run, check=True, capture_output=True, text=True, timeout=60)
+    # The picture as it is in the file and as it is seen; Pillow's pixels have four bytes each.
+    assert 1.9 < float(held.stdout) < 2.3
 
 
 def test_a_real_photograph_is_decoded() -> None:
