@@ -120,7 +120,8 @@ class Painter:
         side = self._max_side
         original = open_picture(self._picture, self._limits, at_least=(side, side))
         original.thumbnail((side, side))
-        return original
+        # The opened picture itself keeps its decoder: of a WebP that is twice its pixels.
+        return original.copy()
 
     def _file(self, drawn: Image.Image) -> bytes:
         if self._drawing.format == "PNG":

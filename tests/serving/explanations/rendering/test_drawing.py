@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import io
-from typing import TYPE_CHECKING, Literal
+import weakref
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explanations.queries import Drawing
 from pawsight_serving.explanations.rendering.drawing import Painter, most_bytes
 from pawsight_serving.explanations.results import ActivationMaps, ChannelMap, ClassMap, Explanation
-from pawsight_serving.pictures.reading import FORMATS, PictureLimits
+from pawsight_serving.pictures.reading import FORMATS, PictureLimits, open_picture
 from pawsight_serving.predictions import Prediction
 from tests.serving.fakes import picture
 
@@ -64,6 +66,22 @@ def test_of_an_opened_picture_nothing_is_left_to_decode(
     # Threads share the picture from now on; Pillow's decoding would be theirs to run into.
     monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", decode)
     assert all(opened.each(explanations))
+
+
+def test_a_painter_keeps_no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[weakref.ref[Image.Image]] = []
+
+    def opening(*arguments: Any, **options: Any) -> Image.Image:
+        opened = open_picture(*arguments, **options)
+        files.append(weakref.ref(opened))
+        return opened
+
+    monkeypatch.setattr(f"{Painter.__module__}.open_picture", opening)
+    kept = painter(picture(size=(50, 20), kind="WEBP"))
+    kept.open([Explanation(HEAT)])
+    gc.collect()
+    assert [file() for file in files] == [None]
+    assert kept.each([Explanation(HEAT)])
 
 
 def test_activation_maps_become_a_grid() -> None:
