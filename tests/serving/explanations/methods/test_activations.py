@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pawsight_serving.errors import OptionInvalid
 from pawsight_serving.explanations.methods.activations import Activations
 from pawsight_serving.explanations.queries import Query
 from pawsight_serving.explanations.results import ActivationMaps
@@ -39,9 +40,25 @@ def test_channels_come_as_they_were_named() -> None:
 
 
 def test_of_channels_that_are_as_strong_the_first_come_first() -> None:
-    values = np.ones((20, 4, 4), np.float32)
+    # So many that a sort which mixes equals would show it.
+    values = np.ones((512, 4, 4), np.float32)
+    values[1::2] = 2
     maps = Activations.ask(manifest(), Query(layer="conv1")).choose("conv1", values)
-    assert [each.channel for each in maps.channels] == list(range(16))
+    assert [each.channel for each in maps.channels] == list(range(1, 32, 2))
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        (Query(layer="conv1", channels=(0,), top=1), "either `channels` or `top`, not both"),
+        (Query(layer="conv1", channels=(0, 1, 0)), "Name each of the `channels` once"),
+        (Query(layer="conv1", channels=(0, 20)), "'conv1' has no channel 20; .* are 0 to 19"),
+        (Query(layer="conv1,conv2", channels=(3,)), "'conv2' has no channel 3; .* are 0 to 2"),
+    ],
+)
+def test_channels_that_cannot_be_given_are_refused(query: Query, wrong: str) -> None:
+    with pytest.raises(OptionInvalid, match=wrong):
+        Activations.ask(manifest(), query)
 
 
 @pytest.mark.parametrize(
