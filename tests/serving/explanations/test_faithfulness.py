@@ -43,8 +43,11 @@ async def test_a_map_that_is_right_falls_sooner_and_rises_sooner_than_a_wrong_on
     assert [count for *_, count in passes.asked] == [32, 10, 32, 10], "in batches"
 
 
-async def test_pixels_are_put_into_a_picture_that_is_blurred_as_the_papers() -> None:
-    picture = np.random.default_rng(3).integers(0, 256, (224, 300, 3), np.uint8)
+@pytest.mark.parametrize("size", [(224, 300), (300, 224)])
+async def test_pixels_are_put_into_a_picture_that_is_blurred_as_the_papers(
+    size: tuple[int, int],
+) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (*size, 3), np.uint8)
     seen: list[np.ndarray] = []
 
     def answer(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -71,3 +74,5 @@ def test_ranks_begin_with_the_strongest_and_ties_go_in_reading_order() -> None:
     np.testing.assert_array_equal(
         strongest_first(np.ones((2, 2), np.float32), (4, 4)), np.arange(16).reshape(4, 4)
     )
+    of_columns = strongest_first(np.array([[1, 0]], np.float32), (30, 20))
+    assert (np.diff(of_columns, axis=0) > 0).all()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight_serving.errors import LayerUnknown, OptionInvalid
+from pawsight_serving.errors import LayerUnknown, OptionInvalid, PawsightError, TargetUnknown
 from pawsight_serving.explanations.methods.options import (
     Targets,
     explains,
@@ -32,6 +32,40 @@ def test_layers_come_as_they_are_named() -> None:
         layers_of(manifest(), Query(layer="conv2,,conv1"), conv_only=True)
     with pytest.raises(OptionInvalid, match="Name each layer once"):
         layers_of(manifest(), Query(layer="conv1,conv1"), conv_only=True)
+
+
+def test_all_stands_for_every_layer_alone() -> None:
+    with pytest.raises(OptionInvalid, match="'all' means every layer; give it alone"):
+        layers_of(manifest(), Query(layer="conv1,all"), conv_only=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "says"),
+    [
+        ("dog,all", OptionInvalid, "'all' means every target; give it alone"),
+        ("dog,cat,dog", OptionInvalid, "Name each target once"),
+        ("dog,fox", TargetUnknown, "fox"),
+        ("fox", TargetUnknown, "fox"),
+        ("dog,", TargetUnknown, "''"),
+    ],
+)
+def test_targets_that_cannot_be_given_are_refused(
+    target: str, error: type[PawsightError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        Targets.of(manifest(), Query(target=target))
+
+
+@pytest.mark.parametrize(
+    ("target", "names"), [("", ("",)), ("dog", ("dog",)), ("all", ("cat", "dog"))]
+)
+def test_without_a_target_it_is_the_predicted_class(target: str, names: tuple[str, ...]) -> None:
+    assert Targets.of(manifest(), Query(target=target)) == Targets(names, ("cat", "dog"))
+
+
+def test_a_class_may_have_the_name_of_all() -> None:
+    model = manifest().model_copy(update={"classes": ("all", "dog")})
+    assert Targets.of(model, Query(target="dog,all")).names == ("dog", "all")
 
 
 def test_maps_come_by_layer_then_by_target() -> None:
