@@ -6,15 +6,20 @@ import io
 import struct
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pawsight_serving.errors import ImageInvalid
 from pawsight_serving.pictures.reading import open_picture
-from pawsight_serving.pictures.slow_pictures import check_segments
+from pawsight_serving.pictures.slow_pictures import check_segments, check_tiles
 from tests.photographs import cat_jpeg
 
+START = b"\xff\xd8"
 SCAN = b"\xff\xda"
 END = b"\xff\xd9"
+# Of a JPEG's frame, and a scan: segments of no more than their length.
+BASELINE = b"\xff\xc0\0\x02"
+PROGRESSIVE = b"\xff\xc2\0\x02"
+SHORT_SCAN = SCAN + b"\0\x02"
 
 
 def progressive_jpeg() -> bytes:
@@ -56,9 +61,18 @@ def tiff_of_tiles(side: int) -> bytes:
     return header + directory + bytes(4) + bytes(4 * side**2)
 
 
+def opened(data: bytes) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data))
+
+
 def refuse(data: bytes) -> None:
     with pytest.raises(ImageInvalid, match="too long to decode; save it again"):
         open_picture(data)
+
+
+def refuse_segments(data: bytes) -> None:
+    with pytest.raises(ImageInvalid, match="too long to decode; save it again as a plain JPEG"):
+        check_segments(data)
 
 
 def test_progressive_jpegs_are_decoded() -> None:
@@ -89,20 +103,45 @@ def test_scans_in_what_is_no_scan_count_for_nothing() -> None:
     open_picture(jpeg[:2] + thumbnails + jpeg[2:] + SCAN * 1000)
 
 
+def test_scans_of_a_thumbnail_count_for_nothing() -> None:
+    thumbnail = PROGRESSIVE + SHORT_SCAN * 1000
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(thumbnail)) + thumbnail
+    check_segments(START + segment + PROGRESSIVE + SHORT_SCAN + END)
+
+
+def test_scans_of_a_picture_that_follows_count_for_nothing() -> None:
+    check_segments(START + PROGRESSIVE + SHORT_SCAN + END + SHORT_SCAN * 1000)
+
+
+def test_scans_of_a_jpeg_that_is_not_progressive_are_as_long_as_its_pixels() -> None:
+    check_segments(START + BASELINE + SHORT_SCAN * 1000 + END)
+
+
+def test_a_jpeg_may_have_a_hundred_scans_and_a_thousand_segments() -> None:
+    check_segments(START + PROGRESSIVE + SHORT_SCAN * 100 + END)
+    refuse_segments(START + PROGRESSIVE + SHORT_SCAN * 101 + END)
+    check_segments(START + BASELINE * 1000 + END)
+    refuse_segments(START + BASELINE * 1001 + END)
+
+
 def test_a_large_run_length_encoded_bmp_is_refused() -> None:
     assert open_picture(rle_bmp(640, 480)).size == (640, 480)
     refuse(rle_bmp(2000, 1000))
     refuse(rle_bmp(8, 8) + bytes(2_000_000))
+    check_tiles(opened(rle_bmp(8, 8)), 2_000_000 - 8 * 8)
+    with pytest.raises(ImageInvalid):
+        check_tiles(opened(rle_bmp(8, 8)), 2_000_001 - 8 * 8)
 
 
 def test_a_tiff_of_many_tiles_is_refused() -> None:
     open_picture(tiff_of_tiles(16))
+    most = tiff_of_tiles(256)
+    check_tiles(opened(most), len(most))
     refuse(tiff_of_tiles(257))
 
 
 def test_only_a_jpegs_segments_are_counted() -> None:
     segments = b"\xff\xc4\x00\x02" * 1001
     check_segments(b"\x89PNG" + segments)
-    with pytest.raises(ImageInvalid, match="take too long to decode"):
-        check_segments(b"\xff\xd8" + segments)
-    check_segments(b"\xff\xd8" + segments[:4000])
+    refuse_segments(START + segments)
+    check_segments(START + segments[:4000])
