@@ -177,6 +177,12 @@ def test_16_bit_grey_keeps_its_upper_byte() -> None:
     np.testing.assert_allclose(pixels[0, :, 0], ramp[0] / 257, atol=1)
 
 
+def test_each_of_16_bits_greys_becomes_the_nearest_of_8() -> None:
+    values = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    seen = np.asarray(open_picture(encode(Image.fromarray(values))))
+    np.testing.assert_array_equal(seen[..., 0], np.rint(values / 257))
+
+
 def test_a_dark_16_bit_picture_stays_dark() -> None:
     dark = np.full((8, 8), 200, dtype=np.uint16)
     assert decode_picture(encode(Image.fromarray(dark)), (4, 4)).max() <= 1
@@ -236,6 +242,23 @@ def test_a_jpeg_decoded_at_a_fraction_looks_like_the_whole() -> None:
     whole = open_picture(data).resize((150, 150), Image.Resampling.BILINEAR)
     difference = decode_picture(data, (150, 150)).astype(int) - np.asarray(whole)
     assert np.abs(difference).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(600, (1200, 900)), (300, (600, 450)), (100, (150, 113))]
+)
+def test_a_jpeg_is_decoded_at_a_fraction_where_that_is_enough(
+    side: int, size: tuple[int, int]
+) -> None:
+    data = encode(Image.new("RGB", (1200, 900)), "JPEG")
+    assert open_picture(data).size == (1200, 900)
+    assert open_picture(data, at_least=(side, side)).size == size
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_jpeg_of_other_colours_is_rgb_at_a_fraction_too(mode: str) -> None:
+    fraction = open_picture(encode(Image.new(mode, (800, 800)), "JPEG"), at_least=(100, 100))
+    assert (fraction.mode, fraction.size) == ("RGB", (100, 100))
 
 
 def test_a_fraction_is_never_smaller_than_what_is_needed() -> None:
@@ -310,6 +333,12 @@ def test_of_a_jpeg_of_several_pictures_the_first_is_needed_alone() -> None:
             decode_picture(data[: end - missing], (48, 64))
 
 
+def test_deep_colours_that_lie_together_are_read() -> None:
+    together = struct.pack("<6H", *(257 * level for level in (10, 30, 50, 20, 40, 60)))
+    data = tiff(2, [16] * 3, [together], {262: 2, 284: 1})
+    assert np.asarray(open_picture(data)).tolist() == [[[10, 30, 50], [20, 40, 60]]]
+
+
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_numbers_of_32_bits_are_refused(mode: str) -> None:
     picture = Image.new(mode, (8, 8), 1)
@@ -323,9 +352,10 @@ def test_a_machine_without_memory_is_not_the_pictures_fault(
     def full(*_: object, **__: object) -> Image.Image:
         raise MemoryError
 
+    data = cat_jpeg()
     monkeypatch.setattr(Image, "open", full)
     with pytest.raises(MemoryError):
-        open_picture(cat_jpeg())
+        open_picture(data)
 
 
 def test_decoding_in_threads_leaves_the_warnings_as_they_are() -> None:
