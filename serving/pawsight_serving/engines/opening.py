@@ -69,8 +69,8 @@ def open_graph(model: bytes, precision: str, sharing: Sharing, *, in_parts: bool
 def batch_sizes(provider: str, largest: int | None) -> Sequence[int]:
     """Return how many pictures to run in one go, in rising order.
 
-    OpenVINO keeps what it has prepared for each size that it met, which is 3 MiB for the shipped
-    VGG16, and 10 to 13 on a processor with AMX.
+    OpenVINO keeps what it has prepared for each size that it met: some 10 MiB for four pictures of
+    the shipped VGG16, 13 for eight, and more on a processor with AMX.
     """
     if provider == OPENVINO_PROVIDER:
         largest = largest or _SIZES_IN_OPENVINO[-1]
