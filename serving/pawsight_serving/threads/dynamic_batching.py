@@ -1,20 +1,24 @@
 """Calls of one kind that wait together are done together, in one go.
 
-Nobody is waited for: a call that comes alone is done alone and at once, and only what piles up
-while others are being done makes a batch.
+A call that comes alone is done alone and at once, and what piles up while others are being done
+makes a batch. The only ones waited for are callers in this process that were just answered, while
+others are ready: they ask again within a fraction of a millisecond, and a larger batch is done
+faster.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import suppress
-from threading import Semaphore
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pawsight_serving.threads.batch_sizes import batches
 from pawsight_serving.threads.thread_calls import ThreadCall
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
 
     from pawsight_serving.requests.deadlines import Deadline
@@ -24,6 +28,10 @@ A = TypeVar("A")
 
 # Batches that may be ready: more would take memory, and might come too late to be of use.
 _AHEAD: Final = 2
+# Callers in this process come back within a fraction of this.
+_RETURN_S: Final = 0.002
+_GLANCE_S: Final = 0.00005
+_LEFT_OUT: Final = 63
 
 
 class DynamicBatcher(Generic[P, A]):
@@ -51,6 +59,8 @@ class DynamicBatcher(Generic[P, A]):
         self._ready: deque[tuple[ThreadCall[A], P]] = deque()
         self._room = Semaphore(_AHEAD * sizes[-1])
         self._leads = Semaphore(leaders)
+        self._leave_out = 0
+        self._left_out = 0
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> ThreadCall[A]:
         """Queue an item until a thread calls `run`."""
@@ -69,10 +79,18 @@ class DynamicBatcher(Generic[P, A]):
         if not self._make_ready(item, prepare):
             self._room.release()
             return
+        loop, told = item.loop, 0
+        # Its caller's from now on, with the answer.
+        del item
         # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
         while self._ready and self._leads.acquire(blocking=False):
             try:
-                self._do(self._take())
+                if told and len(self._ready) < self._sizes[-1]:
+                    self._let_return(told, loop)
+                taken = self._take()
+                self._do(taken)
+                told = len(taken)
+                del taken
             finally:
                 self._leads.release()
 
@@ -94,6 +112,31 @@ class DynamicBatcher(Generic[P, A]):
         item.wait()
         self._ready.append((item, prepared))
         return True
+
+    def _let_return(self, told: int, loop: AbstractEventLoop) -> None:
+        """Pause until those who were just told, and ask again at once, are among the ready.
+
+        Callers elsewhere take longer. Each time that fewer than half of them come, and fill no
+        batch, twice as many of the next pauses are left out.
+        """
+        if self._left_out < self._leave_out:
+            self._left_out += 1
+            return
+        self._left_out = 0
+        were_ready = len(self._ready)
+        end_s = time.perf_counter() + _RETURN_S
+        gone_round = Event()
+        # In its next round the loop wakes who was told, and behind them this.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.call_soon, gone_round.set)
+            gone_round.wait(_RETURN_S)
+        while self._waiting and len(self._ready) < self._sizes[-1] and time.perf_counter() < end_s:
+            time.sleep(_GLANCE_S)
+        now_ready = len(self._ready)
+        if now_ready >= self._sizes[-1] or now_ready - were_ready >= told / 2:
+            self._leave_out = 0
+        else:
+            self._leave_out = min(2 * self._leave_out + 1, _LEFT_OUT)
 
     def _take(self) -> list[tuple[ThreadCall[A], P]]:
         taken: list[tuple[ThreadCall[A], P]] = []

@@ -26,14 +26,14 @@ A = TypeVar("A")
 class ThreadCall(Generic[A]):
     """A call that waits for a thread; `future` is its result, on the loop that made the call."""
 
-    __slots__ = ("_deadline", "_loop", "_observed", "_since_s", "future")
+    __slots__ = ("_deadline", "_observed", "_since_s", "future", "loop")
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._observed = current()
         self._since_s = time.perf_counter()
-        self.future: asyncio.Future[A] = self._loop.create_future()
+        self.future: asyncio.Future[A] = self.loop.create_future()
 
     def begin(self) -> bool:
         """Return, in a thread, whether the call is still to be run.
@@ -71,7 +71,7 @@ class ThreadCall(Generic[A]):
     def _tell(self, what: Callable[..., object], *arguments: object) -> None:
         # A loop that is closed has nobody left who waits.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(what, *arguments)
+            self.loop.call_soon_threadsafe(what, *arguments)
 
     def _set_result(self, result: A) -> None:
         if not self.future.done():

@@ -10,6 +10,7 @@ import pytest
 
 from pawsight_serving.errors import DeadlineExceeded
 from pawsight_serving.requests.deadlines import Deadline
+from pawsight_serving.threads import dynamic_batching
 from pawsight_serving.threads.dynamic_batching import DynamicBatcher
 from pawsight_serving.threads.thread_pool import ThreadPool
 from tests.serving.waiting import until
@@ -75,6 +76,12 @@ async def prepared(doubling: Doubling, count: int) -> None:
 
     await asyncio.to_thread(wait)
     assert len(doubling.work._ready) == count
+
+
+def hold_the_loop_until_batches(doubling: Doubling, count: int) -> None:
+    ends_s = time.monotonic() + 10
+    while len(doubling.batches) < count and time.monotonic() < ends_s:
+        time.sleep(0.001)
 
 
 async def test_what_piled_up_is_done_together_and_in_order(
@@ -200,6 +207,76 @@ async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Thre
     with pytest.raises(DeadlineExceeded):
         await workers.run_jointly(work, prepare, Deadline.after(-1))
     assert seen == []
+
+
+async def test_a_caller_that_asks_again_at_once_is_in_the_next_batch(
+    workers: ThreadPool, doubling: Doubling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_batching, "_RETURN_S", 10.0)
+
+    async def ask_twice() -> list[int]:
+        return [await ask(workers, doubling, number)[0] for number in (1, 4)]
+
+    twice = asyncio.create_task(ask_twice())
+    assert await asyncio.to_thread(doubling.running.acquire, timeout=10)
+    others = ask(workers, doubling, 2, 3)
+    await prepared(doubling, 2)
+    doubling.may_run.set()
+    assert (await twice, await asyncio.gather(*others)) == ([2, 8], [4, 6])
+    assert doubling.batches == [[1], [2, 3, 4]]
+
+
+async def test_nobody_waits_long_for_callers_of_a_busy_loop(
+    workers: ThreadPool, doubling: Doubling
+) -> None:
+    first = await held(workers, doubling, 1)
+    others = ask(workers, doubling, 2, 3)
+    await prepared(doubling, 2)
+    doubling.may_run.set()
+    hold_the_loop_until_batches(doubling, 2)
+    assert doubling.batches == [[1], [2, 3]]
+    assert await asyncio.gather(first, *others) == [2, 4, 6]
+
+
+async def test_callers_that_do_not_come_back_are_waited_for_ever_less(
+    workers: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = list[threading.Event]()
+
+    def counted() -> threading.Event:
+        pauses.append(threading.Event())
+        return pauses[-1]
+
+    monkeypatch.setattr(dynamic_batching, "Event", counted)
+    doubling = Doubling([1, 1000])
+    first = await held(workers, doubling, 0)
+    others = ask(workers, doubling, *range(1, 151))
+    await prepared(doubling, 150)
+    doubling.may_run.set()
+    assert await asyncio.gather(first, *others) == [2 * number for number in range(151)]
+    # Before the 1st, 3rd, 7th, 15th, 31st, 63rd and 127th of those that follow the first.
+    assert len(pauses) == 7
+
+
+async def test_callers_whose_loop_has_ended_hold_up_nobody(
+    workers: ThreadPool, doubling: Doubling
+) -> None:
+    async def leave() -> None:
+        doubling.work.add(partial(int, 2), Deadline.after(20))
+        doubling.work.add(partial(int, 3), Deadline.after(20))
+
+    def leave_in_a_loop_of_its_own() -> None:
+        asyncio.run(leave())
+        leads = threading.Thread(target=doubling.work.run)
+        leads.start()
+        assert doubling.running.acquire(timeout=10)
+        doubling.work.run()
+        doubling.may_run.set()
+        leads.join(10)
+
+    await asyncio.to_thread(leave_in_a_loop_of_its_own)
+    assert doubling.batches == [[2], [3]]
+    assert await ask(workers, doubling, 4)[0] == 8
 
 
 async def test_several_may_lead(workers: ThreadPool) -> None:
