@@ -105,7 +105,6 @@ def _openvino(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
     config.model_warmup[0].inputs["image"].dims.insert(0, 1)
     group = config.instance_group[0]
     group.kind = triton.ModelInstanceGroup.KIND_CPU
-    group.count = 1
     set_parameters(config, {"PERFORMANCE_HINT": "LATENCY"})
 
 
@@ -115,7 +114,6 @@ def _tensorrt(config: triton.ModelConfig, versions: Sequence[Manifest]) -> None:
     config.platform = "tensorrt_plan"
     group = config.instance_group[0]
     group.kind = triton.ModelInstanceGroup.KIND_GPU
-    group.count = 1
     profiles = tensorrt_profiles(config.max_batch_size)
     group.profile.extend(str(index) for index in range(len(profiles)))
 

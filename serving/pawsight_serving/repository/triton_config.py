@@ -28,8 +28,6 @@ LABELS_FILE: Final = "labels.txt"
 MAX_BATCH: Final = 32
 # Every layer's maps of one VGG16 picture are 50 MB of floats.
 MAX_EXPLAIN_BATCH: Final = 4
-INSTANCES: Final = 2
-"""Of a hot graph: while one computes, the other's batch is gathered and its answers are sent."""
 # Triton sends off a batch of a preferred size although more wait: with smaller ones among them,
 # those would be the rule (ADR 24).
 _PREFERRED_BATCHES: Final = (8, 16, 32, 64)
@@ -66,9 +64,7 @@ def model_config(versions: Sequence[Manifest], graph: str) -> triton.ModelConfig
         ],
         version_policy=policy_of([each.version for each in versions]),
         instance_group=[
-            triton.ModelInstanceGroup(
-                count=INSTANCES if is_hot else 1, kind=triton.ModelInstanceGroup.KIND_AUTO
-            )
+            triton.ModelInstanceGroup(count=1, kind=triton.ModelInstanceGroup.KIND_AUTO)
         ],
         dynamic_batching=triton.ModelDynamicBatching(
             preferred_batch_size=preferred_batches(largest),

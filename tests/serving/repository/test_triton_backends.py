@@ -31,12 +31,12 @@ def config_of(
 
 
 @pytest.mark.parametrize(
-    ("engine", "platform", "backend", "file", "kind", "instances"),
+    ("engine", "platform", "backend", "file", "kind"),
     [
-        ("onnxruntime", "onnxruntime_onnx", "", "", triton.ModelInstanceGroup.KIND_AUTO, 2),
-        ("openvino", "", "openvino", "model.onnx", triton.ModelInstanceGroup.KIND_CPU, 1),
-        ("tensorrt", "tensorrt_plan", "", "", triton.ModelInstanceGroup.KIND_GPU, 1),
-        ("python", "", "python", "", triton.ModelInstanceGroup.KIND_AUTO, 2),
+        ("onnxruntime", "onnxruntime_onnx", "", "", triton.ModelInstanceGroup.KIND_AUTO),
+        ("openvino", "", "openvino", "model.onnx", triton.ModelInstanceGroup.KIND_CPU),
+        ("tensorrt", "tensorrt_plan", "", "", triton.ModelInstanceGroup.KIND_GPU),
+        ("python", "", "python", "", triton.ModelInstanceGroup.KIND_AUTO),
     ],
 )
 def test_each_engine_is_a_backend_of_triton(
@@ -46,12 +46,11 @@ def test_each_engine_is_a_backend_of_triton(
     backend: str,
     file: str,
     kind: int,
-    instances: int,
 ) -> None:
     config = config_of(tmp_path, engine)
     assert (config.platform, config.backend) == (platform, backend)
     assert config.default_model_filename == file
-    assert [(group.kind, group.count) for group in config.instance_group] == [(kind, instances)]
+    assert [(group.kind, group.count) for group in config.instance_group] == [(kind, 1)]
 
 
 @pytest.mark.parametrize(
