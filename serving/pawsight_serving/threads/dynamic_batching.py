@@ -28,10 +28,11 @@ A = TypeVar("A")
 
 # Batches that may be ready: more would take memory, and might come too late to be of use.
 _AHEAD: Final = 2
-# Callers in this process come back within a fraction of this.
-_RETURN_S: Final = 0.002
+# Callers in this process come back within a fraction of the pause; another thread prepares what
+# they ask within a few glances.
+_PAUSE_S: Final = 0.002
 _GLANCE_S: Final = 0.00005
-_LEFT_OUT: Final = 63
+_MOST_SKIPPED: Final = 63
 
 
 class DynamicBatcher(Generic[P, A]):
@@ -59,8 +60,9 @@ class DynamicBatcher(Generic[P, A]):
         self._ready: deque[tuple[ThreadCall[A], P]] = deque()
         self._room = Semaphore(_AHEAD * sizes[-1])
         self._leads = Semaphore(leaders)
-        self._leave_out = 0
-        self._left_out = 0
+        # After pauses that brought nobody, so many are skipped; how many of them were already.
+        self._pauses_to_skip = 0
+        self._pauses_skipped = 0
 
     def add(self, prepare: Callable[[], P], deadline: Deadline) -> ThreadCall[A]:
         """Queue an item until a thread calls `run`."""
@@ -80,13 +82,13 @@ class DynamicBatcher(Generic[P, A]):
             self._room.release()
             return
         loop, told = item.loop, 0
-        # Its caller's from now on, with the answer.
-        del item
+        # The caller's from now on, with the answer and the picture.
+        del item, prepare
         # Whoever fails to take the lead was seen by its holder, who looks once more afterwards.
         while self._ready and self._leads.acquire(blocking=False):
             try:
                 if told and len(self._ready) < self._sizes[-1]:
-                    self._let_return(told, loop)
+                    self._let_callers_return(told, loop)
                 taken = self._take()
                 self._do(taken)
                 told = len(taken)
@@ -113,30 +115,30 @@ class DynamicBatcher(Generic[P, A]):
         self._ready.append((item, prepared))
         return True
 
-    def _let_return(self, told: int, loop: AbstractEventLoop) -> None:
+    def _let_callers_return(self, told: int, loop: AbstractEventLoop) -> None:
         """Pause until those who were just told, and ask again at once, are among the ready.
 
         Callers elsewhere take longer. Each time that fewer than half of them come, and fill no
-        batch, twice as many of the next pauses are left out.
+        batch, twice as many of the next pauses are skipped.
         """
-        if self._left_out < self._leave_out:
-            self._left_out += 1
+        if self._pauses_skipped < self._pauses_to_skip:
+            self._pauses_skipped += 1
             return
-        self._left_out = 0
+        self._pauses_skipped = 0
         were_ready = len(self._ready)
-        end_s = time.perf_counter() + _RETURN_S
+        end_s = time.perf_counter() + _PAUSE_S
         gone_round = Event()
         # In its next round the loop wakes who was told, and behind them this.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(loop.call_soon, gone_round.set)
-            gone_round.wait(_RETURN_S)
+            gone_round.wait(_PAUSE_S)
         while self._waiting and len(self._ready) < self._sizes[-1] and time.perf_counter() < end_s:
             time.sleep(_GLANCE_S)
         now_ready = len(self._ready)
         if now_ready >= self._sizes[-1] or now_ready - were_ready >= told / 2:
-            self._leave_out = 0
+            self._pauses_to_skip = 0
         else:
-            self._leave_out = min(2 * self._leave_out + 1, _LEFT_OUT)
+            self._pauses_to_skip = min(2 * self._pauses_to_skip + 1, _MOST_SKIPPED)
 
     def _take(self) -> list[tuple[ThreadCall[A], P]]:
         taken: list[tuple[ThreadCall[A], P]] = []

@@ -212,7 +212,7 @@ async def test_who_is_late_before_a_thread_is_free_is_not_prepared(workers: Thre
 async def test_a_caller_that_asks_again_at_once_is_in_the_next_batch(
     workers: ThreadPool, doubling: Doubling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dynamic_batching, "_RETURN_S", 10.0)
+    monkeypatch.setattr(dynamic_batching, "_PAUSE_S", 10.0)
 
     async def ask_twice() -> list[int]:
         return [await ask(workers, doubling, number)[0] for number in (1, 4)]
