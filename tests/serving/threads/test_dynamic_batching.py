@@ -215,7 +215,11 @@ async def test_a_caller_that_asks_again_at_once_is_in_the_next_batch(
     monkeypatch.setattr(dynamic_batching, "_PAUSE_S", 10.0)
 
     async def ask_twice() -> list[int]:
-        return [await ask(workers, doubling, number)[0] for number in (1, 4)]
+        # Not by tasks of its own: each of them would take a round of the loop more.
+        return [
+            await workers.run_jointly(doubling.work, partial(int, number), Deadline.after(20))
+            for number in (1, 4)
+        ]
 
     twice = asyncio.create_task(ask_twice())
     assert await asyncio.to_thread(doubling.running.acquire, timeout=10)
